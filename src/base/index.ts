@@ -1,0 +1,9 @@
+// What everything may use; imports nothing of ours.
+export { assert, unreachable } from './assert.ts';
+export { backoffMs, type BackoffOptions } from './backoff.ts';
+export { sleep, type Clock, type Timer } from './clock.ts';
+export type { Connection, Peer } from './connection.ts';
+export type { Disk, DiskFile } from './disk.ts';
+export { SwarmError, codeFromGrpc, messageOf, type ErrorCode } from './errors.ts';
+export { silentLogger, type LogFields, type Logger } from './logger.ts';
+export { newId, type Random } from './random.ts';

@@ -1,0 +1,91 @@
+// The contract between the managers' store and Raft. Behind it Raft's core, log, snapshots and peer
+// connections live in a worker thread; only batches of bytes cross over.
+
+export interface CommittedEntry {
+  /** Raft log index: the `version` of all objects that this entry writes. */
+  readonly index: number;
+  readonly term: number;
+  /** What was proposed; empty for entries that Raft itself needs. */
+  readonly payload: Uint8Array;
+}
+
+export interface Member {
+  readonly raftId: number;
+  readonly nodeId: string;
+  /** host:port of its Raft listener. */
+  readonly address: string;
+}
+
+export interface ConsensusStatus {
+  readonly raftId: number;
+  readonly term: number;
+  readonly leader: Member | undefined;
+  readonly isLeader: boolean;
+  readonly members: readonly Member[];
+  /** Members from which something was heard within an election time-out; the leader's view. */
+  readonly active: readonly number[];
+  readonly appliedIndex: number;
+}
+
+/** What the owner (the store) does for Raft. Calls come in log order and one at a time. */
+export interface ConsensusHandler {
+  /** Applies entries; synchronous. An exception is a broken invariant and ends the manager. */
+  apply(entries: readonly CommittedEntry[]): void;
+  /** Serialises the whole state as of the last applied entry, in chunks; must not block for long. */
+  snapshot(): AsyncIterable<Uint8Array>;
+  /** Replaces the whole state. */
+  restore(index: number, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Leader, term or membership changed. */
+  statusChanged(status: ConsensusStatus): void;
+  /** The log or the thread is broken (failed fsync, full disk, damage): the manager must stop. */
+  failed(error: Error): void;
+}
+
+export interface Consensus {
+  readonly status: ConsensusStatus;
+  /**
+   * Resolves with the index once the payload is committed AND has been given to `handler.apply`.
+   * Rejects with `unavailable` when this manager is not the leader or lost leadership; in the latter
+   * case the outcome is unknown (the entry may still be committed).
+   */
+  propose(payload: Uint8Array): Promise<number>;
+  /** Resolves when this manager has applied everything that was committed at the time of the call (read index). */
+  barrier(): Promise<void>;
+  /** Leader only: adds a voting member; resolves when the change is committed. */
+  addMember(member: Member): Promise<void>;
+  /** Leader only: refuses (`precondition`) when the rest could not form a quorum of active members. */
+  removeMember(raftId: number): Promise<void>;
+  /** Hands leadership to another member, or to the most up-to-date one. */
+  transferLeadership(to?: number): Promise<void>;
+  /** Certificates for the peer connections (PEM); effective for new connections at once. */
+  updateTls(tls: TlsMaterial): void;
+  /** Members whose certificates are refused from now on (removed nodes). */
+  close(): Promise<void>;
+}
+
+export interface TlsMaterial {
+  readonly certificate: string;
+  readonly key: string;
+  readonly rootCertificates: string;
+}
+
+export interface ConsensusOptions {
+  /** Directory for log and snapshots, mode 0700. */
+  readonly directory: string;
+  readonly self: Member;
+  /** host:port to listen on for peers. */
+  readonly listenAddress: string;
+  /** `bootstrap`: first manager of a new cluster; `join`: wait for the leader to send us the log; `restart`: from disk. */
+  readonly start:
+    | { readonly kind: 'bootstrap' }
+    | { readonly kind: 'join'; readonly members: readonly Member[] }
+    | { readonly kind: 'restart' };
+  readonly tls: TlsMaterial;
+  readonly tickMs: number;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** Entries between snapshots. */
+  readonly snapshotInterval: number;
+  /** 32 bytes: the key that seals log and snapshots (wrapped key handling is the caller's). */
+  readonly dataKey: Uint8Array;
+}
