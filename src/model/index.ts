@@ -1,4 +1,13 @@
 // The objects of the cluster: immutable, without behaviour beyond arithmetic and matching.
+export {
+  create,
+  remove,
+  update,
+  type Action,
+  type Draft,
+  type StoreChange,
+  type Transaction,
+} from './action.ts';
 export type * from './assignment.ts';
 export type * from './objects.ts';
 export type * from './spec.ts';
@@ -9,3 +18,15 @@ export {
   laterState,
   type TaskState,
 } from './task-state.ts';
+export {
+  ipv4Number,
+  ipv4Text,
+  matchesConstraints,
+  parseConstraint,
+  valueOf,
+  type Constraint,
+} from './constraint.ts';
+export { normalizeArchitecture, platformMatches } from './platform.ts';
+export { containerName, desiredAlive, hasFailed, taskName } from './task.ts';
+export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
+export { parseSubnet, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';

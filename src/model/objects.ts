@@ -85,7 +85,7 @@ export interface Session extends Meta {
 
 export interface Service extends Meta {
   readonly spec: ServiceSpec;
-  /** Raft index of the last change to `spec`; also the id part of its revision. */
+  /** Counts the changes of `spec`. */
   readonly specVersion: number;
   readonly revisionId: string;
   readonly previousSpec?: ServiceSpec;
@@ -100,7 +100,7 @@ export interface ServiceEndpoint {
   readonly ports: readonly PortConfig[];
   /** One per network of a service in mode vip, "10.0.1.2/24". */
   readonly virtualIps: readonly { readonly networkId: string; readonly address: string }[];
-  /** Version of the service whose wish this answers; lower than `specVersion` = not yet allocated. */
+  /** The `specVersion` that this answers; a lower one = not yet allocated. */
   readonly allocatedFor: number;
   /** Why it could not be granted. */
   readonly error?: string;

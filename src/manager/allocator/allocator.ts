@@ -1,0 +1,255 @@
+// The allocator as a control loop: gives networks their subnet and VNI, services their virtual
+// addresses and published ports, and new tasks their addresses; a task that has all it needs goes from
+// NEW to PENDING. What can't be given is said in the object, and tried again when something is freed.
+import {
+  desiredAlive,
+  isPredefinedNetwork,
+  isTerminal,
+  update,
+  type Action,
+  type Network,
+  type Service,
+  type StoreChange,
+  type Task,
+  type TaskNetwork,
+} from '../../model/index.ts';
+import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import type { StoreView } from '../store/index.ts';
+import { NetworkPools } from './network-pools.ts';
+import { PortPool } from './port-pool.ts';
+
+/** What could not be given is tried again at least this often. */
+const RETRY_MS = 60_000;
+
+interface Planned {
+  transactions: readonly (readonly Action[])[];
+  wakeAt?: number | undefined;
+}
+
+export class Allocator implements ControlLoop {
+  readonly name = 'allocator';
+  readonly #agenda = new Agenda();
+  readonly #pools = new NetworkPools();
+  readonly #ports = new PortPool();
+  #view: StoreView | undefined;
+  #ingressId: string | undefined;
+
+  reset(view: StoreView): void {
+    this.#view = view;
+    this.#agenda.clear();
+    this.#pools.reset(view);
+    for (const network of view.all('network')) {
+      if (network.spec.Ingress) this.#ingressId = network.id;
+      this.#agenda.add(`network/${network.id}`);
+    }
+    for (const service of view.all('service')) {
+      this.#ports.release(service.id);
+      this.#ports.claim(service.id, service.endpoint.ports);
+      this.#agenda.add(`service/${service.id}`);
+    }
+    for (const task of view.all('task')) {
+      if (task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
+    }
+  }
+
+  observe(change: StoreChange): void {
+    switch (change.table) {
+      case 'network':
+        this.#observeNetwork(change.before, change.after);
+        break;
+      case 'service':
+        this.#observeService(change.before, change.after);
+        break;
+      case 'task':
+        this.#observeTask(change.before, change.after);
+        break;
+      default:
+    }
+  }
+
+  plan(now: number, budget: Budget): Plan {
+    return planAgenda(this.#agenda, now, budget, (key) => this.#planOne(key, now));
+  }
+
+  #observeNetwork(before: Network | undefined, after: Network | undefined): void {
+    if (after === undefined) {
+      if (before) this.#pools.forget(before);
+      return;
+    }
+    if (after.spec.Ingress) this.#ingressId = after.id;
+    this.#pools.adopt(after);
+    this.#agenda.add(`network/${after.id}`);
+    // Whoever waited for this network.
+    for (const service of this.#view?.all('service') ?? [])
+      this.#agenda.add(`service/${service.id}`);
+    for (const task of this.#view?.all('task') ?? []) {
+      if (task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
+    }
+  }
+
+  #observeService(before: Service | undefined, after: Service | undefined): void {
+    if (after === undefined) {
+      if (before === undefined) return;
+      this.#ports.release(before.id);
+      for (const vip of before.endpoint.virtualIps) {
+        this.#pools.free(vip.networkId, vip.address, before.updatedAt);
+      }
+      // A port or an address came free.
+      for (const service of this.#view?.all('service') ?? []) {
+        if (service.endpoint.error !== undefined) this.#agenda.add(`service/${service.id}`);
+      }
+      return;
+    }
+    this.#ports.claim(after.id, after.endpoint.ports);
+    if (after.endpoint.allocatedFor < after.specVersion) this.#agenda.add(`service/${after.id}`);
+  }
+
+  #observeTask(before: Task | undefined, after: Task | undefined): void {
+    if (after?.status.state === 'new') this.#agenda.add(`task/${after.id}`);
+    const gone = before && !isTerminal(before.status.state);
+    if (gone && (after === undefined || isTerminal(after.status.state))) {
+      for (const { networkId, addresses } of before.networks) {
+        const time = after?.status.timestamp ?? before.updatedAt;
+        for (const address of addresses) this.#pools.free(networkId, address, time);
+      }
+    }
+  }
+
+  #planOne(key: string, now: number): Planned {
+    const view = this.#view;
+    const [table, id = ''] = key.split('/');
+    if (view === undefined) return { transactions: [] };
+    if (table === 'network') return this.#planNetwork(view, view.get('network', id), now);
+    if (table === 'service') return this.#planService(view.get('service', id), now);
+    return this.#planTask(view, view.get('task', id), now);
+  }
+
+  #planNetwork(view: StoreView, network: Network | undefined, now: number): Planned {
+    const cluster = view.cluster;
+    if (network === undefined || network.vni !== undefined || !cluster) return { transactions: [] };
+    const chosen = this.#pools.chooseSubnet(network, cluster.addressPools, cluster.subnetSize);
+    const vni = this.#pools.takeVni();
+    if ('error' in chosen || vni === undefined) {
+      const error = 'error' in chosen ? chosen.error : 'no VNI is left';
+      const transactions =
+        network.error === error ? [] : [[update('network', { ...network, error })]];
+      return { transactions, wakeAt: now + RETRY_MS };
+    }
+    const { error: _solved, ...rest } = network;
+    const allocated: Network = { ...rest, vni, subnets: [chosen] };
+    // Marked at once: the next network of the same plan must not get the same.
+    this.#pools.adopt(allocated);
+    return { transactions: [[update('network', allocated)]] };
+  }
+
+  #planService(service: Service | undefined, now: number): Planned {
+    if (service === undefined || service.endpoint.allocatedFor >= service.specVersion) {
+      return { transactions: [] };
+    }
+    const networkIds = this.#overlaysOf(service);
+    if (!networkIds.every((id) => this.#pools.has(id))) return { transactions: [] };
+    const wanted = service.spec.EndpointSpec?.Ports ?? [];
+    const granted = this.#ports.grant(service.id, wanted, service.endpoint.ports);
+    const vips = this.#vipsFor(service, networkIds, now);
+    const error = 'error' in granted ? granted.error : vips.error;
+    if (error !== undefined || 'error' in granted) {
+      this.#ports.claim(service.id, service.endpoint.ports);
+      const endpoint = { ...service.endpoint, error: error ?? '' };
+      const known = service.endpoint.error === error;
+      const transactions = known ? [] : [[update('service', { ...service, endpoint })]];
+      return { transactions, wakeAt: now + RETRY_MS };
+    }
+    const endpoint = {
+      ports: granted.ports,
+      virtualIps: vips.virtualIps,
+      allocatedFor: service.specVersion,
+    };
+    const actions: Action[] = [update('service', { ...service, endpoint })];
+    const revision = this.#view?.get('revision', service.revisionId);
+    if (revision && JSON.stringify(revision.ports) !== JSON.stringify(granted.ports)) {
+      actions.push(update('revision', { ...revision, ports: granted.ports }));
+    }
+    return { transactions: [actions] };
+  }
+
+  /** Virtual addresses, kept where the service had one already. */
+  #vipsFor(
+    service: Service,
+    networkIds: readonly string[],
+    now: number,
+  ): { virtualIps: Service['endpoint']['virtualIps']; error?: string } {
+    const wanted = service.spec.EndpointSpec?.Mode === 'dnsrr' ? [] : networkIds;
+    const virtualIps: { networkId: string; address: string }[] = [];
+    for (const networkId of wanted) {
+      const kept = service.endpoint.virtualIps.find((vip) => vip.networkId === networkId);
+      const address = kept?.address ?? this.#pools.take(networkId, now);
+      if (address === undefined) {
+        return { virtualIps, error: `no address is free on network ${networkId} for a virtual IP` };
+      }
+      virtualIps.push({ networkId, address });
+    }
+    for (const vip of service.endpoint.virtualIps) {
+      if (!wanted.includes(vip.networkId)) this.#pools.free(vip.networkId, vip.address, now);
+    }
+    return { virtualIps };
+  }
+
+  #planTask(view: StoreView, task: Task | undefined, now: number): Planned {
+    if (task?.status.state !== 'new' || !desiredAlive(task)) return { transactions: [] };
+    const revision = view.get('revision', task.revisionId);
+    const service = view.get('service', task.serviceId);
+    if (revision === undefined || service === undefined) return { transactions: [] };
+    const networks: TaskNetwork[] = [];
+    for (const config of this.#networksOf(revision.spec, revision.ports)) {
+      if (isPredefinedNetwork(config.networkId)) {
+        networks.push({ ...config, addresses: [] });
+        continue;
+      }
+      if (!this.#pools.has(config.networkId)) return { transactions: [] };
+      const address = this.#pools.take(config.networkId, now);
+      if (address === undefined) {
+        for (const given of networks) {
+          for (const one of given.addresses) this.#pools.free(given.networkId, one, now);
+        }
+        return this.#explain(task, config.networkId, now);
+      }
+      networks.push({ ...config, addresses: [address] });
+    }
+    const status = {
+      state: 'pending',
+      timestamp: now,
+      message: 'pending task scheduling',
+    } as const;
+    return { transactions: [[update('task', { ...task, networks, status })]] };
+  }
+
+  #explain(task: Task, networkId: string, now: number): Planned {
+    const error = `no address is free on network ${networkId}: make it larger or remove services`;
+    const wakeAt = Math.min(this.#pools.nextFreeAt(networkId) ?? Infinity, now + RETRY_MS);
+    if (task.status.error === error) return { transactions: [], wakeAt };
+    const status = { ...task.status, error, timestamp: now };
+    return { transactions: [[update('task', { ...task, status })]], wakeAt };
+  }
+
+  #overlaysOf(service: Service): readonly string[] {
+    return this.#networksOf(service.spec, [])
+      .map((network) => network.networkId)
+      .filter((id) => !isPredefinedNetwork(id));
+  }
+
+  /** The networks of a spec, and ingress when it publishes through the mesh. */
+  #networksOf(
+    spec: Service['spec'],
+    ports: Service['endpoint']['ports'],
+  ): { networkId: string; aliases: readonly string[] }[] {
+    const networks = (spec.TaskTemplate.Networks ?? []).map((config) => ({
+      networkId: config.Target,
+      aliases: config.Aliases ?? [],
+    }));
+    const publishes = ports.some((port) => port.PublishMode === 'ingress');
+    if (publishes && this.#ingressId !== undefined) {
+      networks.push({ networkId: this.#ingressId, aliases: [] });
+    }
+    return networks;
+  }
+}

@@ -1,0 +1,2 @@
+// Gives out subnets, VNIs, addresses and ports.
+export { Allocator } from './allocator.ts';

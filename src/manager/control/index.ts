@@ -1,0 +1,4 @@
+// The writes of the cluster's state: validated, then proposed.
+export type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
+export { LeaderControl, type LeaderControlOptions } from './leader-control.ts';
+export { find } from './lookup.ts';

@@ -1,0 +1,112 @@
+// Control on the leader: validates against its store, proposes, answers. Everything before the
+// proposal is pure; the transaction repeats what could have changed meanwhile (versions, unique names).
+import { SwarmError, type Clock, type Random } from '../../base/index.ts';
+import { update } from '../../model/index.ts';
+import type { Store } from '../store/index.ts';
+import type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
+import { removeNode, updateNode } from './nodes.ts';
+import {
+  createNetwork,
+  createPayloadObject,
+  removeNetwork,
+  removePayloadObject,
+  updatePayloadObject,
+} from './objects.ts';
+import { createService, removeService, updateService, type Change } from './services.ts';
+
+/** How often a change is planned again when another write got in between. */
+const TRIES = 3;
+const CERT_EXPIRY_MIN = 3600e9;
+
+type Handlers = {
+  [M in ControlMethod]: (
+    request: ControlMethods[M]['request'],
+  ) => Change<ControlMethods[M]['response']>;
+};
+
+export interface LeaderControlOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** A new join token for the same root certificate. */
+  readonly newJoinToken: () => string;
+}
+
+export class LeaderControl implements ControlApi {
+  readonly #store: Store;
+  readonly #handlers: Handlers;
+
+  constructor(options: LeaderControlOptions) {
+    this.#store = options.store;
+    this.#handlers = handlers(options);
+  }
+
+  async call<M extends ControlMethod>(
+    method: M,
+    request: ControlMethods[M]['request'],
+  ): Promise<ControlMethods[M]['response']> {
+    const handler = this.#handlers[method];
+    if (handler === undefined) throw new SwarmError('unimplemented', `unknown method ${method}`);
+    for (let tries = 1; ; tries++) {
+      const { actions, response } = handler(request);
+      const result = await this.#store.tryPropose(actions);
+      if (result.ok) return response;
+      // The version that the user named was checked by the handler: a refusal here is a race.
+      if (result.code !== 'outOfSequence' || tries >= TRIES) {
+        throw new SwarmError(result.code, result.message);
+      }
+    }
+  }
+}
+
+function handlers({ store, clock, random, newJoinToken }: LeaderControlOptions): Handlers {
+  const { view } = store;
+  return {
+    'service.create': (request) => createService(view, request, random),
+    'service.update': (request) => updateService(view, request, random, clock.now()),
+    'service.remove': (request) => removeService(view, request),
+    'network.create': (request) => createNetwork(view, request, random),
+    'network.remove': (request) => removeNetwork(view, request),
+    'secret.create': ({ spec }) => createPayloadObject(view, 'secret', spec, random),
+    'secret.update': (request) => updatePayloadObject(view, 'secret', request),
+    'secret.remove': ({ id }) => removePayloadObject(view, 'secret', id),
+    'config.create': ({ spec }) => createPayloadObject(view, 'config', spec, random),
+    'config.update': (request) => updatePayloadObject(view, 'config', request),
+    'config.remove': ({ id }) => removePayloadObject(view, 'config', id),
+    'node.update': (request) => updateNode(view, request),
+    'node.remove': (request) => removeNode(view, request, clock.now()),
+    'cluster.update': (request) => updateCluster(store, request, newJoinToken),
+  };
+}
+
+function updateCluster(
+  store: Store,
+  request: ControlMethods['cluster.update']['request'],
+  newJoinToken: () => string,
+): Change<object> {
+  const cluster = store.view.cluster;
+  if (cluster === undefined) throw new SwarmError('unavailable', 'the cluster is being set up');
+  if (cluster.version !== request.version) {
+    throw new SwarmError('outOfSequence', 'update out of sequence');
+  }
+  if (request.spec.Name !== cluster.spec.Name) {
+    throw new SwarmError(
+      'invalid',
+      `swarm spec must be named ${JSON.stringify(cluster.spec.Name)}`,
+    );
+  }
+  if (request.spec.CAConfig.NodeCertExpiry < CERT_EXPIRY_MIN) {
+    throw new SwarmError('invalid', 'minimum certificate expiry time is 1h0m0s');
+  }
+  if (request.spec.EncryptionConfig.AutoLockManagers) {
+    throw new SwarmError('unimplemented', 'autolock is not available in this release');
+  }
+  const joinTokens = {
+    worker: request.rotateWorkerToken === true ? newJoinToken() : cluster.joinTokens.worker,
+    manager: request.rotateManagerToken === true ? newJoinToken() : cluster.joinTokens.manager,
+  };
+  return {
+    actions: [update('cluster', { ...cluster, spec: request.spec, joinTokens })],
+    response: {},
+  };
+}

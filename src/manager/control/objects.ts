@@ -1,0 +1,199 @@
+// Networks, secrets and configs: create, update labels, remove. Each gives one transaction.
+import { SwarmError, newId, type Random } from '../../base/index.ts';
+import {
+  create,
+  desiredAlive,
+  parseSubnet,
+  remove,
+  update,
+  isPredefinedNetwork,
+  subnetsOverlap,
+  type NetworkSpec,
+  type SecretSpec,
+} from '../../model/index.ts';
+import type { StoreView } from '../store/index.ts';
+import type { ControlMethods } from './control.ts';
+import { find } from './lookup.ts';
+import type { Change } from './services.ts';
+
+const OBJECT_NAME = /^[a-zA-Z0-9]+(?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
+const SECRET_NAME_MAX = 64;
+const NETWORK_NAME_MAX = 128;
+/** Docker's ceilings for payloads. */
+const PAYLOAD_MAX = { secret: 500 * 1024, config: 1000 * 1024 } as const;
+const NETWORK_OPTIONS = new Set(['com.docker.network.driver.mtu', 'encrypted']);
+
+export function createNetwork(
+  view: StoreView,
+  { spec }: { spec: NetworkSpec },
+  random: Random,
+): Change<{ id: string }> {
+  checkName('network', spec.Name, NETWORK_NAME_MAX);
+  if (isPredefinedNetwork(spec.Name)) {
+    throw new SwarmError('denied', `operation is not permitted on predefined ${spec.Name} network`);
+  }
+  if (spec.Driver !== 'overlay') {
+    throw new SwarmError(
+      'invalid',
+      `network driver ${JSON.stringify(spec.Driver)} is unknown in a cluster: use overlay`,
+    );
+  }
+  if (view.byName('network', spec.Name)) {
+    throw new SwarmError('conflict', `network with name ${spec.Name} already exists`);
+  }
+  checkNetworkOptions(spec);
+  if (spec.Ingress && [...view.all('network')].some((network) => network.spec.Ingress)) {
+    throw new SwarmError('conflict', 'ingress network already exists');
+  }
+  checkSubnets(view, spec);
+  const id = newId(random);
+  return { actions: [create('network', { id, spec, subnets: [] })], response: { id } };
+}
+
+function checkNetworkOptions(spec: NetworkSpec): void {
+  for (const [key, value] of Object.entries(spec.Options ?? {})) {
+    if (!NETWORK_OPTIONS.has(key)) {
+      throw new SwarmError(
+        'invalid',
+        `unknown option ${JSON.stringify(key)} of driver overlay: use ${[...NETWORK_OPTIONS].join(' or ')}`,
+      );
+    }
+    if (
+      key === 'com.docker.network.driver.mtu' &&
+      !(Number(value) >= 576 && Number(value) <= 65_535)
+    ) {
+      throw new SwarmError('invalid', `MTU ${value} must be a number from 576 to 65535`);
+    }
+    if (key === 'encrypted' && value !== 'false') {
+      throw new SwarmError('unimplemented', 'encrypted networks are not available in this release');
+    }
+  }
+  if (spec.EnableIPv6) {
+    throw new SwarmError('unimplemented', 'IPv6 networks are not available in this release');
+  }
+}
+
+function checkSubnets(view: StoreView, spec: NetworkSpec): void {
+  for (const { Subnet, Gateway } of spec.IPAM?.Config ?? []) {
+    if (!Subnet) continue;
+    const subnet = parseSubnet(Subnet);
+    if (subnet.prefix > 29)
+      throw new SwarmError('invalid', `subnet ${Subnet} is too small: /29 at least`);
+    for (const network of view.all('network')) {
+      for (const other of network.subnets) {
+        if (!subnetsOverlap(subnet, parseSubnet(other.subnet))) continue;
+        throw new SwarmError(
+          'denied',
+          `subnet ${Subnet} overlaps with ${other.subnet} of network ${network.spec.Name}`,
+        );
+      }
+    }
+    if (Gateway && !subnetsOverlap(subnet, parseSubnet(`${Gateway}/32`))) {
+      throw new SwarmError('invalid', `gateway ${Gateway} is not in subnet ${Subnet}`);
+    }
+  }
+}
+
+export function removeNetwork(view: StoreView, { id }: { id: string }): Change<{ id: string }> {
+  if (isPredefinedNetwork(id))
+    throw new SwarmError('denied', `${id} is a pre-defined network and cannot be removed`);
+  const network = find(view, 'network', id);
+  for (const service of view.all('service')) {
+    const uses = service.spec.TaskTemplate.Networks?.some((n) => n.Target === network.id);
+    const publishes =
+      network.spec.Ingress && service.endpoint.ports.some((p) => p.PublishMode === 'ingress');
+    if (uses === true || publishes === true) {
+      throw new SwarmError(
+        'precondition',
+        `network ${network.id} is in use by service ${service.id}`,
+      );
+    }
+  }
+  for (const task of view.tasksOfNetwork(network.id)) {
+    // Tasks of a removed service are on their way out and don't hold it back.
+    if (!view.get('service', task.serviceId) || !desiredAlive(task)) continue;
+    throw new SwarmError('precondition', `network ${network.id} is in use by task ${task.id}`);
+  }
+  return {
+    actions: [remove('network', network.id, network.version)],
+    response: { id: network.id },
+  };
+}
+
+export function createPayloadObject(
+  view: StoreView,
+  table: 'secret' | 'config',
+  spec: SecretSpec,
+  random: Random,
+): Change<{ id: string }> {
+  checkName(table, spec.Name, SECRET_NAME_MAX);
+  if (view.byName(table, spec.Name)) {
+    throw new SwarmError('conflict', `${table} ${spec.Name} already exists`);
+  }
+  const data = spec.Data ?? '';
+  const length = Math.floor((data.replace(/=+$/, '').length * 3) / 4);
+  if (length === 0 || length > PAYLOAD_MAX[table]) {
+    throw new SwarmError(
+      'invalid',
+      `${table} data must be larger than 0 and at most ${PAYLOAD_MAX[table]} bytes, not ${length}`,
+    );
+  }
+  const id = newId(random);
+  const { Data: _payload, ...stored } = spec;
+  return {
+    actions: [
+      create(table, { id, spec: { ...stored, Labels: stored.Labels ?? {} } }),
+      create('payload', { id, kind: table, data }),
+    ],
+    response: { id },
+  };
+}
+
+export function updatePayloadObject(
+  view: StoreView,
+  table: 'secret' | 'config',
+  request: ControlMethods['secret.update']['request'],
+): Change<object> {
+  const object = find(view, table, request.id);
+  if (object.version !== request.version)
+    throw new SwarmError('outOfSequence', 'update out of sequence');
+  const { Data, ...spec } = request.spec;
+  const same = Data === undefined || Data === '' || Data === view.get('payload', object.id)?.data;
+  if (spec.Name !== object.spec.Name || !same) {
+    throw new SwarmError('invalid', 'only updates to Labels are allowed');
+  }
+  return { actions: [update(table, { ...object, spec })], response: {} };
+}
+
+export function removePayloadObject(
+  view: StoreView,
+  table: 'secret' | 'config',
+  id: string,
+): Change<object> {
+  const object = find(view, table, id);
+  const users: string[] = [];
+  for (const service of view.all('service')) {
+    const container = service.spec.TaskTemplate.ContainerSpec;
+    const uses =
+      table === 'secret'
+        ? container.Secrets?.some((s) => s.SecretID === object.id)
+        : container.Configs?.some((c) => c.ConfigID === object.id);
+    if (uses === true) users.push(service.spec.Name);
+  }
+  if (users.length > 0) {
+    throw new SwarmError(
+      'invalid',
+      `${table} '${object.spec.Name}' is in use by the following service${users.length > 1 ? 's' : ''}: ${users.join(', ')}`,
+    );
+  }
+  return { actions: [remove(table, object.id), remove('payload', object.id)], response: {} };
+}
+
+function checkName(table: string, name: string, lengthMax: number): void {
+  if (!name || name.length > lengthMax || !OBJECT_NAME.test(name)) {
+    throw new SwarmError(
+      'invalid',
+      `invalid ${table} name ${JSON.stringify(name)}: use 1 to ${lengthMax} characters of [a-zA-Z0-9-_.], beginning and ending with a letter or digit`,
+    );
+  }
+}

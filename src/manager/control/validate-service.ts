@@ -1,0 +1,146 @@
+// Checks a service spec by itself: pure, and complete before anything is written. What needs the
+// store (references, names, ports of others) is in services.ts.
+import { SwarmError } from '../../base/index.ts';
+import { parseConstraint, type PortConfig, type ServiceSpec } from '../../model/index.ts';
+
+/** A DNS label, since the name is one; 63 characters at most. */
+const SERVICE_NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
+const NAME_LENGTH_MAX = 63;
+const NANO_CPUS_MIN = 1e6;
+const MEMORY_MIN = 4 * 1024 * 1024;
+const REPLICAS_MAX = 1_000_000;
+const HEALTH_DURATION_MIN = 1e6;
+
+/** Raises `invalid` with the value and the way out. */
+export function validateService(spec: ServiceSpec): void {
+  validateName(spec.Name);
+  validateMode(spec);
+  const container = spec.TaskTemplate.ContainerSpec;
+  if (!container.Image) throw invalid('ContainerSpec: image reference must be provided');
+  validateResources(spec);
+  validateMounts(spec);
+  validateHealth(spec);
+  (spec.TaskTemplate.Placement?.Constraints ?? []).forEach(parseConstraint);
+  for (const preference of spec.TaskTemplate.Placement?.Preferences ?? []) {
+    const descriptor = preference.Spread?.SpreadDescriptor ?? '';
+    if (!/^(node|engine)\.labels\..+/.test(descriptor)) {
+      throw invalid(
+        `placement preference ${JSON.stringify(descriptor)} must be node.labels.NAME or engine.labels.NAME`,
+      );
+    }
+  }
+  for (const config of [spec.UpdateConfig, spec.RollbackConfig]) {
+    const ratio = config?.MaxFailureRatio ?? 0;
+    if (ratio < 0 || ratio > 1)
+      throw invalid(`max failure ratio ${ratio} must lie between 0 and 1`);
+  }
+  if (spec.RollbackConfig?.FailureAction === 'rollback') {
+    throw invalid('a rollback cannot be rolled back: its failure action is pause or continue');
+  }
+  validatePorts(spec);
+}
+
+function invalid(message: string): SwarmError {
+  return new SwarmError('invalid', message);
+}
+
+function validateName(name: string): void {
+  if (!name) throw invalid('meta: name must be provided');
+  if (name.length > NAME_LENGTH_MAX) {
+    throw invalid(
+      `name must be ${NAME_LENGTH_MAX} characters or fewer: ${name} has ${name.length}`,
+    );
+  }
+  if (!SERVICE_NAME.test(name)) {
+    throw invalid(`name must be valid as a DNS name component: ${JSON.stringify(name)} is not`);
+  }
+}
+
+function validateMode(spec: ServiceSpec): void {
+  const replicas = spec.Mode.Replicated?.Replicas;
+  if (replicas === undefined) return;
+  if (!Number.isInteger(replicas) || replicas < 0 || replicas > REPLICAS_MAX) {
+    throw invalid(`replicas must be a whole number from 0 to ${REPLICAS_MAX}, not ${replicas}`);
+  }
+}
+
+function validateResources(spec: ServiceSpec): void {
+  const resources = spec.TaskTemplate.Resources;
+  for (const [kind, amounts] of [
+    ['limits', resources?.Limits],
+    ['reservations', resources?.Reservations],
+  ] as const) {
+    const cpus = amounts?.NanoCPUs ?? 0;
+    if (cpus !== 0 && cpus < NANO_CPUS_MIN) {
+      throw invalid(`invalid cpu value ${cpus / 1e9} in ${kind}: must be at least 0.001`);
+    }
+    const memory = amounts?.MemoryBytes ?? 0;
+    if (memory !== 0 && memory < MEMORY_MIN) {
+      throw invalid(`invalid memory value ${memory} bytes in ${kind}: must be at least 4MiB`);
+    }
+  }
+}
+
+function validateMounts(spec: ServiceSpec): void {
+  const targets = new Set<string>();
+  for (const mount of spec.TaskTemplate.ContainerSpec.Mounts ?? []) {
+    if (!mount.Target.startsWith('/')) {
+      throw invalid(
+        `invalid mount target ${JSON.stringify(mount.Target)}: must be an absolute path`,
+      );
+    }
+    if (targets.has(mount.Target)) throw invalid(`duplicate mount point: ${mount.Target}`);
+    targets.add(mount.Target);
+    if (mount.Type === 'bind' && !mount.Source?.startsWith('/')) {
+      throw invalid(
+        `invalid bind mount source ${JSON.stringify(mount.Source ?? '')}: must be an absolute path`,
+      );
+    }
+  }
+}
+
+function validateHealth(spec: ServiceSpec): void {
+  const health = spec.TaskTemplate.ContainerSpec.Healthcheck;
+  if (health === undefined) return;
+  for (const key of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
+    const value = health[key] ?? 0;
+    if (value !== 0 && value < HEALTH_DURATION_MIN) {
+      throw invalid(`health check ${key} of ${value} ns must be 0 or at least 1ms`);
+    }
+  }
+  if ((health.Retries ?? 0) < 0) throw invalid('health check Retries must not be negative');
+}
+
+function validatePorts(spec: ServiceSpec): void {
+  const ports = spec.EndpointSpec?.Ports ?? [];
+  const seen = new Set<string>();
+  for (const port of ports) {
+    validatePort(port);
+    if (port.PublishMode === 'ingress' && spec.EndpointSpec?.Mode === 'dnsrr') {
+      throw invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
+    }
+    if (!port.PublishedPort) continue;
+    const key = `${port.Protocol}/${port.PublishedPort}/${port.PublishMode}`;
+    if (seen.has(key)) {
+      throw invalid(
+        `EndpointSpec: duplicate published port ${port.PublishedPort}/${port.Protocol}`,
+      );
+    }
+    seen.add(key);
+  }
+}
+
+function validatePort(port: PortConfig): void {
+  if (port.Protocol === 'sctp') {
+    throw new SwarmError(
+      'unimplemented',
+      `port ${port.TargetPort}/sctp: only tcp and udp can be published`,
+    );
+  }
+  for (const number of [port.TargetPort, port.PublishedPort ?? 0]) {
+    if (!Number.isInteger(number) || number < 0 || number > 65_535) {
+      throw invalid(`port ${number} must be a number from 1 to 65535`);
+    }
+  }
+  if (port.TargetPort === 0) throw invalid('EndpointSpec: a published port needs a target port');
+}

@@ -1,0 +1,77 @@
+// The orchestrator as a control loop: keeps an agenda of services to look at and plans each with
+// `planService`. Replicated and global services, restarts, updates and rollbacks all go through here.
+import type { Random } from '../../base/index.ts';
+import type { Node, StoreChange } from '../../model/index.ts';
+import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import type { StoreView } from '../store/index.ts';
+import { wish } from './new-task.ts';
+import { planService, type ServicePlan } from './plan-service.ts';
+
+export class Orchestrator implements ControlLoop {
+  readonly name = 'orchestrator';
+  readonly #agenda = new Agenda();
+  readonly #random: Random;
+  #view: StoreView | undefined;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  reset(view: StoreView): void {
+    this.#view = view;
+    this.#agenda.clear();
+    for (const service of view.all('service')) this.#agenda.add(service.id);
+    // Services may have been removed while nobody led.
+    for (const task of view.all('task')) this.#agenda.add(task.serviceId);
+  }
+
+  observe(change: StoreChange): void {
+    if (change.table === 'service') {
+      const id = (change.after ?? change.before)?.id;
+      if (id !== undefined) this.#agenda.add(id);
+    } else if (change.table === 'task') {
+      const task = change.after ?? change.before;
+      if (task !== undefined) this.#agenda.add(task.serviceId);
+    } else if (change.table === 'node' && matters(change.before, change.after)) {
+      this.#observeNode((change.after ?? change.before)?.id ?? '');
+    }
+  }
+
+  plan(now: number, budget: Budget): Plan {
+    return planAgenda(this.#agenda, now, budget, (id) => this.#planOne(id, now));
+  }
+
+  #observeNode(nodeId: string): void {
+    const view = this.#view;
+    if (view === undefined) return;
+    for (const task of view.tasksOfNode(nodeId)) this.#agenda.add(task.serviceId);
+    for (const service of view.all('service')) {
+      if (service.spec.Mode.Global) this.#agenda.add(service.id);
+    }
+  }
+
+  #planOne(id: string, now: number): ServicePlan {
+    const view = this.#view;
+    if (view === undefined) return { transactions: [], wakeAt: undefined };
+    const tasks = [...view.tasksOfService(id)];
+    const service = view.get('service', id);
+    if (service === undefined) {
+      const leftOver = tasks.filter((task) => task.desiredState !== 'remove');
+      return { transactions: leftOver.map((task) => [wish(task, 'remove')]), wakeAt: undefined };
+    }
+    const node = (nodeId: string): Node | undefined => view.get('node', nodeId);
+    const allNodes = (): Iterable<Node> => view.all('node');
+    return planService({ service, tasks, node, allNodes }, this.#random, now);
+  }
+}
+
+/** Heartbeats and descriptions change nodes all the time; only these fields move tasks. */
+function matters(before: Node | undefined, after: Node | undefined): boolean {
+  if (before === undefined || after === undefined) return true;
+  return (
+    before.status.state !== after.status.state ||
+    before.spec !== after.spec ||
+    before.role !== after.role ||
+    before.description !== after.description
+  );
+}

@@ -1,0 +1,235 @@
+// Everything the managers do for one service, as one pure function: scale, restart, update, roll back.
+// It looks at the service, its tasks and their nodes and gives transactions. Called again after any of
+// them changed; a second call with the same state gives the same, and nothing once all is as wanted.
+import type { Random } from '../../base/index.ts';
+import {
+  isTerminal,
+  matchesConstraints,
+  parseConstraint,
+  platformMatches,
+  type Action,
+  type Node,
+  type Service,
+  type Task,
+} from '../../model/index.ts';
+import { createTask, wish } from './new-task.ts';
+import { decideRestart } from './restart.ts';
+import { freeSlotNumbers, slotsToRemove } from './scale.ts';
+import { restartRules, type RestartRules } from './service-defaults.ts';
+import { nodeIsLost, slotsOf, type Slot } from './slots.ts';
+import { planUpdate } from './plan-update.ts';
+
+/** A replacement waits at most this long for the task it replaces to stop. */
+export const WAIT_FOR_OLD_TASK_MS = 60_000;
+
+export interface ServiceView {
+  readonly service: Service;
+  readonly tasks: readonly Task[];
+  node(id: string): Node | undefined;
+  allNodes(): Iterable<Node>;
+}
+
+export interface ServicePlan {
+  readonly transactions: readonly (readonly Action[])[];
+  readonly wakeAt: number | undefined;
+}
+
+/** Collects what the parts below decide. */
+export class PlanBuilder {
+  readonly transactions: (readonly Action[])[] = [];
+  wakeAt: number | undefined;
+
+  add(...actions: Action[]): void {
+    if (actions.length > 0) this.transactions.push(actions);
+  }
+
+  wake(time: number | undefined): void {
+    if (time !== undefined && (this.wakeAt === undefined || time < this.wakeAt)) this.wakeAt = time;
+  }
+}
+
+/** Plans one service at `now` (ms since 1970). */
+export function planService(view: ServiceView, random: Random, now: number): ServicePlan {
+  const { service } = view;
+  const plan = new PlanBuilder();
+  // Ports and virtual addresses first: a task that starts without them could not be reached.
+  if (service.endpoint.allocatedFor < service.specVersion) return plan;
+  const slots = slotsOf(view.tasks);
+  const kept = service.spec.Mode.Global
+    ? planGlobal(view, slots, plan, random, now)
+    : planReplicas(view, slots, plan, random, now);
+  const rules = restartRules(service.spec);
+  const busy = new Set<string>();
+  for (const slot of kept) {
+    if (planSlot(view, slot, rules, plan, random, now)) busy.add(slot.key);
+  }
+  planUpdate(
+    view,
+    kept.filter((slot) => !busy.has(slot.key)),
+    kept,
+    plan,
+    random,
+    now,
+  );
+  return plan;
+}
+
+/** Adds and removes slots of a replicated service; returns the slots that stay. */
+function planReplicas(
+  { service }: ServiceView,
+  slots: ReadonlyMap<string, Slot>,
+  plan: PlanBuilder,
+  random: Random,
+  now: number,
+): readonly Slot[] {
+  const wanted = service.spec.Mode.Replicated?.Replicas ?? 0;
+  const existing = [...slots.values()];
+  const surplus = new Set(slotsToRemove(existing, existing.length - wanted));
+  for (const slot of surplus) plan.add(...slot.tasks.map((task) => wish(task, 'remove')));
+  for (const number of freeSlotNumbers(slots, Math.max(0, wanted - existing.length))) {
+    plan.add(createTask(service, { slot: number, desiredState: 'running' }, random, now));
+  }
+  return existing.filter((slot) => !surplus.has(slot));
+}
+
+/** One slot per node that fits; a paused node keeps its task but gets no new one. */
+function planGlobal(
+  view: ServiceView,
+  slots: ReadonlyMap<string, Slot>,
+  plan: PlanBuilder,
+  random: Random,
+  now: number,
+): readonly Slot[] {
+  const { service } = view;
+  const kept: Slot[] = [];
+  for (const slot of slots.values()) {
+    const node = view.node(slot.key);
+    // A node that is merely down keeps its slot: its container may still run there.
+    if (node === undefined || node.spec.Availability === 'drain' || !fits(node, service)) {
+      plan.add(...slot.tasks.map((task) => wish(task, 'remove')));
+    } else if (!nodeIsLost(node)) kept.push(slot);
+  }
+  for (const node of view.allNodes()) {
+    if (slots.has(node.id) || node.status.state !== 'ready') continue;
+    if (node.spec.Availability !== 'active' || !fits(node, service)) continue;
+    const options = { slot: 0, nodeId: node.id, desiredState: 'running' } as const;
+    plan.add(createTask(service, options, random, now));
+  }
+  return kept;
+}
+
+function fits(node: Node, service: Service): boolean {
+  const placement = service.spec.TaskTemplate.Placement;
+  const platform = node.description?.platform;
+  const platforms = placement?.Platforms ?? [];
+  if (platform && platforms.length > 0 && !platforms.some((p) => platformMatches(p, platform))) {
+    return false;
+  }
+  return matchesConstraints(node, (placement?.Constraints ?? []).map(parseConstraint));
+}
+
+/** Restarts and promotes within one slot; true when the slot is in motion. */
+function planSlot(
+  view: ServiceView,
+  slot: Slot,
+  rules: RestartRules,
+  plan: PlanBuilder,
+  random: Random,
+  now: number,
+): boolean {
+  const current = slot.current;
+  if (current === undefined) return planEmptySlot(view, slot, rules, plan, random, now);
+  if (planPromotion(view, slot, current, plan, now)) return true;
+  const node = current.nodeId === undefined ? undefined : view.node(current.nodeId);
+  const decision = decideRestart(slot, current, node, rules, now);
+  if (decision.kind === 'leave') return retireOlder(slot, current, plan);
+  if (decision.kind === 'finished') {
+    plan.add(wish(current, 'shutdown'));
+    return true;
+  }
+  replace(view.service, slot, current, decision.startAfter, plan, random, now);
+  return true;
+}
+
+/**
+ * Every task of the slot ended and none is wanted. It stays so when its policy says so; otherwise
+ * (the spec was changed since, or the replacement was lost in a leader change) a new one is made.
+ */
+function planEmptySlot(
+  view: ServiceView,
+  slot: Slot,
+  rules: RestartRules,
+  plan: PlanBuilder,
+  random: Random,
+  now: number,
+): boolean {
+  const last = slot.tasks.at(-1);
+  if (last === undefined || last.revisionId !== view.service.revisionId) return false;
+  const node = last.nodeId === undefined ? undefined : view.node(last.nodeId);
+  const decision = decideRestart(slot, last, node, rules, now);
+  if (decision.kind !== 'replace') return false;
+  replace(view.service, slot, last, decision.startAfter, plan, random, now);
+  return true;
+}
+
+function replace(
+  service: Service,
+  slot: Slot,
+  old: Task,
+  startAfter: number,
+  plan: PlanBuilder,
+  random: Random,
+  now: number,
+): void {
+  // Only the task itself: in a start-first step its predecessor goes on serving.
+  const retire = slot.alive.includes(old) ? [wish(old, 'shutdown')] : [];
+  const create = createTask(
+    service,
+    {
+      slot: old.slot,
+      nodeId: old.slot > 0 ? undefined : old.nodeId,
+      desiredState: startAfter > now ? 'ready' : 'running',
+      startAfter,
+      replaces: old.id,
+    },
+    random,
+    now,
+  );
+  plan.add(...retire, create);
+  plan.wake(startAfter);
+}
+
+/** A prepared task may run once its delay is over and its predecessor has stopped. */
+function planPromotion(
+  view: ServiceView,
+  slot: Slot,
+  task: Task,
+  plan: PlanBuilder,
+  now: number,
+): boolean {
+  if (task.desiredState !== 'ready' || isTerminal(task.status.state)) return false;
+  if ((task.startAfter ?? 0) > now) {
+    plan.wake(task.startAfter);
+    return true;
+  }
+  const old = slot.tasks.find((other) => other.id === task.replaces);
+  if (old !== undefined && !hasStopped(view, old) && now < task.createdAt + WAIT_FOR_OLD_TASK_MS) {
+    plan.wake(task.createdAt + WAIT_FOR_OLD_TASK_MS);
+    return true;
+  }
+  plan.add(wish(task, 'running'));
+  return true;
+}
+
+function hasStopped(view: ServiceView, task: Task): boolean {
+  if (isTerminal(task.status.state) || task.nodeId === undefined) return true;
+  return view.node(task.nodeId)?.status.state === 'down' || view.node(task.nodeId) === undefined;
+}
+
+/** Of several wanted tasks the newest stays, once it runs (the end of a start-first step). */
+function retireOlder(slot: Slot, current: Task, plan: PlanBuilder): boolean {
+  if (slot.alive.length < 2) return false;
+  if (current.status.state !== 'running') return true;
+  for (const older of slot.alive) if (older !== current) plan.add(wish(older, 'shutdown'));
+  return true;
+}

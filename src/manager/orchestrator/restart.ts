@@ -1,0 +1,70 @@
+// The restart supervisor as a pure function: a task of a slot has ended, or its node was lost; is
+// there to be another one, and from when on. All that counts is read from the task records, so a new
+// leader goes on where the old one stopped.
+import { hasFailed, isTerminal, type Node, type Task } from '../../model/index.ts';
+import type { RestartRules } from './service-defaults.ts';
+import { nodeIsLost, type Slot } from './slots.ts';
+
+/** With the default delay of 5 s: at least one try a minute. */
+const REJECTION_FACTOR_MAX = 12;
+
+export type RestartDecision =
+  /** Nothing to do: it runs, or is on its way. */
+  | { readonly kind: 'leave' }
+  /** It ended and stays ended, as the policy says. */
+  | { readonly kind: 'finished' }
+  /** A new task; it may run from `startAfter` (ms since 1970) on. */
+  | { readonly kind: 'replace'; readonly startAfter: number };
+
+/** Decides over the newest wanted task of a slot. */
+export function decideRestart(
+  slot: Slot,
+  task: Task,
+  node: Node | undefined,
+  rules: RestartRules,
+  now: number,
+): RestartDecision {
+  const ended = isTerminal(task.status.state);
+  if (!ended) {
+    const lost = task.nodeId !== undefined && nodeIsLost(node);
+    return lost ? { kind: 'replace', startAfter: now } : { kind: 'leave' };
+  }
+  // Stopped on request without a successor (a constraint no longer held): the slot is to be filled.
+  const { state } = task.status;
+  if (state === 'shutdown' || state === 'orphaned') return { kind: 'replace', startAfter: now };
+  if (!wants(task, rules.condition)) return { kind: 'finished' };
+  if (attemptsUsed(slot, task, rules, now)) return { kind: 'finished' };
+  if (task.nodeId !== undefined && nodeIsLost(node)) return { kind: 'replace', startAfter: now };
+  // The delay counts from the end of the task, not from when the leader noticed.
+  const endedAt = Math.min(task.status.timestamp, now);
+  return { kind: 'replace', startAfter: endedAt + rules.delayMs * rejectionFactor(slot) };
+}
+
+/** A task that can't even be prepared (no such image) is tried ever more slowly: 1, 2, 4 … 12 delays. */
+function rejectionFactor(slot: Slot): number {
+  let rejected = 0;
+  for (let i = slot.tasks.length - 1; i >= 0; i--) {
+    if (slot.tasks[i]?.status.state !== 'rejected') break;
+    rejected++;
+  }
+  return Math.min(REJECTION_FACTOR_MAX, 2 ** Math.max(0, rejected - 1));
+}
+
+function wants(task: Task, condition: RestartRules['condition']): boolean {
+  if (condition === 'none') return false;
+  return condition === 'any' || hasFailed(task);
+}
+
+/** MaxAttempts restarts of this revision in this slot happened already (within the window, if set). */
+function attemptsUsed(slot: Slot, task: Task, rules: RestartRules, now: number): boolean {
+  if (rules.maxAttempts === 0) return false;
+  const since = rules.windowMs > 0 ? now - rules.windowMs : 0;
+  const restarts = slot.tasks.filter(
+    (other) =>
+      other.revisionId === task.revisionId &&
+      other.replaces !== undefined &&
+      other.createdAt >= since &&
+      slot.tasks.some((old) => old.id === other.replaces && old.revisionId === other.revisionId),
+  );
+  return restarts.length >= rules.maxAttempts;
+}

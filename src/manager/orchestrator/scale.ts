@@ -1,0 +1,47 @@
+// Which slots to add and which to give up when the number of replicas changes.
+import type { Task } from '../../model/index.ts';
+import { isRunning, type Slot } from './slots.ts';
+
+/** The lowest `count` numbers that no slot has. */
+export function freeSlotNumbers(slots: ReadonlyMap<string, Slot>, count: number): number[] {
+  const numbers: number[] = [];
+  for (let number = 1; numbers.length < count; number++) {
+    if (!slots.has(String(number))) numbers.push(number);
+  }
+  return numbers;
+}
+
+/**
+ * `count` slots to give up: those that don't run first, then those on nodes that hold most of the
+ * service, then the highest numbers (SwarmKit's order).
+ */
+export function slotsToRemove(slots: readonly Slot[], count: number): Slot[] {
+  const perNode = new Map<string, number>();
+  for (const slot of slots) {
+    const nodeId = nodeOf(slot);
+    perNode.set(nodeId, (perNode.get(nodeId) ?? 0) + 1);
+  }
+  const left = new Set(slots);
+  const chosen: Slot[] = [];
+  while (chosen.length < count && left.size > 0) {
+    let worst: Slot | undefined;
+    for (const slot of left) if (!worst || isWorse(slot, worst, perNode)) worst = slot;
+    if (!worst) break;
+    left.delete(worst);
+    perNode.set(nodeOf(worst), (perNode.get(nodeOf(worst)) ?? 0) - 1);
+    chosen.push(worst);
+  }
+  return chosen;
+}
+
+function isWorse(a: Slot, b: Slot, perNode: ReadonlyMap<string, number>): boolean {
+  const runs = Number(runsNow(a)) - Number(runsNow(b));
+  if (runs !== 0) return runs < 0;
+  const load = (perNode.get(nodeOf(b)) ?? 0) - (perNode.get(nodeOf(a)) ?? 0);
+  if (load !== 0) return load < 0;
+  return Number(a.key) > Number(b.key);
+}
+
+const newest = (slot: Slot): Task | undefined => slot.current ?? slot.tasks.at(-1);
+const nodeOf = (slot: Slot): string => newest(slot)?.nodeId ?? '';
+const runsNow = (slot: Slot): boolean => slot.alive.some(isRunning);

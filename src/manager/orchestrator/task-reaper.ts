@@ -1,0 +1,123 @@
+// The task reaper: forgets what nobody needs. Tasks that are to be removed go once they have ended (or
+// were never given to a node); of dead tasks each slot keeps as many as the cluster's history limit
+// says; revisions and credentials go when no service and no task names them.
+import { isTerminal, remove, update, TASK_STATE } from '../../model/index.ts';
+import type { Action, Service, StoreChange, Task } from '../../model/index.ts';
+import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import type { StoreView } from '../store/index.ts';
+import { compareAge, slotKey } from './slots.ts';
+
+/** A task on a node that has been down for this long is taken for lost (SwarmKit's 24 h). */
+const ORPHAN_AFTER_MS = 24 * 3_600_000;
+
+export class TaskReaper implements ControlLoop {
+  readonly name = 'task reaper';
+  readonly #agenda = new Agenda();
+  #view: StoreView | undefined;
+
+  reset(view: StoreView): void {
+    this.#view = view;
+    this.#agenda.clear();
+    for (const service of view.all('service')) this.#agenda.add(service.id);
+    for (const task of view.all('task')) this.#agenda.add(task.serviceId);
+    for (const revision of view.all('revision')) this.#agenda.add(revision.serviceId);
+  }
+
+  observe(change: StoreChange): void {
+    if (change.table === 'task') {
+      const task = change.after ?? change.before;
+      if (task && (change.after === undefined || isDead(task))) this.#agenda.add(task.serviceId);
+    } else if (change.table === 'service') {
+      const id = (change.after ?? change.before)?.id;
+      if (id !== undefined) this.#agenda.add(id);
+    } else if (
+      change.table === 'node' &&
+      change.before?.status.state !== change.after?.status.state
+    ) {
+      const id = (change.after ?? change.before)?.id ?? '';
+      for (const task of this.#view?.tasksOfNode(id) ?? []) this.#agenda.add(task.serviceId);
+    }
+  }
+
+  plan(now: number, budget: Budget): Plan {
+    return planAgenda(this.#agenda, now, budget, (id) => this.#planService(id, now));
+  }
+
+  #planService(
+    serviceId: string,
+    now: number,
+  ): { transactions: (readonly Action[])[]; wakeAt?: number | undefined } {
+    const view = this.#view;
+    if (view === undefined) return { transactions: [] };
+    const service = view.get('service', serviceId);
+    const tasks = [...view.tasksOfService(serviceId)];
+    const orphans = planOrphans(view, tasks, now);
+    const transactions: (readonly Action[])[] = orphans.transactions;
+    for (const task of removable(tasks, historyLimit(view, service))) {
+      transactions.push([remove('task', task.id, task.version)]);
+    }
+    for (const revision of view.all('revision')) {
+      if (revision.serviceId !== serviceId || view.tasksOfRevision(revision.id) > 0) continue;
+      if (service?.revisionId === revision.id || service?.previousRevisionId === revision.id)
+        continue;
+      const actions = [remove('revision', revision.id, revision.version)];
+      if (view.get('credential', revision.id)) actions.push(remove('credential', revision.id));
+      transactions.push(actions);
+    }
+    return { transactions, wakeAt: orphans.wakeAt };
+  }
+}
+
+/** Tasks of nodes that are gone, or have been down for a day, will never be heard of again. */
+function planOrphans(
+  view: StoreView,
+  tasks: readonly Task[],
+  now: number,
+): { transactions: (readonly Action[])[]; wakeAt: number | undefined } {
+  const transactions: (readonly Action[])[] = [];
+  let wakeAt: number | undefined;
+  for (const task of tasks) {
+    if (task.nodeId === undefined || isTerminal(task.status.state)) continue;
+    if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
+    const node = view.get('node', task.nodeId);
+    if (node !== undefined && node.status.state !== 'down') continue;
+    const lostAt = (node?.status.since ?? -ORPHAN_AFTER_MS) + ORPHAN_AFTER_MS;
+    if (lostAt > now) wakeAt = Math.min(wakeAt ?? lostAt, lostAt);
+    else {
+      const status = { ...task.status, state: 'orphaned', timestamp: now } as const;
+      transactions.push([update('task', { ...task, status })]);
+    }
+  }
+  return { transactions, wakeAt };
+}
+
+function historyLimit(view: StoreView, service: Service | undefined): number {
+  const limit = view.cluster?.spec.Orchestration.TaskHistoryRetentionLimit ?? 5;
+  const attempts = service?.spec.TaskTemplate.RestartPolicy?.MaxAttempts ?? 0;
+  return limit < 0 ? Infinity : Math.max(limit, attempts > 0 ? attempts + 1 : 0);
+}
+
+function isDead(task: Task): boolean {
+  return task.desiredState === 'remove' || isTerminal(task.status.state);
+}
+
+function removable(tasks: readonly Task[], limit: number): Task[] {
+  const gone: Task[] = [];
+  const history = new Map<string, Task[]>();
+  for (const task of tasks) {
+    const neverPlaced = TASK_STATE[task.status.state] < TASK_STATE.assigned;
+    if (task.desiredState === 'remove') {
+      if (neverPlaced || isTerminal(task.status.state)) gone.push(task);
+    } else if (TASK_STATE[task.desiredState] >= TASK_STATE.shutdown) {
+      if (!neverPlaced && !isTerminal(task.status.state)) continue;
+      const key = slotKey(task);
+      const dead = history.get(key) ?? [];
+      dead.push(task);
+      history.set(key, dead);
+    }
+  }
+  for (const dead of history.values()) {
+    if (dead.length > limit) gone.push(...dead.sort(compareAge).slice(0, dead.length - limit));
+  }
+  return gone;
+}

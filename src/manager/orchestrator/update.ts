@@ -1,0 +1,83 @@
+// The update supervisor as a pure function over slots: which slots get the current revision next,
+// whether the update has failed or is complete. Progress is read from the tasks alone, so that a
+// leader change in mid-update loses nothing.
+//
+// A slot is *dirty* while its newest wanted task is of another revision. It is *under way* from the
+// moment its new task exists until that task has run for the update's delay. A new task that ends, or
+// is rejected, before it ran for the monitor period is a *failure*.
+import { hasFailed, isTerminal, type Task } from '../../model/index.ts';
+import type { UpdateRules } from './service-defaults.ts';
+import { isRunning, type Slot } from './slots.ts';
+
+export interface UpdateProgress {
+  /** Slots to update now, at most what parallelism allows. */
+  readonly next: readonly Slot[];
+  readonly failures: number;
+  readonly total: number;
+  /** No slot is dirty, and the monitor period of the last one is over. */
+  readonly complete: boolean;
+  /** When to look again without a change (ms since 1970). */
+  readonly wakeAt: number | undefined;
+}
+
+/** Looks at an update that started at `startedAt`; `revisionId` is where all slots are to go. */
+export function updateProgress(
+  slots: readonly Slot[],
+  revisionId: string,
+  rules: UpdateRules,
+  startedAt: number,
+  now: number,
+): UpdateProgress {
+  const dirty: Slot[] = [];
+  let underWay = 0;
+  let failures = 0;
+  let settled = true;
+  let wakeAt: number | undefined;
+  const wake = (time: number): void => {
+    if (time > now && (wakeAt === undefined || time < wakeAt)) wakeAt = time;
+  };
+  for (const slot of slots) {
+    if (slot.tasks.some((task) => isFailure(task, revisionId, rules.monitorMs, startedAt)))
+      failures++;
+    const task = slot.current ?? slot.tasks.at(-1);
+    if (task === undefined || task.revisionId !== revisionId) {
+      dirty.push(slot);
+      continue;
+    }
+    if (task.createdAt < startedAt) continue;
+    const ranFor = now - (task.status.runningSince ?? now);
+    const runs = isRunning(task) && slot.alive.length === 1;
+    const finished = isTerminal(task.status.state) && !hasFailed(task);
+    if (!finished && !(runs && ranFor >= rules.delayMs)) underWay++;
+    if (!finished && !(runs && ranFor >= rules.monitorMs)) settled = false;
+    if (runs) {
+      wake(now - ranFor + rules.delayMs);
+      wake(now - ranFor + rules.monitorMs);
+    }
+  }
+  const room = rules.parallelism === 0 ? dirty.length : Math.max(0, rules.parallelism - underWay);
+  return {
+    next: dirty.sort(byKey).slice(0, room),
+    failures,
+    total: slots.length,
+    complete: dirty.length === 0 && settled,
+    wakeAt,
+  };
+}
+
+/** Whether the failures so far call for the failure action. */
+export function hasTooManyFailures(progress: UpdateProgress, rules: UpdateRules): boolean {
+  if (rules.failureAction === 'continue' || progress.failures === 0) return false;
+  return progress.failures / Math.max(1, progress.total) > rules.maxFailureRatio;
+}
+
+function isFailure(task: Task, revisionId: string, monitorMs: number, startedAt: number): boolean {
+  if (task.revisionId !== revisionId || task.createdAt < startedAt) return false;
+  if (!hasFailed(task)) return false;
+  const { runningSince, timestamp } = task.status;
+  return runningSince === undefined || timestamp - runningSince <= monitorMs;
+}
+
+function byKey(a: Slot, b: Slot): number {
+  return Number(a.key) - Number(b.key) || (a.key < b.key ? -1 : 1);
+}

@@ -1,0 +1,199 @@
+// Applies transactions to the tables: deterministic, synchronous, the same on every manager. A
+// transaction that can't be applied changes nothing and says why.
+import type { ErrorCode } from '../../base/index.ts';
+import {
+  compareTaskStates,
+  type Action,
+  type Meta,
+  type StoreChange,
+  type TableName,
+  type Tables,
+  type Task,
+  type Transaction,
+} from '../../model/index.ts';
+import type { NamedTable, TableSet } from './tables.ts';
+
+export type TransactionResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
+
+const OK: TransactionResult = { ok: true };
+
+/** Applies one transaction at log position `index`; changes are appended to `changes`. */
+export function applyTransaction(
+  tables: TableSet,
+  index: number,
+  transaction: Transaction,
+  changes: StoreChange[],
+): TransactionResult {
+  for (const action of transaction.actions) {
+    const problem = check(tables, action);
+    if (problem !== undefined) return problem;
+  }
+  for (const action of transaction.actions) {
+    const change = perform(tables, index, transaction.time, action);
+    if (change !== undefined) changes.push(change);
+  }
+  return OK;
+}
+
+function refuse(code: ErrorCode, message: string): TransactionResult {
+  return { ok: false, code, message };
+}
+
+function check(tables: TableSet, action: Action): TransactionResult | undefined {
+  switch (action.kind) {
+    case 'create':
+      return checkCreate(tables, action.table, action.object);
+    case 'update':
+      return checkVersion(tables, action.table, action.object.id, action.ifVersion);
+    case 'remove':
+      if (tables.get(action.table, action.id) === undefined) {
+        return refuse('notFound', `${action.table} ${action.id} not found`);
+      }
+      return action.ifVersion === undefined
+        ? undefined
+        : checkVersion(tables, action.table, action.id, action.ifVersion);
+    case 'session':
+      return tables.get('node', action.nodeId) === undefined
+        ? refuse('notFound', `node ${action.nodeId} not found`)
+        : undefined;
+    case 'addNode':
+      return checkCreate(tables, 'node', action.object);
+    case 'taskStatus':
+      return undefined;
+  }
+}
+
+function checkCreate(
+  tables: TableSet,
+  table: TableName,
+  object: { readonly id: string },
+): TransactionResult | undefined {
+  if (tables.get(table, object.id) !== undefined) {
+    return refuse('conflict', `${table} ${object.id} already exists`);
+  }
+  const name = nameOf(table, object);
+  if (name !== undefined && tables.byName(table as NamedTable, name) !== undefined) {
+    return refuse(
+      'conflict',
+      `name conflicts with an existing object: ${table} ${name} already exists`,
+    );
+  }
+  return undefined;
+}
+
+function checkVersion(
+  tables: TableSet,
+  table: TableName,
+  id: string,
+  version: number,
+): TransactionResult | undefined {
+  const stored = tables.get(table, id);
+  if (stored === undefined) return refuse('notFound', `${table} ${id} not found`);
+  if (stored.version !== version) return refuse('outOfSequence', 'update out of sequence');
+  return undefined;
+}
+
+function nameOf(table: TableName, object: object): string | undefined {
+  if (table !== 'service' && table !== 'network' && table !== 'secret' && table !== 'config') {
+    return undefined;
+  }
+  return (object as { spec: { Name: string } }).spec.Name;
+}
+
+function perform(
+  tables: TableSet,
+  index: number,
+  time: number,
+  action: Action,
+): StoreChange | undefined {
+  switch (action.kind) {
+    case 'create':
+      return write(tables, action.table, {
+        ...action.object,
+        version: index,
+        createdAt: time,
+        updatedAt: time,
+      } as Tables[TableName]);
+    case 'update': {
+      const before = tables.get(action.table, action.object.id);
+      return write(tables, action.table, {
+        ...action.object,
+        version: index,
+        createdAt: before?.createdAt ?? time,
+        updatedAt: time,
+      } as Tables[TableName]);
+    }
+    case 'remove': {
+      const before = tables.get(action.table, action.id);
+      tables.drop(action.table, action.id);
+      return { table: action.table, index, before, after: undefined } as StoreChange;
+    }
+    case 'session':
+      return write(tables, 'session', {
+        id: action.nodeId,
+        epoch: index,
+        managerId: action.managerId,
+        ...metaOf(tables.get('session', action.nodeId), index, time),
+      });
+    case 'taskStatus':
+      return performTaskStatus(tables, index, time, action);
+    case 'addNode':
+      return performAddNode(tables, index, time, action);
+  }
+}
+
+function performTaskStatus(
+  tables: TableSet,
+  index: number,
+  time: number,
+  action: Extract<Action, { kind: 'taskStatus' }>,
+): StoreChange | undefined {
+  const task = tables.get('task', action.taskId);
+  if (task === undefined || task.nodeId !== action.nodeId) return undefined;
+  if (!supersedes(tables, task, action)) return undefined;
+  const runningSince =
+    task.status.runningSince ??
+    (action.status.state === 'running' ? action.status.timestamp : undefined);
+  const status = runningSince === undefined ? action.status : { ...action.status, runningSince };
+  return write(tables, 'task', { ...task, status, ...metaOf(task, index, time) });
+}
+
+/** Epoch and sequence order the reports of one agent; the state never goes back whatever they say. */
+function supersedes(
+  tables: TableSet,
+  task: Task,
+  action: Extract<Action, { kind: 'taskStatus' }>,
+): boolean {
+  const { epoch = 0, sequence = 0, state } = action.status;
+  if (tables.get('session', action.nodeId)?.epoch !== epoch) return false;
+  if (compareTaskStates(state, task.status.state) < 0) return false;
+  const stored = task.status;
+  return stored.epoch === undefined || epoch > stored.epoch || sequence > (stored.sequence ?? 0);
+}
+
+/** The number of a new node comes from the cluster's counter, both change in the same entry. */
+function performAddNode(
+  tables: TableSet,
+  index: number,
+  time: number,
+  action: Extract<Action, { kind: 'addNode' }>,
+): StoreChange {
+  const cluster = tables.cluster;
+  const number = cluster?.nextNodeNumber ?? 1;
+  if (cluster !== undefined) {
+    tables.put('cluster', { ...cluster, nextNodeNumber: number + 1 });
+  }
+  return write(tables, 'node', { ...action.object, number, ...metaOf(undefined, index, time) });
+}
+
+function metaOf(before: Meta | undefined, index: number, time: number): Omit<Meta, 'id'> {
+  return { version: index, createdAt: before?.createdAt ?? time, updatedAt: time };
+}
+
+function write<K extends TableName>(tables: TableSet, table: K, object: Tables[K]): StoreChange {
+  const before = tables.get(table, object.id);
+  tables.put(table, object);
+  return { table, index: object.version, before, after: object } as StoreChange;
+}

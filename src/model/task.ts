@@ -1,0 +1,29 @@
+// Small questions about tasks that several parts ask.
+import type { Task } from './objects.ts';
+import { TASK_STATE } from './task-state.ts';
+
+/** The orchestrators still want it: desired state is ready, running or complete. */
+export function desiredAlive(task: Task): boolean {
+  return TASK_STATE[task.desiredState] <= TASK_STATE.complete;
+}
+
+/** It ended on its own with an error. */
+export function hasFailed(task: Task): boolean {
+  return task.status.state === 'failed' || task.status.state === 'rejected';
+}
+
+/** As `docker service ps` shows it: `web.3`, or `web.<node id>` for global services. */
+export function taskName(
+  serviceName: string,
+  task: { slot: number; nodeId?: string | undefined },
+): string {
+  return `${serviceName}.${task.slot > 0 ? task.slot : (task.nodeId ?? '')}`;
+}
+
+/** Name of the container of a task, as Docker's executor names it. */
+export function containerName(
+  serviceName: string,
+  task: { id: string; slot: number; nodeId?: string | undefined },
+): string {
+  return `${taskName(serviceName, task)}.${task.id}`;
+}
