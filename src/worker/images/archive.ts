@@ -1,0 +1,325 @@
+// Loads image archives: `docker save` of all ages and OCI layouts, plain or gzipped. Every file of
+// the archive goes straight into the content store, so that its order and size do not matter.
+import { extract, type Extract, type Header } from 'tar-stream';
+import { SwarmError } from '../../base/index.ts';
+import {
+  MAX_DOCUMENT_BYTES,
+  MEDIA_TYPE,
+  indexGcLabels,
+  isIndex,
+  manifestGcLabels,
+  mediaTypeOf,
+  parseImageFile,
+  parseIndex,
+  parseJson,
+  parseManifest,
+  type Descriptor,
+  type Manifest,
+} from './manifest.ts';
+import type { ImageBackend } from './ports.ts';
+import { canonicalName, parseReference } from './reference.ts';
+
+/** Most files of one archive; 500 layers with their three files each, and room. */
+const MAX_ENTRIES = 10_000;
+const GZIP_MAGIC = [0x1f, 0x8b];
+
+/** An image found in an archive; its content is stored, a record is not made yet. */
+export interface ArchivedImage {
+  readonly target: Descriptor;
+  /** Normalised; may be empty. */
+  readonly names: readonly string[];
+}
+
+type TarEntry = Extract extends AsyncIterable<infer E> ? E : never;
+
+interface StoredFile {
+  readonly digest: string;
+  readonly size: number;
+}
+
+interface ArchiveFiles {
+  readonly blobs: Map<string, StoredFile>;
+  readonly links: Map<string, string>;
+  readonly documents: Map<string, Uint8Array>;
+}
+
+/**
+ * Stores the content of an archive under `lease` and tells which images it holds. Throws `invalid`
+ * when the stream is no image archive.
+ */
+export async function loadArchive(
+  stream: AsyncIterable<Uint8Array>,
+  backend: ImageBackend,
+  lease: string,
+): Promise<readonly ArchivedImage[]> {
+  const files = await storeFiles(await unzipped(stream), backend, lease);
+  const docker = files.documents.get('manifest.json');
+  const tags = docker === undefined ? [] : parseDockerManifest(docker);
+  const index = files.documents.get('index.json');
+  if (index !== undefined) return loadLayout(index, tags, files, backend);
+  if (docker === undefined) {
+    throw new SwarmError(
+      'invalid',
+      'not an image archive: it has neither manifest.json (docker save) nor index.json (OCI)',
+    );
+  }
+  const images: ArchivedImage[] = [];
+  for (const entry of tags) images.push(await buildManifest(entry, files, backend, lease));
+  return images;
+}
+
+async function storeFiles(
+  stream: AsyncIterable<Uint8Array>,
+  backend: ImageBackend,
+  lease: string,
+): Promise<ArchiveFiles> {
+  const files: ArchiveFiles = { blobs: new Map(), links: new Map(), documents: new Map() };
+  const tar = extract();
+  const feeding = feed(stream, tar);
+  // An error of the source ends the loop below too; this handler only keeps it from being unheard.
+  feeding.catch((error: unknown) => tar.destroy(asError(error)));
+  let count = 0;
+  for await (const entry of tar) {
+    if (++count > MAX_ENTRIES) {
+      throw new SwarmError('invalid', `image archive has more than ${MAX_ENTRIES} files`);
+    }
+    await storeEntry(entry, `${lease}-${count}`, files, backend, lease);
+  }
+  await feeding;
+  return files;
+}
+
+async function storeEntry(
+  entry: TarEntry,
+  ref: string,
+  files: ArchiveFiles,
+  backend: ImageBackend,
+  lease: string,
+): Promise<void> {
+  const path = cleanPath(entry.header.name);
+  if (entry.header.type === 'symlink' || entry.header.type === 'link') {
+    files.links.set(path, linkTarget(path, entry.header));
+  } else if (entry.header.type === 'file') {
+    if (path === 'manifest.json' || path === 'index.json') {
+      files.documents.set(path, await collect(entry, path));
+      return;
+    }
+    const digest = /^blobs\/sha256\/([a-f0-9]{64})$/.exec(path)?.[1];
+    const size = entry.header.size;
+    const expected = digest === undefined ? {} : { digest: `sha256:${digest}` };
+    const writer = await backend.openWriter(ref, { lease, total: size, ...expected });
+    for await (const chunk of entry) await writer.write(chunk as Uint8Array);
+    files.blobs.set(path, { digest: await writer.commit({ size, ...expected }), size });
+    return;
+  }
+  entry.resume();
+}
+
+async function feed(
+  stream: AsyncIterable<Uint8Array>,
+  tar: ReturnType<typeof extract>,
+): Promise<void> {
+  for await (const chunk of stream) {
+    if (tar.destroyed) return;
+    if (!tar.write(chunk)) {
+      await new Promise<void>((resolve) => {
+        tar.once('drain', resolve);
+        tar.once('close', resolve);
+      });
+    }
+  }
+  tar.end(undefined);
+}
+
+async function collect(entry: AsyncIterable<unknown>, path: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of entry as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > MAX_DOCUMENT_BYTES) {
+      throw new SwarmError('invalid', `${path} in the archive is larger than 4 MiB`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function unzipped(stream: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = stream[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const head = first.done === true ? new Uint8Array(0) : first.value;
+  const all = (async function* (): AsyncGenerator<Uint8Array> {
+    if (head.length > 0) yield head;
+    for (;;) {
+      const next = await iterator.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  })();
+  if (head[0] !== GZIP_MAGIC[0] || head[1] !== GZIP_MAGIC[1]) return all;
+  return gunzip(all);
+}
+
+async function* gunzip(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const zip = new DecompressionStream('gzip');
+  const writer = zip.writable.getWriter();
+  const writing = (async (): Promise<void> => {
+    for await (const chunk of stream) await writer.write(new Uint8Array(chunk));
+    await writer.close();
+  })();
+  writing.catch((error: unknown) => writer.abort(error).catch(() => undefined));
+  const reader = zip.readable.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    yield value;
+  }
+  await writing;
+}
+
+interface DockerManifestEntry {
+  readonly config: string;
+  readonly layers: readonly string[];
+  readonly names: readonly string[];
+}
+
+function parseDockerManifest(bytes: Uint8Array): readonly DockerManifestEntry[] {
+  const value = parseJson(
+    Buffer.from(`{"list":${Buffer.from(bytes).toString()}}`),
+    'manifest.json',
+  );
+  const list: unknown[] = Array.isArray(value.list) ? value.list : [];
+  return list.map((item) => {
+    const entry = item as { Config?: unknown; Layers?: unknown; RepoTags?: unknown };
+    if (typeof entry?.Config !== 'string' || !Array.isArray(entry.Layers)) {
+      throw new SwarmError('invalid', 'manifest.json of the archive lacks Config or Layers');
+    }
+    const tags: unknown[] = Array.isArray(entry.RepoTags) ? entry.RepoTags : [];
+    return {
+      config: cleanPath(entry.Config),
+      layers: entry.Layers.map((layer) => cleanPath(String(layer))),
+      names: tags.map((tag) => canonicalName(parseReference(String(tag)))),
+    };
+  });
+}
+
+/** `docker save` before version 25 has no registry manifest: this makes the same one everywhere. */
+async function buildManifest(
+  entry: DockerManifestEntry,
+  files: ArchiveFiles,
+  backend: ImageBackend,
+  lease: string,
+): Promise<ArchivedImage> {
+  const config = storedFile(entry.config, files);
+  const image = parseImageFile(await backend.readBlob(config.digest, MAX_DOCUMENT_BYTES));
+  if (image.rootfs.diff_ids.length !== entry.layers.length) {
+    throw new SwarmError('invalid', `manifest.json and ${entry.config} differ in their layers`);
+  }
+  const manifest: Manifest = {
+    config: { mediaType: MEDIA_TYPE.dockerConfig, ...config },
+    layers: entry.layers.map((path, i) => {
+      const file = storedFile(path, files);
+      const plain = file.digest === image.rootfs.diff_ids[i];
+      return {
+        mediaType: plain ? MEDIA_TYPE.dockerLayer : MEDIA_TYPE.dockerLayerGzip,
+        ...file,
+      };
+    }),
+  };
+  const bytes = new TextEncoder().encode(
+    JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.dockerManifest, ...manifest }),
+  );
+  const digest = `sha256:${backend.sha256(bytes)}`;
+  const writer = await backend.openWriter(`${lease}-${digest}`, { lease, digest });
+  await writer.write(bytes);
+  await writer.commit({ digest, size: bytes.length, labels: manifestGcLabels(manifest) });
+  return {
+    target: { mediaType: MEDIA_TYPE.dockerManifest, digest, size: bytes.length },
+    names: entry.names,
+  };
+}
+
+async function loadLayout(
+  index: Uint8Array,
+  tags: readonly DockerManifestEntry[],
+  files: ArchiveFiles,
+  backend: ImageBackend,
+): Promise<readonly ArchivedImage[]> {
+  const images: ArchivedImage[] = [];
+  const paths = new Map([...files.blobs].map(([path, file]) => [file.digest, path]));
+  for (const entry of parseIndex(index)) {
+    if (!paths.has(entry.digest)) continue;
+    const configs = await labelTree(entry, paths, backend);
+    const names = new Set<string>();
+    const name = annotatedName(entry);
+    if (name !== undefined) names.add(name);
+    for (const tagged of tags) {
+      const config = files.blobs.get(tagged.config)?.digest;
+      if (config === undefined || !configs.includes(config)) continue;
+      for (const tag of tagged.names) names.add(tag);
+    }
+    const bytes = await backend.readBlob(entry.digest, MAX_DOCUMENT_BYTES);
+    const target = {
+      mediaType: mediaTypeOf(bytes, entry.mediaType),
+      digest: entry.digest,
+      size: entry.size,
+    };
+    images.push({ target, names: [...names] });
+  }
+  if (images.length === 0) {
+    throw new SwarmError('invalid', 'index.json of the archive names no image that it holds');
+  }
+  return images;
+}
+
+/** Labels manifests for the garbage collector; returns the digests of the configurations below. */
+async function labelTree(
+  descriptor: Descriptor,
+  present: ReadonlyMap<string, string>,
+  backend: ImageBackend,
+): Promise<readonly string[]> {
+  if (!present.has(descriptor.digest)) return [];
+  const bytes = await backend.readBlob(descriptor.digest, MAX_DOCUMENT_BYTES);
+  if (!isIndex(mediaTypeOf(bytes, descriptor.mediaType))) {
+    const manifest = parseManifest(bytes);
+    await backend.labelBlob(descriptor.digest, manifestGcLabels(manifest));
+    return [manifest.config.digest];
+  }
+  const manifests = parseIndex(bytes);
+  await backend.labelBlob(descriptor.digest, indexGcLabels(manifests));
+  const below = await Promise.all(manifests.map((entry) => labelTree(entry, present, backend)));
+  return below.flat();
+}
+
+function annotatedName(entry: Descriptor): string | undefined {
+  const full = entry.annotations?.['io.containerd.image.name'];
+  const short = entry.annotations?.['org.opencontainers.image.ref.name'];
+  const name = full ?? (short !== undefined && /[:/]/.test(short) ? short : undefined);
+  return name === undefined ? undefined : canonicalName(parseReference(name));
+}
+
+function storedFile(path: string, files: ArchiveFiles): StoredFile {
+  const file = files.blobs.get(path) ?? files.blobs.get(files.links.get(path) ?? '');
+  if (file === undefined) throw new SwarmError('invalid', `the archive lacks its file ${path}`);
+  return file;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function cleanPath(path: string): string {
+  return path.replace(/^(?:\.?\/)+/, '');
+}
+
+/** Old `docker save` writes a layer once and links to it: "../<id>/layer.tar". */
+function linkTarget(path: string, header: Header): string {
+  const target = header.linkname;
+  if (header.type === 'link' || !target.startsWith('.')) return cleanPath(target);
+  const parts = path.split('/').slice(0, -1);
+  for (const part of target.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '.') parts.push(part);
+  }
+  return parts.join('/');
+}
