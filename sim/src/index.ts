@@ -1,3 +1,5 @@
-// The simulated world: what tests put in place of clock, network, disk and randomness.
+// The simulated world: time, network, disk and randomness, all from one seed.
+export { SimDisk, type SimFile } from './disk.ts';
+export { calmNetwork, Network, type NetworkFaults } from './network.ts';
 export { Prng } from './prng.ts';
-export { VirtualClock, settle } from './virtual-clock.ts';
+export { settle, VirtualClock } from './virtual-clock.ts';

@@ -1,67 +1,82 @@
-// Time that moves only when told to. Timers of one instant fire in the order in which they were set,
-// and after each the microtask queue runs dry, so that a run is the same every time.
+// Time that passes only when a test lets it. Events fire in the order of (time, sequence); after
+// each one all promises run dry before the next is taken, so that a run depends on nothing else.
 
-interface VirtualTimer {
+interface Event {
   readonly at: number;
   readonly sequence: number;
   readonly fire: () => void;
+  cancelled: boolean;
 }
 
+/** Structurally the clock port of the program; starts at 2024-01-01. */
 export class VirtualClock {
-  #now: number;
-  readonly #start: number;
+  #elapsed = 0;
   #sequence = 0;
-  readonly #timers = new Set<VirtualTimer>();
-
-  constructor(startMs = 1_700_000_000_000) {
-    this.#now = startMs;
-    this.#start = startMs;
-  }
+  #events: Event[] = [];
 
   now(): number {
-    return this.#now;
+    return 1_704_067_200_000 + this.#elapsed;
   }
 
   monotonicMs(): number {
-    return this.#now - this.#start;
+    return this.#elapsed;
   }
 
   after(delayMs: number, fire: () => void): { cancel(): void } {
-    const timer = { at: this.#now + Math.max(0, delayMs), sequence: this.#sequence++, fire };
-    this.#timers.add(timer);
-    return { cancel: () => this.#timers.delete(timer) };
+    const at = this.#elapsed + Math.max(0, delayMs);
+    const event: Event = { at, sequence: this.#sequence++, fire, cancelled: false };
+    this.#insert(event);
+    return {
+      cancel: () => {
+        event.cancelled = true;
+      },
+    };
   }
 
-  /** Lets `durationMs` pass, firing everything that falls due, in order. */
-  async advance(durationMs: number): Promise<void> {
-    const end = this.#now + durationMs;
+  /** Lets time pass. */
+  async advance(milliseconds: number): Promise<void> {
+    const until = this.#elapsed + milliseconds;
     await settle();
-    for (let next = this.#earliest(end); next; next = this.#earliest(end)) {
-      this.#timers.delete(next);
-      this.#now = Math.max(this.#now, next.at);
-      next.fire();
-      await settle();
-    }
-    this.#now = end;
+    while ((this.#events[0]?.at ?? Infinity) <= until) await this.#step();
+    this.#elapsed = until;
   }
 
-  #earliest(end: number): VirtualTimer | undefined {
-    let first: VirtualTimer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.at > end) continue;
-      if (
-        !first ||
-        timer.at < first.at ||
-        (timer.at === first.at && timer.sequence < first.sequence)
-      ) {
-        first = timer;
+  /** Lets time pass until `condition` holds; throws when it does not within `limitMs`. */
+  async until(condition: () => boolean, limitMs: number, what = 'condition'): Promise<void> {
+    const deadline = this.#elapsed + limitMs;
+    await settle();
+    while (!condition()) {
+      const next = this.#events[0];
+      if (next === undefined || next.at > deadline) {
+        throw new Error(`${what} did not come true within ${limitMs} ms of virtual time`);
       }
+      await this.#step();
     }
-    return first;
+  }
+
+  async #step(): Promise<void> {
+    const event = this.#events.shift();
+    if (event === undefined || event.cancelled) return;
+    this.#elapsed = event.at;
+    event.fire();
+    await settle();
+  }
+
+  #insert(event: Event): void {
+    let low = 0;
+    let high = this.#events.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#events[middle]?.at ?? Infinity) <= event.at) low = middle + 1;
+      else high = middle;
+    }
+    this.#events.splice(low, 0, event);
   }
 }
 
-/** Lets everything that waits on promises go as far as it can. */
+/** Returns once no promise has anything left to do. */
 export function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
