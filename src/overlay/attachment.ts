@@ -1,0 +1,89 @@
+// From a task's networks to its interfaces, with the names of the predefined networks.
+import { SwarmError } from '../base/index.ts';
+import type { TaskAssignment } from '../model/index.ts';
+import { contains, isIpv4 } from './addressing.ts';
+import { MAX_NETWORKS_PER_TASK } from './limits.ts';
+import type { LocalAttachment, OverlayNetwork } from './namespace-state.ts';
+
+/** Predefined networks of every host, by id and name. */
+export const BRIDGE_NETWORK = 'bridge';
+export const HOST_NETWORK = 'host';
+export const NO_NETWORK = 'none';
+
+/** What names a namespace and a file must be made of. */
+const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/u;
+
+/** A task that has been attached, as it is kept on disk. */
+export interface AttachedTask {
+  readonly task: TaskAssignment;
+  /** With prefix length; only for a task on the network "bridge". */
+  readonly bridgeAddress?: string;
+}
+
+/** The ids of a task's networks; a task without any is on "bridge". */
+export function networkIds(task: TaskAssignment): string[] {
+  return task.networks.length === 0
+    ? [BRIDGE_NETWORK]
+    : task.networks.map(({ networkId }) => networkId);
+}
+
+export function usesHostNetwork(task: TaskAssignment): boolean {
+  return networkIds(task).includes(HOST_NETWORK);
+}
+
+export function usesBridge(task: TaskAssignment): boolean {
+  return networkIds(task).includes(BRIDGE_NETWORK);
+}
+
+/** Fails with `invalid` when an id can't be a file name or there are too many networks. */
+export function checkTask(task: TaskAssignment): void {
+  const ids = networkIds(task);
+  if (!SAFE_ID.test(task.id) || ids.some((id) => !SAFE_ID.test(id))) {
+    throw new SwarmError(
+      'invalid',
+      `task ${task.id}: ids may hold letters, digits, "_", "." and "-"`,
+    );
+  }
+  if (ids.length > MAX_NETWORKS_PER_TASK) {
+    throw new SwarmError(
+      'invalid',
+      `task ${task.id} has ${ids.length} networks; at most ${MAX_NETWORKS_PER_TASK} are possible`,
+    );
+  }
+  if (ids.includes(HOST_NETWORK) && ids.length > 1) {
+    throw new SwarmError('invalid', `task ${task.id}: network "host" goes with no other network`);
+  }
+}
+
+export interface TaskInterfaces {
+  readonly attachments: readonly LocalAttachment[];
+  /** Networks that are not known here (yet). */
+  readonly missing: readonly string[];
+}
+
+/** Interfaces in the order of the task's networks: eth0, eth1 … */
+export function taskInterfaces(
+  { task, bridgeAddress }: AttachedTask,
+  networks: ReadonlyMap<string, OverlayNetwork>,
+): TaskInterfaces {
+  const attachments: LocalAttachment[] = [];
+  const missing: string[] = [];
+  let index = 0;
+  for (const id of networkIds(task)) {
+    if (id === NO_NETWORK || id === HOST_NETWORK) continue;
+    const network = networks.get(id);
+    const own = task.networks.find(({ networkId }) => networkId === id);
+    const address =
+      id === BRIDGE_NETWORK ? bridgeAddress : own?.addresses.find((entry) => isIpv4(entry));
+    if (network === undefined || address === undefined) {
+      missing.push(id);
+    } else {
+      const bare = address.split('/')[0] ?? address;
+      const gateway = network.subnets.find(({ subnet }) => contains(subnet, bare))?.gateway;
+      if (gateway === undefined) missing.push(id);
+      else attachments.push({ taskId: task.id, index, network, address, gateway });
+    }
+    index++;
+  }
+  return { attachments, missing };
+}

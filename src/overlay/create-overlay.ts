@@ -1,0 +1,237 @@
+// Puts the overlay together: the engine that works on the kernel, the state file, the resolver, and
+// the order of things when a task comes or goes.
+import { SwarmError, type Clock, type Disk, type Logger, type Random } from '../base/index.ts';
+import type { TaskAssignment } from '../model/index.ts';
+import { bareAddress, taskNamespace } from './addressing.ts';
+import {
+  checkTask,
+  networkIds,
+  taskInterfaces,
+  usesBridge,
+  usesHostNetwork,
+  type AttachedTask,
+} from './attachment.ts';
+import { DEFAULT_BRIDGE_POOL, chooseBridgeAddress, chooseBridgeSubnet } from './bridge-network.ts';
+import type { Kernel } from './kernel.ts';
+import { networkNames } from './names.ts';
+import type { NetworkView } from './network-views.ts';
+import { OverlayEngine, checkInstance } from './overlay-engine.ts';
+import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
+import { RemovedEndpoints } from './removed-endpoints.ts';
+import { ResolverClient, type ResolverLauncher } from './resolver-client.ts';
+import type { NetworkNames, ServedTask } from './resolver-protocol.ts';
+import { parseResolvConf } from './resolv-conf.ts';
+import { StateFile } from './state-file.ts';
+import { RESOLVER_ADDRESS, TASK_SYSCTLS, resolverPort } from './task-state.ts';
+
+export interface OverlayOptions {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly resolver: ResolverLauncher;
+  /** Holds `overlay.json`; should not outlive a reboot, since namespaces don't: a run directory. */
+  readonly stateDirectory: string;
+  /** Tells this daemon's links and tables from others' on the machine: 1–6 of [a-z0-9]. */
+  readonly instance: string;
+  /** tsswarm's own ports: refused to tasks, never published. */
+  readonly ownPorts: readonly number[];
+  /** Subnets for the network "bridge"; the first that overlaps no route is taken. */
+  readonly bridgePool?: readonly string[];
+  /** Whose search domains tasks inherit; /etc/resolv.conf by default. */
+  readonly resolvConf?: string;
+}
+
+/** Fails with `invalid` for a bad instance tag; nothing is touched before `start`. */
+export function createOverlay(options: OverlayOptions): Overlay {
+  checkInstance(options.instance);
+  return new HostOverlay(options);
+}
+
+class HostOverlay implements Overlay {
+  readonly #options: OverlayOptions;
+  readonly #engine: OverlayEngine;
+  readonly #file: StateFile;
+  readonly #resolver: ResolverClient;
+  #bridgeSubnet: string | undefined;
+  #lastBridgeAddress: string | undefined;
+  #names = new Map<string, { view: NetworkView; names: NetworkNames }>();
+  #search: readonly string[] = [];
+
+  constructor(options: OverlayOptions) {
+    const { kernel, clock, random, disk, instance, ownPorts, resolver } = options;
+    const logger = options.logger.child({ part: 'overlay' });
+    this.#options = options;
+    this.#file = new StateFile(disk, logger, `${options.stateDirectory}/overlay.json`);
+    this.#resolver = new ResolverClient({ launcher: resolver, clock, random, logger });
+    this.#engine = new OverlayEngine({
+      kernel,
+      clock,
+      random,
+      logger,
+      instance,
+      ownPorts,
+      publish: (_state, views) => this.#publish(views),
+      changed: () => this.#save(),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { disk, kernel, stateDirectory, resolvConf = '/etc/resolv.conf' } = this.#options;
+    await disk.makeDirectory(stateDirectory);
+    const saved = await this.#file.load();
+    const existing = new Set(await kernel.listNamespaces());
+    // Namespaces do not outlive a reboot; what is left of such a task comes with a new attach.
+    const tasks = saved.tasks.filter(
+      ({ task }) => usesHostNetwork(task) || existing.has(taskNamespace(task.id)),
+    );
+    if (saved.bridgeSubnet !== undefined) this.#useBridge(saved.bridgeSubnet);
+    await this.#engine.adopt(tasks, new RemovedEndpoints(saved.removed));
+    const content = await disk.readFile(resolvConf).catch(() => undefined);
+    this.#search = parseResolvConf(new TextDecoder().decode(content)).search;
+  }
+
+  update(state: OverlayState): void {
+    this.#engine.update(state);
+  }
+
+  async settled(): Promise<void> {
+    await this.#engine.settled();
+    await this.#resolver.settled();
+    await this.#file.flushed();
+  }
+
+  async attach(task: TaskAssignment): Promise<TaskNamespace> {
+    checkTask(task);
+    if (usesHostNetwork(task)) {
+      return { path: undefined, hosts: [], nameservers: [], search: [], options: [] };
+    }
+    if (!this.#engine.ready) {
+      throw new SwarmError('unavailable', `task ${task.id}: the networks are not known yet`);
+    }
+    const attached = await this.#attachedTask(task);
+    await this.#engine.prepare(task, { sysctls: TASK_SYSCTLS });
+    this.#engine.add(attached);
+    this.#save();
+    await this.#engine.settled();
+    const unknown = this.#engine.unknownNetworks(task);
+    const failure = this.#engine.failureOf(task);
+    if (unknown.length > 0 || failure !== undefined) {
+      const reason = failure ?? `network ${unknown.join(', ')} is not known on this host`;
+      throw new SwarmError('unavailable', `task ${task.id}: ${reason}`);
+    }
+    await Promise.all([this.#resolver.settled(), this.#file.flushed()]);
+    return this.#namespaceOf(attached);
+  }
+
+  async detach(taskId: string): Promise<void> {
+    this.#engine.remove(taskId);
+    this.#save();
+    await this.#engine.settled();
+    await this.#file.flushed();
+  }
+
+  problems(): readonly OverlayProblem[] {
+    const names = this.#resolver.problems().map((message): OverlayProblem => ({ message }));
+    return [...this.#engine.problems(), ...names];
+  }
+
+  async stop(): Promise<void> {
+    await this.#engine.stop();
+    this.#resolver.stop();
+    await this.#file.flushed();
+  }
+
+  async removeAll(): Promise<void> {
+    this.#resolver.stop();
+    await this.#options.resolver.remove();
+    await this.#engine.removeAll();
+    await this.#file.remove();
+  }
+
+  async #attachedTask(task: TaskAssignment): Promise<AttachedTask> {
+    const known = this.#engine.tasks.get(task.id);
+    if (known && JSON.stringify(known.task.networks) === JSON.stringify(task.networks))
+      return known;
+    if (!usesBridge(task)) return { task };
+    if (known?.bridgeAddress !== undefined) return { task, bridgeAddress: known.bridgeAddress };
+    const subnet = this.#bridgeSubnet ?? (await this.#chooseSubnet());
+    const used = new Set<string>();
+    for (const { bridgeAddress } of this.#engine.tasks.values()) {
+      if (bridgeAddress !== undefined) used.add(bridgeAddress);
+    }
+    const bridgeAddress = chooseBridgeAddress(subnet, used, this.#lastBridgeAddress);
+    this.#lastBridgeAddress = bridgeAddress;
+    return { task, bridgeAddress };
+  }
+
+  async #chooseSubnet(): Promise<string> {
+    const { kernel, bridgePool = DEFAULT_BRIDGE_POOL } = this.#options;
+    const routes = await kernel.hostNetworks();
+    const chosen = chooseBridgeSubnet(
+      bridgePool,
+      routes.map(({ destination }) => destination),
+    );
+    // Two tasks may have asked at once.
+    return this.#bridgeSubnet ?? this.#useBridge(chosen);
+  }
+
+  #useBridge(subnet: string): string {
+    this.#bridgeSubnet = subnet;
+    this.#engine.bridgeSubnet = subnet;
+    return subnet;
+  }
+
+  #save(): void {
+    const subnet = this.#bridgeSubnet;
+    this.#file.save({
+      tasks: [...this.#engine.tasks.values()],
+      removed: this.#engine.removed.saved(),
+      ...(subnet === undefined ? {} : { bridgeSubnet: subnet }),
+    });
+  }
+
+  #publish(views: ReadonlyMap<string, NetworkView>): void {
+    const names = new Map<string, { view: NetworkView; names: NetworkNames }>();
+    for (const [id, view] of views) {
+      const old = this.#names.get(id);
+      names.set(id, old?.view === view ? old : { view, names: networkNames(view) });
+    }
+    this.#names = names;
+    const tasks: Record<string, ServedTask> = {};
+    for (const attached of this.#engine.tasks.values()) {
+      const served = this.#served(attached, views);
+      if (served !== undefined) tasks[attached.task.id] = served;
+    }
+    this.#resolver.publish({
+      networks: Object.fromEntries(Array.from(names, ([id, entry]) => [id, entry.names])),
+      tasks,
+    });
+  }
+
+  #served({ task }: AttachedTask, views: ReadonlyMap<string, NetworkView>): ServedTask | undefined {
+    const networks = networkIds(task).filter((id) => views.has(id));
+    if (networks.length === 0) return undefined;
+    return {
+      namespace: this.#options.kernel.namespacePath(taskNamespace(task.id)),
+      port: resolverPort(task.id),
+      networks,
+      forward: networks.some((id) => views.get(id)?.network.internal === false),
+    };
+  }
+
+  #namespaceOf(attached: AttachedTask): TaskNamespace {
+    const { task } = attached;
+    const { attachments } = taskInterfaces(attached, this.#engine.networks());
+    const name = `${task.serviceName}.${task.slot === 0 ? task.nodeId : task.slot}.${task.id}`;
+    const alone = attachments.length === 0;
+    return {
+      path: this.#options.kernel.namespacePath(taskNamespace(task.id)),
+      hosts: attachments.map(({ address }) => ({ address: bareAddress(address), names: [name] })),
+      nameservers: alone ? [] : [RESOLVER_ADDRESS],
+      search: alone ? [] : this.#search,
+      options: alone ? [] : ['ndots:0'],
+    };
+  }
+}

@@ -1,0 +1,231 @@
+// What the host's own namespace must have for the overlay: uplinks to the sandboxes with the way
+// out, published ports, and the rules that keep networks apart. Only links and one table of ours
+// are touched; everything else there belongs to others.
+import type {
+  HostAssignment,
+  PortConfig,
+  ServiceEndpointAssignment,
+  TaskEndpointAssignment,
+} from '../model/index.ts';
+import {
+  UPLINK_HOST_ADDRESS,
+  UPLINK_HOST_MAC,
+  UPLINK_SANDBOX_ADDRESS,
+  UPLINK_SANDBOX_MAC,
+  isIpv4,
+  uplinkName,
+} from './addressing.ts';
+import { balance } from './balance.ts';
+import { HOST, type KernelObject, type Sysctl } from './kernel.ts';
+import {
+  MAIN_TABLE,
+  objectMap,
+  type NamespaceState,
+  type OverlayNetwork,
+} from './namespace-state.ts';
+import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
+import { activeAddresses } from './sandbox-state.ts';
+
+/** Network identifiers from here on are ours: Docker's are lower. */
+const FIRST_VNI = 1 << 20;
+
+/** A port of this host and where its connections go. */
+export interface PublishedPort {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  readonly targetPort: number;
+  readonly sticky: boolean;
+  readonly serviceId: string;
+  /** Backends, at most those that get new connections. */
+  readonly addresses: readonly string[];
+}
+
+export interface HostInput {
+  readonly instance: string;
+  readonly networks: readonly OverlayNetwork[];
+  readonly hosts: ReadonlyMap<string, HostAssignment>;
+  readonly dataPathPort: number;
+  /** tsswarm's own ports: tasks can't reach them, nobody can publish them. */
+  readonly ownPorts: readonly number[];
+  /** Only ports that this host has claimed. */
+  readonly published: readonly PublishedPort[];
+}
+
+export function portKey({ protocol, port }: { protocol: string; port: number }): string {
+  return `${protocol} . ${port}`;
+}
+
+/** The mesh's ports from what the ingress network's services publish. */
+export function meshPorts(
+  services: readonly ServiceEndpointAssignment[],
+  endpoints: readonly TaskEndpointAssignment[],
+): PublishedPort[] {
+  const backends = activeAddresses(endpoints);
+  return services.flatMap(({ serviceId, ports, sticky }) =>
+    ports.flatMap((config) => {
+      if (config.PublishMode !== 'ingress') return [];
+      return publishedPort(config, serviceId, sticky, backends.get(serviceId) ?? []);
+    }),
+  );
+}
+
+/** None for protocols and numbers that can't be published. */
+export function publishedPort(
+  config: PortConfig,
+  serviceId: string,
+  sticky: boolean,
+  addresses: readonly string[],
+): PublishedPort[] {
+  const { Protocol: protocol, PublishedPort: port = 0, TargetPort: targetPort } = config;
+  if (protocol === 'sctp' || port === 0) return [];
+  return [{ protocol, port, targetPort, sticky, serviceId, addresses }];
+}
+
+/** Needed once in the host's namespace: tasks reach the world through it. */
+export const HOST_SYSCTLS: readonly Sysctl[] = [{ name: 'ipv4/ip_forward', value: '1' }];
+
+/** Needed on every uplink: the host itself reaches published ports at 127.0.0.1. */
+export function uplinkSysctls(device: string): Sysctl[] {
+  return [
+    { name: `ipv4/conf/${device}/rp_filter`, value: '0' },
+    { name: `ipv4/conf/${device}/route_localnet`, value: '1' },
+    { name: `ipv4/conf/${device}/send_redirects`, value: '0' },
+    { name: `ipv6/conf/${device}/disable_ipv6`, value: '1' },
+  ];
+}
+
+export function hostState(input: HostInput): NamespaceState {
+  const open = input.networks.filter(({ internal }) => !internal);
+  return {
+    namespace: HOST,
+    sysctls: HOST_SYSCTLS,
+    objects: objectMap(open.flatMap((network) => uplinkObjects(input.instance, network))),
+    tables: [hostTable(input)],
+  };
+}
+
+/** The link itself is made together with its other end, by the sandbox. */
+function uplinkObjects(instance: string, network: OverlayNetwork): KernelObject[] {
+  const device = uplinkName(instance, network.id);
+  const via = UPLINK_SANDBOX_ADDRESS;
+  return [
+    { kind: 'veth', name: device, mtu: network.mtu, mac: UPLINK_HOST_MAC },
+    { kind: 'address', device, address: `${UPLINK_HOST_ADDRESS}/32` },
+    { kind: 'neighbour', device, address: via, mac: UPLINK_SANDBOX_MAC },
+    ...network.subnets
+      .filter(({ subnet }) => isIpv4(subnet))
+      .map(({ subnet }): KernelObject => ({
+        kind: 'route',
+        destination: subnet,
+        table: MAIN_TABLE,
+        device,
+        via,
+      })),
+  ];
+}
+
+function hostTable(input: HostInput): NftTable {
+  const { instance, hosts, dataPathPort, ownPorts, published } = input;
+  const served = published.filter(({ addresses }) => addresses.length > 0);
+  const sets = new Map<string, NftSet>([
+    [
+      'cluster_hosts',
+      nftSet('type ipv4_addr;', [...hosts.values()].map(({ address }) => address).filter(isIpv4)),
+    ],
+    ['own_ports', nftSet('type inet_service;', ownPorts.map(String))],
+    ['claimed', nftSet('type inet_proto . inet_service;', published.map(portKey))],
+    [
+      'published',
+      nftMap(
+        'type inet_proto . inet_service : verdict;',
+        served.map((port): [string, string] => [portKey(port), `goto ${portChain(port)}`]),
+      ),
+    ],
+  ]);
+  const chains = new Map<string, NftChain>([
+    ...translationChains(`"${instance}-*"`),
+    ...filterChains(`"${instance}-*"`, dataPathPort, vniMatch(input.networks)),
+    ...served.map((port): [string, NftChain] => {
+      const target = balance(port.addresses, port.sticky);
+      return [
+        portChain(port),
+        { rules: [`meta l4proto ${port.protocol} dnat to ${target}:${port.targetPort}`] },
+      ];
+    }),
+  ]);
+  return { family: 'ip', name: hostTableName(instance), sets, chains };
+}
+
+/** Name of our table in the host's namespace. */
+export function hostTableName(instance: string): string {
+  return `tsswarm_${instance}`;
+}
+
+function portChain({ protocol, port }: PublishedPort): string {
+  return `p_${protocol}_${port}`;
+}
+
+function translationChains(ours: string): [string, NftChain][] {
+  const toPublished = 'fib daddr type local meta l4proto . th dport vmap @published';
+  return [
+    [
+      'raw',
+      {
+        hook: 'type filter hook prerouting priority raw;',
+        // route_localnet is on for uplinks: nobody may use it from outside (CVE-2020-8558).
+        rules: [`iifname ${ours} ip daddr 127.0.0.0/8 drop`],
+      },
+    ],
+    ['prerouting', { hook: 'type nat hook prerouting priority dstnat;', rules: [toPublished] }],
+    ['output', { hook: 'type nat hook output priority -100;', rules: [toPublished] }],
+    [
+      'postrouting',
+      {
+        hook: 'type nat hook postrouting priority srcnat;',
+        rules: [
+          // A task's own request to a published port, the host's own to 127.0.0.1, the way out.
+          `iifname ${ours} oifname ${ours} masquerade`,
+          `oifname ${ours} ip saddr 127.0.0.0/8 masquerade`,
+          `iifname ${ours} oifname != ${ours} masquerade`,
+        ],
+      },
+    ],
+  ];
+}
+
+function filterChains(ours: string, dataPathPort: number, vnis: string): [string, NftChain][] {
+  return [
+    [
+      'forward',
+      {
+        hook: 'type filter hook forward priority filter;',
+        rules: [
+          `iifname ${ours} udp dport ${dataPathPort} drop`,
+          `oifname ${ours} ct status dnat accept`,
+          `iifname ${ours} oifname ${ours} drop`,
+          `oifname ${ours} ct state established,related accept`,
+          `oifname ${ours} drop`,
+        ],
+      },
+    ],
+    [
+      'input',
+      {
+        hook: 'type filter hook input priority filter;',
+        rules: [
+          `udp dport ${dataPathPort} ${vnis}ip saddr != @cluster_hosts drop`,
+          `iifname ${ours} meta l4proto { tcp, udp } th dport @own_ports reject`,
+          // What gets here has no backend; the socket that claims the port answers nobody.
+          'meta l4proto tcp meta l4proto . th dport @claimed reject with tcp reset',
+          'meta l4proto udp meta l4proto . th dport @claimed reject',
+        ],
+      },
+    ],
+  ];
+}
+
+/** Leaves the packets of other programs' networks on the same port alone. */
+function vniMatch(networks: readonly OverlayNetwork[]): string {
+  const low = networks.some(({ vxlan }) => vxlan !== undefined && vxlan.vni < FIRST_VNI);
+  return low ? '' : `@th,96,24 >= ${FIRST_VNI} `;
+}

@@ -1,0 +1,22 @@
+// The data plane: one routed VXLAN network per host, without IPVS (docs/design/overlay.md).
+export { createOverlay, type OverlayOptions } from './create-overlay.ts';
+export { HOST, keyOf, textOf } from './kernel.ts';
+export type {
+  Address,
+  ForwardingEntry,
+  HostNetwork,
+  Kernel,
+  KernelObject,
+  KernelOp,
+  Link,
+  Neighbour,
+  OpFailure,
+  PortClaim,
+  Route,
+  Rule,
+  Sysctl,
+  UnderlayDevice,
+} from './kernel.ts';
+export type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
+export type { ResolverLauncher } from './resolver-client.ts';
+export type { ResolverReply, ResolverRequest } from './resolver-protocol.ts';

@@ -1,0 +1,181 @@
+// The port of the kernel: what the overlay wants done in network namespaces, as data. The real one
+// is src/platform/linux-kernel.ts; a simulation hands in its own. Objects have a key (what makes
+// them the same object) and a text (when it differs the object must be changed).
+
+/** The namespace that the daemon itself is in. */
+export const HOST = 'host';
+
+export interface Link {
+  readonly kind: 'veth' | 'vxlan';
+  readonly name: string;
+  readonly mtu: number;
+  readonly mac: string;
+  /** Only for veth, and only looked at when it is made: where the other end goes. */
+  readonly peer?: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly mac: string;
+  };
+  /** Only for vxlan: it is made from the host's namespace, where its UDP socket stays. */
+  readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string };
+}
+
+export interface Address {
+  readonly kind: 'address';
+  readonly device: string;
+  /** With prefix length; no route to the prefix is made. */
+  readonly address: string;
+}
+
+export interface Route {
+  readonly kind: 'route';
+  /** "10.0.1.0/24"; the default route is "0.0.0.0/0". */
+  readonly destination: string;
+  readonly table: number;
+  /** Absent: the destination is unreachable. */
+  readonly device?: string;
+  /** Next hop, taken to be on the link. */
+  readonly via?: string;
+}
+
+export interface Neighbour {
+  readonly kind: 'neighbour';
+  readonly device: string;
+  readonly address: string;
+  readonly mac: string;
+}
+
+export interface ForwardingEntry {
+  readonly kind: 'fdb';
+  readonly device: string;
+  readonly mac: string;
+  /** Underlay address. */
+  readonly destination: string;
+}
+
+export interface Rule {
+  readonly kind: 'rule';
+  readonly priority: number;
+  readonly table: number;
+  readonly from?: string;
+  readonly mark?: { readonly value: number; readonly mask: number };
+}
+
+export type KernelObject = Link | Address | Route | Neighbour | ForwardingEntry | Rule;
+
+export type KernelOp =
+  /** Makes it, or changes it where the kernel can; links that differ in kind are made anew by the plan. */
+  | { readonly op: 'set'; readonly object: KernelObject }
+  | { readonly op: 'delete'; readonly object: KernelObject };
+
+/** A failed op: the overlay reads the namespace again and plans again. */
+export interface OpFailure {
+  readonly op: KernelOp;
+  readonly message: string;
+}
+
+/** A route of somebody else in the host's namespace, or an address there. */
+export interface HostNetwork {
+  readonly destination: string;
+  readonly device: string;
+}
+
+export interface UnderlayDevice {
+  readonly device: string;
+  readonly mtu: number;
+}
+
+/** Says that this host serves a port; held until `release`. */
+export interface PortClaim {
+  release(): Promise<void>;
+}
+
+export interface Kernel {
+  /** Path of a namespace for the OCI spec and the resolver. */
+  namespacePath(namespace: string): string;
+  /** Names of the namespaces of this instance that exist. */
+  listNamespaces(): Promise<readonly string[]>;
+  /** Makes it with `lo` up and the sysctls (below net/) written; succeeds when it exists already. */
+  createNamespace(namespace: string, sysctls: readonly Sysctl[]): Promise<void>;
+  deleteNamespace(namespace: string): Promise<void>;
+  /** Writes sysctls in the host's namespace or one of ours; fails with a SwarmError. */
+  writeSysctls(namespace: string, sysctls: readonly Sysctl[]): Promise<void>;
+  /** Our objects there; in the host's namespace only those on links whose names start with `prefix`. */
+  read(namespace: string, prefix: string): Promise<readonly KernelObject[]>;
+  /** Does the ops in order, all of them; what is already so is a success. */
+  change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]>;
+  /** One nftables transaction or listing; fails with a SwarmError that carries nft's own words. */
+  nft(namespace: string, commands: string): Promise<string>;
+  /** Forgets connections whose replies come from one of these addresses. */
+  forgetConnections(namespace: string, replySources: readonly string[]): Promise<void>;
+  /** The device that holds an address of this host. */
+  underlay(address: string): Promise<UnderlayDevice | undefined>;
+  /** Networks that this host has routes to, without ours: new subnets must not overlap them. */
+  hostNetworks(): Promise<readonly HostNetwork[]>;
+  /** Binds 0.0.0.0 and ::; fails with code `conflict` when another program has the port. */
+  claimPort(protocol: 'tcp' | 'udp', port: number): Promise<PortClaim>;
+  /** Removes the directory of namespaces; only after all of them are gone. */
+  close(): Promise<void>;
+}
+
+export interface Sysctl {
+  /** Below /proc/sys/net, e.g. "ipv4/ip_forward". */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What makes two objects of one namespace the same object. */
+export function keyOf(object: KernelObject): string {
+  switch (object.kind) {
+    case 'veth':
+    case 'vxlan':
+      return `link ${object.name}`;
+    case 'address':
+      return `addr ${object.address} dev ${object.device}`;
+    case 'route':
+      return `route ${object.destination} table ${object.table}`;
+    case 'neighbour':
+      return `neigh ${object.address} dev ${object.device}`;
+    case 'fdb':
+      return `fdb ${object.mac} dev ${object.device}`;
+    case 'rule':
+      return `rule pref ${object.priority}${ruleSelector(object)}`;
+  }
+}
+
+/** The whole object as text, near the words of iproute2; the other end of a veth is left out. */
+export function textOf(object: KernelObject): string {
+  const key = keyOf(object);
+  switch (object.kind) {
+    case 'veth':
+      return `${key} mtu ${object.mtu} address ${object.mac} type veth`;
+    case 'vxlan': {
+      const { vni = 0, port = 0, local = '' } = object.vxlan ?? {};
+      const tail = `type vxlan id ${vni} dstport ${port} local ${local}`;
+      return `${key} mtu ${object.mtu} address ${object.mac} ${tail}`;
+    }
+    case 'address':
+      return key;
+    case 'route': {
+      const { device, via } = object;
+      if (device === undefined) return `${key} unreachable`;
+      return via === undefined ? `${key} dev ${device}` : `${key} via ${via} dev ${device}`;
+    }
+    case 'neighbour':
+      return `${key} lladdr ${object.mac}`;
+    case 'fdb':
+      return `${key} dst ${object.destination}`;
+    case 'rule':
+      return `${key} lookup ${object.table}`;
+  }
+}
+
+function ruleSelector(rule: Rule): string {
+  const from = rule.from === undefined ? '' : ` from ${rule.from}`;
+  const mark = rule.mark;
+  return mark === undefined ? from : `${from} fwmark ${hex(mark.value)}/${hex(mark.mask)}`;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,25 @@
+// Every bound of the overlay, with its reason.
+
+/** How long a removed endpoint is answered with a reset: longer than clients keep dead connections. */
+export const REMOVED_ENDPOINT_MS = 5 * 60_000;
+
+/** Removed endpoints remembered in one network; the oldest go first. */
+export const MAX_REMOVED_ENDPOINTS = 10_000;
+
+/** Namespaces that are worked on at once; more would only wait for the kernel's locks. */
+export const MAX_PARALLEL_NAMESPACES = 4;
+
+/** Between tries after a failure, and between tries to claim a port that another program holds. */
+export const RETRY_BACKOFF = { minMs: 200, maxMs: 10_000 } as const;
+
+/** Between two looks at whether others changed what is ours. */
+export const CHECK_INTERVAL_MS = 60_000;
+
+/** A task waits this long at most for the resolver to hear of it. */
+export const RESOLVER_ANSWER_MS = 3_000;
+
+/** Networks of one task: routing tables and rules are numbered from a base. */
+export const MAX_NETWORKS_PER_TASK = 64;
+
+/** Bytes of the state file that are read at most. */
+export const MAX_STATE_BYTES = 64 * 1024 * 1024;

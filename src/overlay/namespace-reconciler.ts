@@ -1,0 +1,148 @@
+// Brings one namespace to its wanted state and remembers what is there. After a restart, or when
+// something failed, it reads the kernel again: objects by dump, nftables by comparing the listing
+// with that of the wanted tables loaded into a scratch namespace.
+import { SwarmError } from '../base/index.ts';
+import { uplinkSysctls } from './host-state.ts';
+import { HOST, keyOf, type Kernel, type KernelObject, type KernelOp } from './kernel.ts';
+import { objectMap, type NamespaceState } from './namespace-state.ts';
+import type { ExpectedListing } from './expected-listing.ts';
+import { diffTable, removeTable, replaceTable, type NftTable } from './nft-ruleset.ts';
+import { planObjects } from './plan.ts';
+
+/** Rounds of reading and planning before the failure is reported. */
+const MAX_ROUNDS = 3;
+
+export interface ReconcilerContext {
+  readonly kernel: Kernel;
+  readonly listings: ExpectedListing;
+  /** Links in the host's namespace that start with this are ours. */
+  readonly hostPrefix: string;
+  /** Tells the owner of the other end of a new link that it has got one. */
+  linkAppeared(namespace: string, link: KernelObject): void;
+}
+
+export class NamespaceReconciler {
+  readonly #context: ReconcilerContext;
+  readonly #namespace: string;
+  /** What is there as far as we know; undefined: not known, read first. */
+  #objects: ReadonlyMap<string, KernelObject> | undefined;
+  #tables: readonly NftTable[] | undefined;
+  #exists: boolean;
+  #wanted: NamespaceState | undefined;
+
+  /** `exists`: the namespace was found when the daemon started. */
+  constructor(context: ReconcilerContext, namespace: string, exists: boolean) {
+    this.#context = context;
+    this.#namespace = namespace;
+    this.#exists = exists;
+  }
+
+  /** Makes the next `bring` read the kernel and repair what others changed. */
+  forget(): void {
+    this.#objects = undefined;
+    this.#tables = undefined;
+    this.#wanted = undefined;
+  }
+
+  /** The other end of a new link is here. */
+  noteLink(link: KernelObject): void {
+    if (this.#objects === undefined) return;
+    this.#objects = new Map(this.#objects).set(keyOf(link), link);
+    this.#wanted = undefined;
+  }
+
+  /** Makes the namespace if it is missing; it is empty then. */
+  async create(state: Pick<NamespaceState, 'sysctls'>): Promise<void> {
+    if (this.#exists) return;
+    const { kernel } = this.#context;
+    if (this.#namespace === HOST) {
+      await kernel.writeSysctls(HOST, state.sysctls);
+    } else {
+      await kernel.createNamespace(this.#namespace, state.sysctls);
+      this.#objects = new Map();
+      this.#tables = [];
+    }
+    this.#exists = true;
+  }
+
+  /** Does what is missing; fails with a SwarmError that names the first thing that did not work. */
+  async bring(state: NamespaceState): Promise<void> {
+    if (this.#wanted === state) return;
+    await this.create(state);
+    let failure = '';
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      try {
+        failure = await this.#round(state);
+        if (failure === '') {
+          this.#wanted = state;
+          return;
+        }
+      } catch (error) {
+        this.forget();
+        if (round === MAX_ROUNDS - 1) throw error;
+      }
+    }
+    throw new SwarmError('unavailable', `network ${this.#namespace}: ${failure}`);
+  }
+
+  /** One comparison and its changes; returns why another is needed, or "". */
+  async #round(state: NamespaceState): Promise<string> {
+    const { kernel, hostPrefix } = this.#context;
+    const namespace = this.#namespace;
+    if (this.#objects === undefined) {
+      const prefix = namespace === HOST ? hostPrefix : '';
+      this.#objects = objectMap(await kernel.read(namespace, prefix));
+    }
+    const plan = planObjects(namespace, this.#objects, state.objects);
+    const failures = [...(await kernel.change(namespace, plan.before))];
+    if (failures.length === 0) await this.#announceLinks(plan.before);
+    await this.#bringTables(state.tables);
+    failures.push(...(await kernel.change(namespace, plan.after)));
+    if (failures.length > 0 || plan.rereads) {
+      this.#objects = undefined;
+      return failures[0]?.message ?? 'links were made anew';
+    }
+    this.#objects = state.objects;
+    return '';
+  }
+
+  async #announceLinks(ops: readonly KernelOp[]): Promise<void> {
+    for (const { op, object } of ops) {
+      if (op !== 'set' || object.kind !== 'veth' || object.peer === undefined) continue;
+      const { namespace, name, mac } = object.peer;
+      if (namespace === HOST) await this.#context.kernel.writeSysctls(HOST, uplinkSysctls(name));
+      this.#context.linkAppeared(namespace, { kind: 'veth', name, mac, mtu: object.mtu });
+    }
+  }
+
+  async #bringTables(tables: readonly NftTable[]): Promise<void> {
+    if (this.#tables === tables) return;
+    const { kernel } = this.#context;
+    const known = this.#tables ?? (await this.#adoptTables(tables));
+    this.#tables = undefined;
+    const commands = tables.map((table) => {
+      const before = known.find((old) => sameTable(old, table));
+      return before === undefined ? replaceTable(table) : diffTable(before, table);
+    });
+    const gone = known.filter((old) => !tables.some((table) => sameTable(old, table)));
+    const script = [...commands, ...gone.map(removeTable)].join('');
+    if (script !== '') await kernel.nft(this.#namespace, script);
+    this.#tables = tables;
+  }
+
+  /** Those of the wanted tables that the kernel has already, exactly. */
+  async #adoptTables(tables: readonly NftTable[]): Promise<NftTable[]> {
+    const { kernel, listings } = this.#context;
+    const adopted: NftTable[] = [];
+    for (const table of tables) {
+      const list = `list table ${table.family} ${table.name}`;
+      const actual = await kernel.nft(this.#namespace, list).catch(() => '');
+      if (actual !== '' && actual === (await listings.of(table))) adopted.push(table);
+    }
+    return adopted;
+  }
+}
+
+function sameTable(a: NftTable, b: NftTable): boolean {
+  return a.family === b.family && a.name === b.name;
+}

@@ -1,0 +1,369 @@
+// The overlay at work: takes the newest state, works out what every namespace must have, and has it
+// brought there, pass after pass. What a pass finds broken is tried again later; a pass never waits
+// for a caller, callers wait for the pass that includes what they handed in.
+import {
+  SwarmError,
+  backoffMs,
+  messageOf,
+  type Clock,
+  type Logger,
+  type Random,
+  type Timer,
+} from '../base/index.ts';
+import type { TaskAssignment } from '../model/index.ts';
+import { networkNamespace, taskNamespace } from './addressing.ts';
+import { BRIDGE_NETWORK, networkIds, type AttachedTask } from './attachment.ts';
+import { bridgeNetwork } from './bridge-network.ts';
+import { ExpectedListing } from './expected-listing.ts';
+import { hostTableName } from './host-state.ts';
+import { HOST, type Kernel } from './kernel.ts';
+import { CHECK_INTERVAL_MS, MAX_PARALLEL_NAMESPACES, RETRY_BACKOFF } from './limits.ts';
+import { NamespaceReconciler, type ReconcilerContext } from './namespace-reconciler.ts';
+import type { NamespaceState, OverlayNetwork } from './namespace-state.ts';
+import { networkViews, type NetworkView } from './network-views.ts';
+import { removeTable } from './nft-ruleset.ts';
+import type { OverlayProblem, OverlayState } from './overlay.ts';
+import { PortClaims } from './port-claims.ts';
+import { RemovedEndpoints } from './removed-endpoints.ts';
+import { WantedStates, type WantedInput } from './wanted-states.ts';
+
+export interface EngineOptions {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly instance: string;
+  readonly ownPorts: readonly number[];
+  /** Told at the end of each pass what the names are made of. */
+  publish(state: OverlayState, views: ReadonlyMap<string, NetworkView>): void;
+  /** Told when what belongs on disk has changed. */
+  changed(): void;
+}
+
+const DEFAULT_MTU = 1500;
+
+export class OverlayEngine {
+  readonly #options: EngineOptions;
+  readonly #wanted = new WantedStates();
+  readonly #claims: PortClaims;
+  readonly #listings: ExpectedListing;
+  readonly #reconcilers = new Map<string, NamespaceReconciler>();
+  readonly #tasks = new Map<string, AttachedTask>();
+  readonly #failures = new Map<string, string>();
+  readonly #detaching = new Set<string>();
+  #removed = new RemovedEndpoints([]);
+  #views: ReadonlyMap<string, NetworkView> = new Map();
+  #state: OverlayState | undefined;
+  #seen: OverlayState | undefined;
+  #bridgeSubnet: string | undefined;
+  #underlay: { readonly address: string; readonly mtu: number } | undefined;
+  #asked = 0;
+  #done = 0;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #attempt = 0;
+  #retry: Timer | undefined;
+  #check: Timer | undefined;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#claims = new PortClaims(options.kernel, options.ownPorts);
+    this.#listings = new ExpectedListing(options.kernel);
+  }
+
+  get removed(): RemovedEndpoints {
+    return this.#removed;
+  }
+
+  get tasks(): ReadonlyMap<string, AttachedTask> {
+    return this.#tasks;
+  }
+
+  /** Networks of the last pass. */
+  networks(): ReadonlyMap<string, OverlayNetwork> {
+    return new Map(Array.from(this.#views, ([id, { network }]) => [id, network]));
+  }
+
+  get ready(): boolean {
+    return this.#state !== undefined;
+  }
+
+  set bridgeSubnet(subnet: string) {
+    this.#bridgeSubnet = subnet;
+  }
+
+  /** Takes over what an earlier process left; nothing is changed before the first `update`. */
+  async adopt(tasks: readonly AttachedTask[], removed: RemovedEndpoints): Promise<void> {
+    this.#removed = removed;
+    const existing = new Set(await this.#options.kernel.listNamespaces());
+    for (const namespace of existing) this.#reconciler(namespace, true);
+    for (const attached of tasks) this.#tasks.set(attached.task.id, attached);
+    this.#scheduleCheck();
+  }
+
+  update(state: OverlayState): void {
+    this.#state = state;
+    this.#ask();
+  }
+
+  add(attached: AttachedTask): void {
+    this.#detaching.delete(attached.task.id);
+    this.#tasks.set(attached.task.id, attached);
+    this.#ask();
+  }
+
+  remove(taskId: string): void {
+    this.#tasks.delete(taskId);
+    this.#detaching.add(taskId);
+    this.#ask();
+  }
+
+  /** Makes the namespace ahead of the pass that fills it. */
+  async prepare(task: TaskAssignment, state: Pick<NamespaceState, 'sysctls'>): Promise<void> {
+    await this.#reconciler(taskNamespace(task.id), false).create(state);
+  }
+
+  /** What keeps a task from its networks, after a pass. */
+  failureOf(task: TaskAssignment): string | undefined {
+    const namespaces = [taskNamespace(task.id), ...networkIds(task).map(networkNamespace)];
+    for (const namespace of namespaces) {
+      const failure = this.#failures.get(namespace);
+      if (failure !== undefined) return failure;
+    }
+    return undefined;
+  }
+
+  /** Networks that a task needs and this host has not heard of. */
+  unknownNetworks(task: TaskAssignment): string[] {
+    return networkIds(task).filter((id) => !this.#views.has(id) && !isPredefined(id));
+  }
+
+  problems(): OverlayProblem[] {
+    const failures = [...this.#failures].map(([namespace, message]): OverlayProblem => {
+      const networkId = namespace.startsWith('n-') ? namespace.slice(2) : undefined;
+      return networkId === undefined ? { message } : { networkId, message };
+    });
+    return [...this.#claims.problems(), ...failures];
+  }
+
+  /** Resolves when a pass has ended that began after everything handed in so far. */
+  async settled(): Promise<void> {
+    const target = this.#asked;
+    while (this.#done < target && this.#running !== undefined) await this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    this.#check?.cancel();
+    await this.#running;
+    await this.#claims.release([]);
+    await this.#listings.close();
+  }
+
+  /** Stops, and takes everything out of the kernel. */
+  async removeAll(): Promise<void> {
+    await this.stop();
+    const { kernel, instance } = this.#options;
+    for (const object of await kernel.read(HOST, `${instance}-`)) {
+      if (object.kind === 'veth') await kernel.change(HOST, [{ op: 'delete', object }]);
+    }
+    await kernel.nft(HOST, removeTable({ family: 'ip', name: hostTableName(instance) }));
+    for (const namespace of await kernel.listNamespaces()) await kernel.deleteNamespace(namespace);
+    await kernel.close();
+    this.#tasks.clear();
+    this.#reconcilers.clear();
+  }
+
+  /**
+   * Looks at the kernel again and repairs what others changed; `tasks` includes the tasks' own
+   * namespaces, where only a privileged container could have changed anything.
+   */
+  recheck(tasks: boolean): void {
+    for (const [namespace, reconciler] of this.#reconcilers) {
+      if (tasks || !namespace.startsWith('t-')) reconciler.forget();
+    }
+    this.#underlay = undefined;
+    this.#ask();
+  }
+
+  #ask(): void {
+    this.#asked++;
+    if (this.#state === undefined || this.#stopped) return;
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#done < this.#asked && !this.#stopped) {
+      const target = this.#asked;
+      // Lets everything that is handed in at the same moment share the pass.
+      await Promise.resolve();
+      try {
+        await this.#pass();
+      } catch (error) {
+        this.#failures.set(HOST, messageOf(error));
+      }
+      this.#done = target;
+    }
+    this.#running = undefined;
+    this.#scheduleRetry();
+  }
+
+  async #pass(): Promise<void> {
+    const state = this.#state;
+    if (state === undefined) return;
+    const { clock, instance, ownPorts } = this.#options;
+    this.#failures.clear();
+    const gone = this.#removed.observe(
+      (this.#seen ?? state).endpoints,
+      state.endpoints,
+      clock.now(),
+    );
+    this.#seen = state;
+    this.#removed.expire(clock.now());
+    this.#views = await this.#viewsOf(state);
+    const tasks = this.#tasks;
+    const input: WantedInput = {
+      instance,
+      ownPorts,
+      state,
+      views: this.#views,
+      tasks,
+      removed: (networkId) => this.#removed.addresses(networkId),
+    };
+    const published = await this.#claims.claim(this.#wanted.publishedPorts(input));
+    const sandboxes = this.#wanted.sandboxes(input);
+    const others = [...this.#wanted.tasks(input)];
+    if (sandboxes.length > 0 || this.#reconcilers.has(HOST)) {
+      others.unshift(this.#wanted.host(input, published));
+    }
+    await this.#bringAll(sandboxes);
+    await this.#bringAll(others);
+    await this.#claims.release(published);
+    await this.#forgetConnections(gone);
+    await this.#removeNamespaces(sandboxes);
+    this.#options.publish(state, this.#views);
+    if (gone.size > 0) this.#options.changed();
+  }
+
+  async #viewsOf(state: OverlayState): Promise<ReadonlyMap<string, NetworkView>> {
+    const address = state.self?.address;
+    if (address !== undefined && this.#underlay?.address !== address) {
+      const device = await this.#options.kernel.underlay(address);
+      this.#underlay = { address, mtu: device?.mtu ?? DEFAULT_MTU };
+    }
+    const mtu = this.#underlay?.mtu ?? DEFAULT_MTU;
+    const views = networkViews(state, mtu, this.#views);
+    if (this.#bridgeSubnet !== undefined) {
+      const old = this.#views.get(BRIDGE_NETWORK);
+      const network = bridgeNetwork(this.#bridgeSubnet, DEFAULT_MTU);
+      views.set(BRIDGE_NETWORK, old ?? { network, endpoints: [], services: [] });
+    }
+    // A network that the managers dropped stays as it was while a task here is still on it.
+    for (const { task } of this.#tasks.values()) {
+      for (const id of networkIds(task)) {
+        const old = this.#views.get(id);
+        if (old !== undefined && !views.has(id)) views.set(id, old);
+      }
+    }
+    return views;
+  }
+
+  async #bringAll(states: readonly NamespaceState[]): Promise<void> {
+    const queue = [...states];
+    const work = async (): Promise<void> => {
+      for (let state = queue.shift(); state !== undefined; state = queue.shift()) {
+        await this.#bring(state);
+      }
+    };
+    await Promise.all(Array.from({ length: MAX_PARALLEL_NAMESPACES }, work));
+  }
+
+  async #bring(state: NamespaceState): Promise<void> {
+    const { namespace } = state;
+    try {
+      await this.#reconciler(namespace, false).bring(state);
+    } catch (error) {
+      this.#failures.set(namespace, messageOf(error));
+      this.#options.logger.warn({ namespace, error: messageOf(error) }, 'network is not as wanted');
+    }
+  }
+
+  async #forgetConnections(gone: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    for (const [networkId, addresses] of gone) {
+      if (!this.#views.has(networkId)) continue;
+      const { kernel } = this.#options;
+      await kernel.forgetConnections(networkNamespace(networkId), addresses);
+      // Published ports are translated in the host's namespace.
+      await kernel.forgetConnections(HOST, addresses);
+    }
+  }
+
+  async #removeNamespaces(sandboxes: readonly NamespaceState[]): Promise<void> {
+    const kept = new Set(sandboxes.map(({ namespace }) => namespace));
+    for (const namespace of this.#reconcilers.keys()) {
+      if (!namespace.startsWith('n-') || kept.has(namespace)) continue;
+      await this.#removeNamespace(namespace);
+    }
+    for (const taskId of this.#detaching) {
+      this.#detaching.delete(taskId);
+      if (!this.#tasks.has(taskId)) await this.#removeNamespace(taskNamespace(taskId));
+    }
+  }
+
+  async #removeNamespace(namespace: string): Promise<void> {
+    try {
+      await this.#options.kernel.deleteNamespace(namespace);
+      this.#reconcilers.delete(namespace);
+    } catch (error) {
+      this.#failures.set(namespace, messageOf(error));
+    }
+  }
+
+  #reconciler(namespace: string, exists: boolean): NamespaceReconciler {
+    const known = this.#reconcilers.get(namespace);
+    if (known) return known;
+    const context: ReconcilerContext = {
+      kernel: this.#options.kernel,
+      listings: this.#listings,
+      hostPrefix: `${this.#options.instance}-`,
+      linkAppeared: (owner, link) => this.#reconcilers.get(owner)?.noteLink(link),
+    };
+    const made = new NamespaceReconciler(context, namespace, exists);
+    this.#reconcilers.set(namespace, made);
+    return made;
+  }
+
+  #scheduleRetry(): void {
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    if (this.#stopped) return;
+    const { clock, random } = this.#options;
+    if (this.problems().length === 0) {
+      this.#attempt = 0;
+      return;
+    }
+    const delay = backoffMs(this.#attempt++, RETRY_BACKOFF, random);
+    this.#retry = clock.after(delay, () => this.#ask());
+  }
+
+  #scheduleCheck(): void {
+    this.#check = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
+      this.recheck(false);
+      this.#scheduleCheck();
+    });
+  }
+}
+
+function isPredefined(id: string): boolean {
+  return id === 'none' || id === 'host';
+}
+
+/** Fails unless the instance's tag fits into interface names: 1 to 6 small letters and digits. */
+export function checkInstance(instance: string): void {
+  if (/^[a-z][a-z0-9]{0,5}$/u.test(instance)) return;
+  throw new SwarmError(
+    'invalid',
+    `instance "${instance}": 1 to 6 small letters and digits, the first a letter`,
+  );
+}

@@ -1,0 +1,144 @@
+// The daemon's side of the resolver: keeps the connection, sends the whole table when it is made and
+// differences after that, and starts the resolver again when it is gone.
+import {
+  backoffMs,
+  messageOf,
+  type Clock,
+  type Connection,
+  type Logger,
+  type Random,
+  type Timer,
+} from '../base/index.ts';
+import { RESOLVER_ANSWER_MS, RETRY_BACKOFF } from './limits.ts';
+import {
+  EMPTY_TABLE,
+  tableChange,
+  type AnswerTable,
+  type ResolverReply,
+  type ResolverRequest,
+} from './resolver-protocol.ts';
+
+/** Starts the resolver process where there is none, and connects to it. */
+export interface ResolverLauncher {
+  /** Finds the running one, also one that an earlier daemon left. */
+  connect(): Promise<Connection<ResolverRequest, ResolverReply>>;
+  /** Ends the process and removes its files. */
+  remove(): Promise<void>;
+}
+
+export interface ResolverClientOptions {
+  readonly launcher: ResolverLauncher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class ResolverClient {
+  readonly #options: ResolverClientOptions;
+  #connection: Connection<ResolverRequest, ResolverReply> | undefined;
+  #connecting = false;
+  #stopped = false;
+  #attempt = 0;
+  #retry: Timer | undefined;
+  #wanted: AnswerTable | undefined;
+  #sent: AnswerTable = EMPTY_TABLE;
+  #seq = 0;
+  #answered = 0;
+  #failures: Readonly<Record<string, string>> = {};
+  readonly #waiting = new Map<() => void, number>();
+  #problem: string | undefined;
+
+  constructor(options: ResolverClientOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the table that should be in effect. */
+  publish(table: AnswerTable): void {
+    this.#wanted = table;
+    if (this.#connection === undefined) this.#connect();
+    else this.#sendDifference(table);
+  }
+
+  /** Resolves when everything published so far is in effect, or when the time is over. */
+  async settled(): Promise<void> {
+    if (this.#connection !== undefined && this.#answered >= this.#seq) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.after(RESOLVER_ANSWER_MS, () => done());
+      const done = (): void => {
+        timer.cancel();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      // Before the connection is made there is no number yet: any answer to the whole table does.
+      this.#waiting.set(done, Math.max(this.#seq, 1));
+    });
+  }
+
+  /** Why a task has no names, or why nobody has. */
+  problems(): string[] {
+    const tasks = Object.entries(this.#failures);
+    return [
+      ...(this.#problem === undefined ? [] : [this.#problem]),
+      ...tasks.map(([taskId, message]) => `task ${taskId} has no names: ${message}`),
+    ];
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    this.#connection?.close();
+    for (const done of this.#waiting.keys()) done();
+  }
+
+  #connect(): void {
+    if (this.#connecting || this.#stopped) return;
+    this.#connecting = true;
+    void this.#options.launcher.connect().then(
+      (connection) => {
+        this.#connecting = false;
+        this.#connected(connection);
+      },
+      (error: unknown) => {
+        this.#connecting = false;
+        this.#lost(messageOf(error));
+      },
+    );
+  }
+
+  #connected(connection: Connection<ResolverRequest, ResolverReply>): void {
+    if (this.#stopped) return connection.close();
+    this.#connection = connection;
+    this.#attempt = 0;
+    this.#problem = undefined;
+    connection.onMessage((reply) => this.#answer(reply));
+    connection.onClose((reason) => {
+      if (this.#connection === connection) this.#lost(reason?.message ?? 'the connection ended');
+    });
+    const table = this.#wanted ?? EMPTY_TABLE;
+    this.#sent = table;
+    connection.send({ seq: ++this.#seq, type: 'replace', table });
+  }
+
+  #lost(message: string): void {
+    this.#connection = undefined;
+    if (this.#stopped) return;
+    this.#problem = `the resolver does not answer: ${message}`;
+    this.#options.logger.warn({ error: message }, 'resolver lost, starting it again');
+    const delay = backoffMs(this.#attempt++, RETRY_BACKOFF, this.#options.random);
+    this.#retry?.cancel();
+    this.#retry = this.#options.clock.after(delay, () => this.#connect());
+  }
+
+  #sendDifference(table: AnswerTable): void {
+    const change = tableChange(this.#sent, table);
+    this.#sent = table;
+    if (change === undefined) return;
+    this.#connection?.send({ seq: ++this.#seq, type: 'change', ...change });
+  }
+
+  #answer({ seq, failures }: ResolverReply): void {
+    this.#answered = seq;
+    this.#failures = failures;
+    for (const [done, target] of this.#waiting) if (seq >= target) done();
+  }
+}

@@ -1,0 +1,123 @@
+// What the daemon tells the resolver process, one JSON message a line, and what it hears back. The
+// resolver keeps the whole table on disk and goes on alone when the daemon is gone.
+
+/** Names of one network. */
+export interface NetworkNames {
+  readonly name: string;
+  /** Name in small letters → addresses, in any order. */
+  readonly names: Readonly<Record<string, readonly string[]>>;
+  /** Address → name for reverse look-ups. */
+  readonly reverse: Readonly<Record<string, string>>;
+}
+
+/** A task that the resolver serves inside its namespace. */
+export interface ServedTask {
+  /** Path of the network namespace. */
+  readonly namespace: string;
+  /** On 127.0.0.11, UDP and TCP. */
+  readonly port: number;
+  /** In the order in which they are searched. */
+  readonly networks: readonly string[];
+  /** False on internal networks only: names are a way out too. */
+  readonly forward: boolean;
+}
+
+export interface AnswerTable {
+  readonly networks: Readonly<Record<string, NetworkNames>>;
+  readonly tasks: Readonly<Record<string, ServedTask>>;
+}
+
+/** `null` removes. */
+export interface NamesChange {
+  readonly name?: string;
+  readonly names?: Readonly<Record<string, readonly string[] | null>>;
+  readonly reverse?: Readonly<Record<string, string | null>>;
+}
+
+export type ResolverRequest =
+  /** The whole table; what is not in it is dropped. */
+  | { readonly seq: number; readonly type: 'replace'; readonly table: AnswerTable }
+  | {
+      readonly seq: number;
+      readonly type: 'change';
+      readonly networks: Readonly<Record<string, NamesChange | null>>;
+      readonly tasks: Readonly<Record<string, ServedTask | null>>;
+    };
+
+/** Sent once the request is in effect, sockets included. */
+export interface ResolverReply {
+  readonly seq: number;
+  /** By task id: why it is not served. */
+  readonly failures: Readonly<Record<string, string>>;
+}
+
+/** Longest line of the protocol. */
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+
+export const EMPTY_TABLE: AnswerTable = { networks: {}, tasks: {} };
+
+/** The table after a request. Pure. */
+export function applyRequest(table: AnswerTable, request: ResolverRequest): AnswerTable {
+  if (request.type === 'replace') return request.table;
+  const networks: Record<string, NetworkNames> = { ...table.networks };
+  for (const [id, change] of Object.entries(request.networks)) {
+    if (change === null) delete networks[id];
+    else networks[id] = changeNames(networks[id], change);
+  }
+  return { networks, tasks: patched(table.tasks, request.tasks) };
+}
+
+function changeNames(before: NetworkNames | undefined, change: NamesChange): NetworkNames {
+  return {
+    name: change.name ?? before?.name ?? '',
+    names: patched(before?.names ?? {}, change.names ?? {}),
+    reverse: patched(before?.reverse ?? {}, change.reverse ?? {}),
+  };
+}
+
+function patched<T>(
+  before: Readonly<Record<string, T>>,
+  change: Readonly<Record<string, T | null>>,
+): Record<string, T> {
+  const after: Record<string, T> = { ...before };
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) delete after[key];
+    else after[key] = value;
+  }
+  return after;
+}
+
+/** The change that turns one table into another, or undefined when they are the same. */
+export function tableChange(
+  before: AnswerTable,
+  after: AnswerTable,
+): Omit<Extract<ResolverRequest, { type: 'change' }>, 'seq' | 'type'> | undefined {
+  const networks: Record<string, NamesChange | null> = {};
+  for (const id of Object.keys(before.networks)) {
+    if (!Object.hasOwn(after.networks, id)) networks[id] = null;
+  }
+  for (const [id, names] of Object.entries(after.networks)) {
+    const old = before.networks[id];
+    if (old === names) continue;
+    networks[id] = {
+      name: names.name,
+      names: difference(old?.names ?? {}, names.names),
+      reverse: difference(old?.reverse ?? {}, names.reverse),
+    };
+  }
+  const tasks = difference(before.tasks, after.tasks);
+  if (Object.keys(networks).length + Object.keys(tasks).length === 0) return undefined;
+  return { networks, tasks };
+}
+
+function difference<T>(
+  before: Readonly<Record<string, T>>,
+  after: Readonly<Record<string, T>>,
+): Record<string, T | null> {
+  const change: Record<string, T | null> = {};
+  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) change[key] = null;
+  for (const [key, value] of Object.entries(after)) {
+    if (JSON.stringify(before[key]) !== JSON.stringify(value)) change[key] = value;
+  }
+  return change;
+}

@@ -1,0 +1,126 @@
+// What the network namespace of one task must have: an interface in each of its networks, routes
+// that lead every packet back where it belongs, and the redirect to the resolver.
+import { GATEWAY_MAC, bareAddress, shortName, taskMac, taskNamespace } from './addressing.ts';
+import type { KernelObject, Sysctl } from './kernel.ts';
+import {
+  MAIN_TABLE,
+  NO_IPV6,
+  objectMap,
+  type LocalAttachment,
+  type NamespaceState,
+} from './namespace-state.ts';
+import type { NftTable } from './nft-ruleset.ts';
+
+/** Where tasks find their resolver, as in Docker. */
+export const RESOLVER_ADDRESS = '127.0.0.11';
+
+/** Docker's defaults for containers with a network of their own. */
+export const TASK_SYSCTLS: readonly Sysctl[] = [
+  { name: 'ipv4/ip_unprivileged_port_start', value: '0' },
+  { name: 'ipv4/ping_group_range', value: '0 2147483647' },
+  { name: 'ipv4/conf/all/rp_filter', value: '0' },
+  { name: 'ipv4/conf/default/rp_filter', value: '0' },
+  ...NO_IPV6,
+];
+
+const SOURCE_TABLE = 100;
+const SOURCE_PRIORITY = 100;
+const FIRST_RESOLVER_PORT = 32_768;
+const RESOLVER_PORTS = 28_000;
+
+export interface TaskInput {
+  readonly taskId: string;
+  readonly attachments: readonly LocalAttachment[];
+  readonly publishesIngress: boolean;
+}
+
+/** The port behind 127.0.0.11:53 in a task's namespace: the same after every restart. */
+export function resolverPort(taskId: string): number {
+  return FIRST_RESOLVER_PORT + (Number.parseInt(shortName(taskId).slice(-6), 36) % RESOLVER_PORTS);
+}
+
+export function taskState(input: TaskInput): NamespaceState {
+  const { taskId, attachments } = input;
+  const leading = defaultAttachment(input);
+  const objects = attachments.flatMap((attachment) => interfaceObjects(attachment));
+  if (leading !== undefined) objects.push(defaultRoute(leading, MAIN_TABLE));
+  if (attachments.length > 1) objects.push(...attachments.flatMap(sourceRouting));
+  return {
+    namespace: taskNamespace(taskId),
+    sysctls: TASK_SYSCTLS,
+    objects: objectMap(objects),
+    tables: attachments.length === 0 ? [] : [resolverTable(resolverPort(taskId))],
+  };
+}
+
+/**
+ * The network of the default route: ingress for tasks published through the mesh, since an unbound
+ * UDP socket answers with the address of its default route; else the first with a way out.
+ */
+function defaultAttachment(input: TaskInput): LocalAttachment | undefined {
+  const ways = input.attachments.filter(({ network }) => !network.internal);
+  const ingress = input.publishesIngress
+    ? ways.find(({ network }) => network.ingress)
+    : ways.find(({ network }) => !network.ingress);
+  return ingress ?? ways[0];
+}
+
+function interfaceObjects(attachment: LocalAttachment): KernelObject[] {
+  const { index, address, gateway, network } = attachment;
+  const device = `eth${index}`;
+  return [
+    { kind: 'veth', name: device, mtu: network.mtu, mac: taskMac(bareAddress(address)) },
+    { kind: 'address', device, address },
+    { kind: 'neighbour', device, address: gateway, mac: GATEWAY_MAC },
+    ...subnetRoutes(attachment, MAIN_TABLE),
+  ];
+}
+
+function subnetRoutes(attachment: LocalAttachment, table: number): KernelObject[] {
+  const { index, gateway, network } = attachment;
+  return network.subnets.map(({ subnet }): KernelObject => ({
+    kind: 'route',
+    destination: subnet,
+    table,
+    device: `eth${index}`,
+    via: gateway,
+  }));
+}
+
+function defaultRoute({ index, gateway }: LocalAttachment, table: number): KernelObject {
+  const device = `eth${index}`;
+  return { kind: 'route', destination: '0.0.0.0/0', table, device, via: gateway };
+}
+
+/** Packets from an interface's address leave through it, whatever the main table says. */
+function sourceRouting(attachment: LocalAttachment): KernelObject[] {
+  const table = SOURCE_TABLE + attachment.index;
+  const way: KernelObject = attachment.network.internal
+    ? { kind: 'route', destination: '0.0.0.0/0', table }
+    : defaultRoute(attachment, table);
+  const priority = SOURCE_PRIORITY + attachment.index;
+  return [
+    ...subnetRoutes(attachment, table),
+    way,
+    { kind: 'rule', priority, table, from: bareAddress(attachment.address) },
+  ];
+}
+
+function resolverTable(port: number): NftTable {
+  const redirect = (protocol: string): string =>
+    `ip daddr ${RESOLVER_ADDRESS} ${protocol} dport 53 dnat to ${RESOLVER_ADDRESS}:${port}`;
+  return {
+    family: 'ip',
+    name: 'tsswarm_names',
+    sets: new Map(),
+    chains: new Map([
+      [
+        'out',
+        {
+          hook: 'type nat hook output priority -100;',
+          rules: [redirect('udp'), redirect('tcp')],
+        },
+      ],
+    ]),
+  };
+}

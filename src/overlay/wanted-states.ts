@@ -1,0 +1,165 @@
+// The wanted states of all namespaces of this host, made anew only where their inputs changed.
+import type { HostAssignment } from '../model/index.ts';
+import {
+  networkIds,
+  taskInterfaces,
+  usesHostNetwork,
+  type AttachedTask,
+  type TaskInterfaces,
+} from './attachment.ts';
+import { hostState, meshPorts, publishedPort, type PublishedPort } from './host-state.ts';
+import type { LocalAttachment, NamespaceState, OverlayNetwork } from './namespace-state.ts';
+import { reuse, type NetworkView } from './network-views.ts';
+import type { OverlayState } from './overlay.ts';
+import { sandboxState } from './sandbox-state.ts';
+import { taskState } from './task-state.ts';
+import { bareAddress } from './addressing.ts';
+
+export interface WantedInput {
+  readonly instance: string;
+  readonly ownPorts: readonly number[];
+  readonly state: OverlayState;
+  readonly views: ReadonlyMap<string, NetworkView>;
+  readonly tasks: ReadonlyMap<string, AttachedTask>;
+  removed(networkId: string): readonly string[];
+}
+
+interface SandboxMemo {
+  readonly view: NetworkView;
+  readonly hosts: ReadonlyMap<string, HostAssignment>;
+  readonly attachments: readonly LocalAttachment[];
+  readonly removed: readonly string[];
+  readonly state: NamespaceState;
+}
+
+interface TaskMemo {
+  readonly attachments: readonly LocalAttachment[];
+  readonly state: NamespaceState;
+}
+
+interface InterfacesMemo {
+  readonly attached: AttachedTask;
+  readonly networks: readonly (OverlayNetwork | undefined)[];
+  readonly interfaces: TaskInterfaces;
+}
+
+const NONE: readonly never[] = [];
+
+export class WantedStates {
+  #sandboxes = new Map<string, SandboxMemo>();
+  #tasks = new Map<string, TaskMemo>();
+  #interfaces = new Map<string, InterfacesMemo>();
+
+  /** Tasks whose networks are all known; the others keep what they have. */
+  tasks(input: WantedInput): NamespaceState[] {
+    const next = new Map<string, TaskMemo>();
+    for (const [taskId, attached] of input.tasks) {
+      if (usesHostNetwork(attached.task)) continue;
+      const { attachments, missing } = this.#interfacesOf(input, attached);
+      if (missing.length > 0) continue;
+      const old = this.#tasks.get(taskId);
+      const kept = reuse(old?.attachments ?? NONE, attachments);
+      const { publishesIngress } = attached.task;
+      const state =
+        old && old.attachments === kept
+          ? old.state
+          : taskState({ taskId, attachments: kept, publishesIngress });
+      next.set(taskId, { attachments: kept, state });
+    }
+    this.#tasks = next;
+    return Array.from(next.values(), ({ state }) => state);
+  }
+
+  sandboxes(input: WantedInput): NamespaceState[] {
+    const { instance, state } = input;
+    const byNetwork = this.#attachmentsByNetwork(input);
+    const next = new Map<string, SandboxMemo>();
+    for (const [id, view] of input.views) {
+      const old = this.#sandboxes.get(id);
+      const attachments = reuse(old?.attachments ?? NONE, byNetwork.get(id) ?? NONE);
+      const removed = reuse(old?.removed ?? NONE, input.removed(id));
+      const same =
+        old?.view === view &&
+        old.hosts === state.hosts &&
+        old.attachments === attachments &&
+        old.removed === removed;
+      const made = same
+        ? old.state
+        : sandboxState({
+            instance,
+            network: view.network,
+            selfNodeId: state.self?.nodeId,
+            hosts: state.hosts,
+            endpoints: view.endpoints,
+            services: view.services,
+            attachments,
+            removed,
+          });
+      next.set(id, { view, hosts: state.hosts, attachments, removed, state: made });
+    }
+    this.#sandboxes = next;
+    return Array.from(next.values(), (memo) => memo.state);
+  }
+
+  host(input: WantedInput, published: readonly PublishedPort[]): NamespaceState {
+    const { instance, ownPorts, state, views } = input;
+    return hostState({
+      instance,
+      ownPorts,
+      published,
+      networks: Array.from(views.values(), ({ network }) => network),
+      hosts: state.hosts,
+      dataPathPort: state.dataPathPort,
+    });
+  }
+
+  /** Ports of the mesh and of tasks here, wanted by anybody. */
+  publishedPorts(input: WantedInput): PublishedPort[] {
+    const mesh = [...input.views.values()]
+      .filter(({ network }) => network.ingress)
+      .flatMap(({ services, endpoints }) => meshPorts(services, endpoints));
+    const own = [...input.tasks.values()].flatMap((attached) => this.#hostPorts(input, attached));
+    return [...mesh, ...own];
+  }
+
+  #hostPorts(input: WantedInput, attached: AttachedTask): PublishedPort[] {
+    const { hostPorts, serviceId } = attached.task;
+    if (hostPorts.length === 0 || usesHostNetwork(attached.task)) return [];
+    const way = this.#interfacesOf(input, attached).attachments.find(
+      ({ network }) => !network.internal && !network.ingress,
+    );
+    const addresses = way === undefined ? [] : [bareAddress(way.address)];
+    return hostPorts.flatMap((config) => publishedPort(config, serviceId, false, addresses));
+  }
+
+  #attachmentsByNetwork(input: WantedInput): Map<string, LocalAttachment[]> {
+    const groups = new Map<string, LocalAttachment[]>();
+    for (const taskId of this.#interfaces.keys()) {
+      if (!input.tasks.has(taskId)) this.#interfaces.delete(taskId);
+    }
+    for (const attached of input.tasks.values()) {
+      if (usesHostNetwork(attached.task)) continue;
+      for (const attachment of this.#interfacesOf(input, attached).attachments) {
+        const group = groups.get(attachment.network.id);
+        if (group) group.push(attachment);
+        else groups.set(attachment.network.id, [attachment]);
+      }
+    }
+    return groups;
+  }
+
+  /** The same objects as last time while task and networks are the same. */
+  #interfacesOf({ views }: WantedInput, attached: AttachedTask): TaskInterfaces {
+    const taskId = attached.task.id;
+    const known = this.#interfaces.get(taskId);
+    const ids = networkIds(attached.task);
+    const networks = ids.map((id) => views.get(id)?.network);
+    const same = known?.attached === attached && reuse(known.networks, networks) !== networks;
+    if (same) return known.interfaces;
+    const found = new Map<string, OverlayNetwork>();
+    for (const network of networks) if (network !== undefined) found.set(network.id, network);
+    const interfaces = taskInterfaces(attached, found);
+    this.#interfaces.set(taskId, { attached, networks, interfaces });
+    return interfaces;
+  }
+}

@@ -1,0 +1,312 @@
+// The overlay's kernel port for real: netlink and nftables through the native addon. Namespaces are
+// bound to files in a directory of this instance, not to /run/netns, so that several instances and
+// other programs never meet.
+import { closeSync, readdirSync } from 'node:fs';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { SwarmError } from '../base/index.ts';
+import {
+  HOST,
+  keyOf,
+  type HostNetwork,
+  type Kernel,
+  type KernelObject,
+  type KernelOp,
+  type OpFailure,
+  type PortClaim,
+  type Sysctl,
+  type UnderlayDevice,
+} from '../overlay/index.ts';
+import { NETLINK_NETFILTER, deletionsOf, listConnections } from './conntrack.ts';
+import type { NativeResult, NativeStep, Native, NetlinkMessage } from './native.ts';
+import {
+  readAddresses,
+  readForeignRoutes,
+  readForwarding,
+  readLinks,
+  readNeighbours,
+  readOurRoutes,
+  readOurRules,
+} from './rtnetlink-read.ts';
+import {
+  NETLINK_ROUTE,
+  RTM,
+  addressMessage,
+  createLink,
+  deleteLink,
+  dump,
+  dumpForwarding,
+  forwardingMessage,
+  neighbourMessage,
+  routeMessage,
+  ruleMessage,
+  setLink,
+} from './rtnetlink.ts';
+
+const ENOENT = 2;
+const ESRCH = 3;
+const EAGAIN = 11;
+const EEXIST = 17;
+const ENODEV = 19;
+const EADDRINUSE = 98;
+const EADDRNOTAVAIL = 99;
+
+/** What a deletion may answer when the object is gone already. */
+const GONE = new Set([ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL]);
+/** Above this many addresses one listing of all connections is cheaper than one for each. */
+const MAX_FILTERED_LISTINGS = 4;
+/** Tries of a dump that changed while it was read. */
+const MAX_DUMP_TRIES = 5;
+
+/** `directory` is for the namespaces of one instance and must be on this machine's file system. */
+export function linuxKernel(native: Native, directory: string): Kernel {
+  return new LinuxKernel(native, directory);
+}
+
+class LinuxKernel implements Kernel {
+  readonly #native: Native;
+  readonly #directory: string;
+  #prepared: Promise<void> | undefined;
+
+  constructor(native: Native, directory: string) {
+    this.#native = native;
+    this.#directory = directory;
+  }
+
+  namespacePath(namespace: string): string {
+    return `${this.#directory}/${namespace}`;
+  }
+
+  listNamespaces(): Promise<readonly string[]> {
+    try {
+      return Promise.resolve(readdirSync(this.#directory).sort());
+    } catch {
+      return Promise.resolve([]);
+    }
+  }
+
+  async createNamespace(namespace: string, sysctls: readonly Sysctl[]): Promise<void> {
+    this.#prepared ??= this.#prepare();
+    await this.#prepared;
+    const [made, ...rest] = await this.#native.run(undefined, [
+      { step: 'newNamespace', path: this.namespacePath(namespace) },
+      netlink(setLink('lo', {})),
+      ...sysctls.map(writeStep),
+    ]);
+    if (made?.errno === EEXIST) return;
+    check(made, `namespace ${namespace}`);
+    rest.forEach((result) => check(result, `namespace ${namespace}`));
+  }
+
+  async deleteNamespace(namespace: string): Promise<void> {
+    const path = this.namespacePath(namespace);
+    const [result] = await this.#native.run(undefined, [{ step: 'unmount', path }]);
+    check(result, `namespace ${namespace}`);
+  }
+
+  async writeSysctls(namespace: string, sysctls: readonly Sysctl[]): Promise<void> {
+    const results = await this.#native.run(this.#pathOf(namespace), sysctls.map(writeStep));
+    results.forEach((result, index) => check(result, `sysctl ${sysctls[index]?.name}`));
+  }
+
+  async read(namespace: string, prefix: string): Promise<readonly KernelObject[]> {
+    const [links, addresses, routes, neighbours, forwarding, rules] = await this.#dumps(namespace, [
+      dump(RTM.GETLINK, 0),
+      dump(RTM.GETADDR),
+      dump(RTM.GETROUTE),
+      dump(RTM.GETNEIGH),
+      dumpForwarding(),
+      dump(RTM.GETRULE),
+    ]);
+    if (!links || !addresses || !routes || !neighbours || !forwarding || !rules) return [];
+    const ours = readLinks(links).filter((link) => link.name.startsWith(prefix) && link.object);
+    const names = new Map(ours.map((link) => [link.index, link.name]));
+    const nameOf = (index: number): string => names.get(index) ?? '';
+    const ofOurLinks = (object: KernelObject): boolean =>
+      'device' in object ? object.device !== '' : namespace !== HOST;
+    return [
+      ...ours.flatMap((link) => (link.object ? [link.object] : [])),
+      ...readAddresses(addresses).map(({ index, address }): KernelObject => ({
+        kind: 'address',
+        device: nameOf(index),
+        address,
+      })),
+      ...readOurRoutes(routes, nameOf),
+      ...readNeighbours(neighbours, nameOf),
+      ...readForwarding(forwarding, nameOf),
+      ...readOurRules(rules),
+    ].filter(ofOurLinks);
+  }
+
+  async change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]> {
+    const failures: OpFailure[] = [];
+    // A VXLAN link is made from the host's namespace; what is before it in the list comes first.
+    for (let at = 0; at < ops.length;) {
+      const fromHost = isVxlanCreation(ops[at]);
+      let end = at + 1;
+      while (end < ops.length && !fromHost && !isVxlanCreation(ops[end])) end++;
+      const part = ops.slice(at, end);
+      const steps = part.map((op) => netlink(this.#message(namespace, op)));
+      const path = fromHost ? undefined : this.#pathOf(namespace);
+      const results = await this.#native.run(path, steps);
+      part.forEach((op, index) => {
+        const result = results[index];
+        if (result && !settled(namespace, op, result.errno)) failures.push(failure(op, result));
+      });
+      at = end;
+    }
+    return failures;
+  }
+
+  async nft(namespace: string, commands: string): Promise<string> {
+    const steps: NativeStep[] = [{ step: 'nft', commands }];
+    const [result] = await this.#native.run(this.#pathOf(namespace), steps);
+    check(result, `nftables in ${namespace}`);
+    return result?.data.toString() ?? '';
+  }
+
+  async forgetConnections(namespace: string, replySources: readonly string[]): Promise<void> {
+    if (replySources.length === 0) return;
+    const filtered = replySources.length <= MAX_FILTERED_LISTINGS;
+    const questions = filtered ? replySources.map(listConnections) : [listConnections(undefined)];
+    const path = this.#pathOf(namespace);
+    const listings = await this.#native.run(path, questions.map(netfilter));
+    const sources = new Set(replySources);
+    const deletions = listings.flatMap((listing) =>
+      listing.errno === 0 ? deletionsOf(listing.data, sources) : [],
+    );
+    await this.#native.run(path, deletions.map(netfilter));
+  }
+
+  async underlay(address: string): Promise<UnderlayDevice | undefined> {
+    const dumps = await this.#dumps(HOST, [dump(RTM.GETLINK, 0), dump(RTM.GETADDR)]);
+    const [links, addresses] = dumps;
+    if (!links || !addresses) return undefined;
+    const holder = readAddresses(addresses).find((entry) =>
+      entry.address.startsWith(`${address}/`),
+    );
+    const link = readLinks(links).find(({ index }) => index === holder?.index);
+    return link && { device: link.name, mtu: link.mtu };
+  }
+
+  async hostNetworks(): Promise<readonly HostNetwork[]> {
+    const [links, routes] = await this.#dumps(HOST, [dump(RTM.GETLINK, 0), dump(RTM.GETROUTE)]);
+    if (!links || !routes) return [];
+    const names = new Map(readLinks(links).map(({ index, name }) => [index, name]));
+    return readForeignRoutes(routes, (index) => names.get(index) ?? '');
+  }
+
+  async claimPort(protocol: 'tcp' | 'udp', port: number): Promise<PortClaim> {
+    const common = { step: 'socket', type: protocol, port } as const;
+    const results = await this.#native.run(undefined, [
+      { ...common, family: 4, address: new Uint8Array(4) },
+      { ...common, family: 6, address: new Uint8Array(16) },
+    ]);
+    const sockets = results
+      .filter(({ errno }) => errno === 0)
+      .map(({ data }) => data.readInt32LE(0));
+    const release = (): Promise<void> => {
+      for (const socket of sockets.splice(0)) closeSync(socket);
+      return Promise.resolve();
+    };
+    // A host without IPv6 answers with another error than "in use": nobody can hold it there.
+    const taken = results.some(
+      ({ errno }, index) => errno === EADDRINUSE || (errno && index === 0),
+    );
+    if (!taken) return { release };
+    await release();
+    throw new SwarmError(
+      'conflict',
+      `port ${port}/${protocol} is held by another program on this host; stop it or publish another port`,
+    );
+  }
+
+  async close(): Promise<void> {
+    if ((await this.listNamespaces()).length > 0) return;
+    await this.#native.run(undefined, [{ step: 'unmount', path: this.#directory }]);
+    await rmdir(this.#directory).catch(() => undefined);
+    this.#prepared = undefined;
+  }
+
+  async #prepare(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o755 });
+    const steps: NativeStep[] = [{ step: 'share', path: this.#directory }];
+    const [result] = await this.#native.run(undefined, steps);
+    check(result, `directory ${this.#directory}`);
+  }
+
+  #pathOf(namespace: string): string | undefined {
+    return namespace === HOST ? undefined : this.namespacePath(namespace);
+  }
+
+  async #dumps(namespace: string, messages: readonly NetlinkMessage[]): Promise<Buffer[]> {
+    for (let attempt = 1; ; attempt++) {
+      const results = await this.#native.run(this.#pathOf(namespace), messages.map(netlink));
+      const changed = results.some(({ errno }) => errno === EAGAIN);
+      if (changed && attempt < MAX_DUMP_TRIES) continue;
+      results.forEach((result) => check(result, `reading namespace ${namespace}`));
+      return results.map(({ data }) => data);
+    }
+  }
+
+  #message(namespace: string, { op, object }: KernelOp): NetlinkMessage {
+    const set = op === 'set';
+    switch (object.kind) {
+      case 'veth':
+      case 'vxlan': {
+        if (!set) return deleteLink(object.name);
+        const made = object.peer ?? object.vxlan;
+        if (made === undefined) return setLink(object.name, object);
+        const peer = object.peer && this.#pathOf(object.peer.namespace);
+        return createLink(object, {
+          ...(object.kind === 'vxlan' ? { own: this.namespacePath(namespace) } : {}),
+          ...(peer === undefined ? {} : { peer }),
+        });
+      }
+      case 'address':
+        return addressMessage(set, object);
+      case 'route':
+        return routeMessage(set, object, namespace === HOST);
+      case 'neighbour':
+        return neighbourMessage(set, object);
+      case 'fdb':
+        return forwardingMessage(set, object);
+      case 'rule':
+        return ruleMessage(set, object);
+    }
+  }
+}
+
+function netlink(message: NetlinkMessage): NativeStep {
+  return { step: 'netlink', protocol: NETLINK_ROUTE, message };
+}
+
+function netfilter(message: NetlinkMessage): NativeStep {
+  return { step: 'netlink', protocol: NETLINK_NETFILTER, message };
+}
+
+function writeStep({ name, value }: Sysctl): NativeStep {
+  return { step: 'write', path: `/proc/sys/net/${name}`, value };
+}
+
+function isVxlanCreation(op: KernelOp | undefined): boolean {
+  return op?.op === 'set' && op.object.kind === 'vxlan' && op.object.vxlan !== undefined;
+}
+
+function settled(namespace: string, { op, object }: KernelOp, errno: number): boolean {
+  if (errno === 0) return true;
+  if (op === 'delete') return GONE.has(errno);
+  // A route of somebody else in the host's namespace is not ours to replace.
+  if (object.kind === 'route' && namespace === HOST) return false;
+  return errno === EEXIST && object.kind !== 'veth' && object.kind !== 'vxlan';
+}
+
+function failure(op: KernelOp, result: NativeResult): OpFailure {
+  const detail = result.message === '' ? '' : `: ${result.message}`;
+  return { op, message: `${op.op} ${keyOf(op.object)}: errno ${result.errno}${detail}` };
+}
+
+function check(result: NativeResult | undefined, what: string): void {
+  if (result === undefined) throw new SwarmError('internal', `${what}: no answer`);
+  if (result.errno === 0) return;
+  throw new SwarmError('internal', `${what}: ${result.message} (errno ${result.errno})`);
+}

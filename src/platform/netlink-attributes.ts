@@ -1,0 +1,121 @@
+// The common ground of all netlink messages: header, attributes in nests, and the way back.
+import type { NetlinkMessage, Patch } from './native.ts';
+
+const HEADER = 16;
+const NESTED = 0x8000;
+const TYPE_MASK = 0x3fff;
+
+/** Builds one message; offsets are those in the finished message. */
+export class AttributeWriter {
+  #buffer: Buffer = Buffer.alloc(512);
+  #length = HEADER;
+  readonly #patches: Patch[] = [];
+
+  constructor(type: number, flags: number) {
+    this.#buffer.writeUInt16LE(type, 4);
+    this.#buffer.writeUInt16LE(flags, 6);
+  }
+
+  /** Appends bytes as they are, padded to four; returns their offset. */
+  raw(bytes: Uint8Array): number {
+    const start = this.#length;
+    const padded = (bytes.length + 3) & ~3;
+    this.#grow(padded);
+    this.#buffer.set(bytes, start);
+    this.#length = start + padded;
+    return start;
+  }
+
+  /** Appends an attribute; returns the offset of its value. */
+  bytes(type: number, value: Uint8Array): number {
+    const header = Buffer.alloc(4);
+    header.writeUInt16LE(value.length + 4, 0);
+    header.writeUInt16LE(type, 2);
+    this.raw(header);
+    return this.raw(value);
+  }
+
+  u32(type: number, value: number): number {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value >>> 0);
+    return this.bytes(type, bytes);
+  }
+
+  text(type: number, value: string): number {
+    return this.bytes(type, Buffer.from(`${value}\0`));
+  }
+
+  nest(type: number, fill: () => void): void {
+    const start = this.raw(new Uint8Array(4));
+    fill();
+    this.#buffer.writeUInt16LE(this.#length - start, start);
+    this.#buffer.writeUInt16LE(type | NESTED, start + 2);
+  }
+
+  setU32(offset: number, value: number): void {
+    this.#buffer.writeUInt32LE(value, offset);
+  }
+
+  patch(offset: number, kind: Patch['kind'], name: string): void {
+    this.#patches.push({ offset, kind, name });
+  }
+
+  finish(): NetlinkMessage {
+    this.#buffer.writeUInt32LE(this.#length, 0);
+    return { bytes: this.#buffer.subarray(0, this.#length), patches: this.#patches };
+  }
+
+  #grow(more: number): void {
+    if (this.#length + more <= this.#buffer.length) return;
+    this.#buffer = Buffer.concat([this.#buffer, Buffer.alloc(this.#buffer.length + more)]);
+  }
+}
+
+export interface ReadMessage {
+  readonly type: number;
+  /** Without the netlink header. */
+  readonly body: Buffer;
+}
+
+/** Takes the messages of an answer apart. */
+export function* readMessages(data: Buffer): Generator<ReadMessage> {
+  for (let at = 0; at + HEADER <= data.length;) {
+    const length = data.readUInt32LE(at);
+    if (length < HEADER || at + length > data.length) return;
+    yield { type: data.readUInt16LE(at + 4), body: data.subarray(at + HEADER, at + length) };
+    at += (length + 3) & ~3;
+  }
+}
+
+/** The attributes behind a header of `offset` bytes; of several of one type the last counts. */
+export function readAttributes(body: Buffer, offset: number): Map<number, Buffer> {
+  const attributes = new Map<number, Buffer>();
+  for (let at = offset; at + 4 <= body.length;) {
+    const length = body.readUInt16LE(at);
+    if (length < 4 || at + length > body.length) break;
+    attributes.set(body.readUInt16LE(at + 2) & TYPE_MASK, body.subarray(at + 4, at + length));
+    at += (length + 3) & ~3;
+  }
+  return attributes;
+}
+
+export function bytesOfAddress(address: string): Uint8Array {
+  return Uint8Array.from(address.split('.'), Number);
+}
+
+export function bytesOfMac(mac: string): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (part) => Number.parseInt(part, 16));
+}
+
+export function addressOfBytes(bytes: Uint8Array): string {
+  return bytes.join('.');
+}
+
+export function macOfBytes(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** Text of an attribute without its closing zero. */
+export function textOfBytes(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString().replace(/\0+$/u, '');
+}
