@@ -30,3 +30,5 @@ export { normalizeArchitecture, platformMatches } from './platform.ts';
 export { containerName, desiredAlive, hasFailed, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
 export { parseSubnet, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';
+export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
+export type * from './messages.ts';

@@ -2,3 +2,15 @@
 export { fileDisk } from './file-disk.ts';
 export { systemClock } from './system-clock.ts';
 export { systemRandom } from './system-random.ts';
+export {
+  certificateDigest,
+  certificateExpiry,
+  createRequest,
+  createRoot,
+  signCertificate,
+  type KeyAndCertificate,
+} from './certificates.ts';
+export { TlsIdentity, type TlsPems } from './identity.ts';
+export { RpcClient } from './rpc-client.ts';
+export { loadMethods, type WireMethod } from './rpc-definitions.ts';
+export { RpcServer, type Caller } from './rpc-server.ts';

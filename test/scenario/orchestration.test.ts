@@ -31,7 +31,7 @@ describe('replicated services', () => {
       world
         .tasks(id, 'running')
         .map((task) => task.slot)
-        .sort(),
+        .sort((x, y) => (x < y ? -1 : 1)),
     ).toEqual([1, 2, 3, 4, 5, 6, 7]);
     await world.update(id, scaledTo(3));
     await world.clock.advance(100);
@@ -176,7 +176,7 @@ describe('rolling updates', () => {
       const service = world.store.view.get('service', id);
       expect(service?.updateStatus?.state).toBe('completed');
       const running = world.tasks(id, 'running');
-      expect(running.map((task) => task.slot).sort()).toEqual([1, 2, 3, 4]);
+      expect(running.map((task) => task.slot).sort((x, y) => (x < y ? -1 : 1))).toEqual([1, 2, 3, 4]);
       expect(running.every((task) => task.revisionId === service?.revisionId)).toBe(true);
       expect([least, most]).toEqual(order === 'stop-first' ? [3, 4] : [4, 5]);
     });

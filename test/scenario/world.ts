@@ -158,7 +158,7 @@ export class World {
       counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1);
     }
     return [...counts]
-      .sort()
+      .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([node, count]) => `${node}:${count}`)
       .join(' ');
   }

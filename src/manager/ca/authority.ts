@@ -1,0 +1,126 @@
+// Decides who gets a certificate: a joiner with a valid token becomes a new node with the token's
+// role; a node that shows its current certificate gets a new one with the role that the managers
+// want it to have. Nothing in the request itself is believed but its public key.
+import { SwarmError, newId, type Clock, type Peer, type Random } from '../../base/index.ts';
+import { parseJoinToken, update, type Action, type Cluster, type Node } from '../../model/index.ts';
+import type { Store } from '../store/index.ts';
+
+/** Wrong tokens that one address may show within the window, then it has to wait. */
+const WRONG_TOKENS_MAX = 10;
+const WRONG_TOKENS_WINDOW_MS = 60_000;
+
+/** The cryptography, done elsewhere. */
+export interface Signer {
+  sign(
+    csr: string,
+    subject: { nodeId: string; role: 'manager' | 'worker'; clusterId: string },
+    lifetimeMs: number,
+  ): Promise<{ certificate: string; expiresAt: number }>;
+  equal(a: string, b: string): boolean;
+}
+
+export interface Issued {
+  readonly certificate: string;
+  readonly rootCertificates: string;
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly role: 'manager' | 'worker';
+}
+
+export interface JoinRequest {
+  readonly csr: string;
+  readonly token: string;
+  readonly availability: 'active' | 'pause' | 'drain';
+  /** Address of the caller, for limiting wrong tries. */
+  readonly from: string;
+}
+
+export class Authority {
+  readonly #store: Store;
+  readonly #signer: Signer;
+  readonly #random: Random;
+  readonly #clock: Clock;
+  readonly #wrongTokens = new Map<string, number[]>();
+
+  constructor(store: Store, signer: Signer, random: Random, clock: Clock) {
+    this.#store = store;
+    this.#signer = signer;
+    this.#random = random;
+    this.#clock = clock;
+  }
+
+  /** On the leader: makes a new node and its first certificate. */
+  async join(request: JoinRequest): Promise<Issued> {
+    const cluster = this.#cluster();
+    const role = this.#roleOf(cluster, request);
+    const nodeId = newId(this.#random);
+    const lifetimeMs = cluster.spec.CAConfig.NodeCertExpiry / 1e6;
+    const { certificate, expiresAt } = await this.#signer.sign(
+      request.csr,
+      { nodeId, role, clusterId: cluster.id },
+      lifetimeMs,
+    );
+    const now = this.#clock.now();
+    const addNode: Action = {
+      kind: 'addNode',
+      object: {
+        id: nodeId,
+        spec: { Role: role, Availability: request.availability, Labels: {} },
+        role,
+        certificateExpiresAt: expiresAt,
+        status: { state: 'unknown', message: '', address: '', dataPathAddress: '', since: now },
+      },
+    };
+    await this.#store.propose([addNode]);
+    const { rootCertificates } = cluster;
+    return { certificate, rootCertificates, nodeId, clusterId: cluster.id, role };
+  }
+
+  /** On the leader: a new certificate for a node that is already in the cluster. */
+  async renew(csr: string, peer: Peer): Promise<Issued> {
+    const cluster = this.#cluster();
+    const node = this.#store.view.get('node', peer.nodeId);
+    if (node === undefined)
+      throw new SwarmError('denied', `node ${peer.nodeId} is not in the cluster`);
+    const role = this.#roleToCertify(node);
+    const { certificate, expiresAt } = await this.#signer.sign(
+      csr,
+      { nodeId: node.id, role, clusterId: cluster.id },
+      cluster.spec.CAConfig.NodeCertExpiry / 1e6,
+    );
+    const latest = this.#store.view.get('node', node.id) ?? node;
+    await this.#store.propose([
+      update('node', { ...latest, role, certificateExpiresAt: expiresAt }),
+    ]);
+    const { rootCertificates } = cluster;
+    return { certificate, rootCertificates, nodeId: node.id, clusterId: cluster.id, role };
+  }
+
+  /** A demoted manager keeps its role until it has left Raft; then it becomes a worker. */
+  #roleToCertify(node: Node): 'manager' | 'worker' {
+    return node.spec.Role === 'worker' && node.manager !== undefined ? 'manager' : node.spec.Role;
+  }
+
+  #roleOf(cluster: Cluster, { token, from }: JoinRequest): 'manager' | 'worker' {
+    const now = this.#clock.now();
+    const recent = (this.#wrongTokens.get(from) ?? []).filter(
+      (time) => time > now - WRONG_TOKENS_WINDOW_MS,
+    );
+    if (recent.length >= WRONG_TOKENS_MAX) {
+      throw new SwarmError('denied', 'too many wrong join tokens from this address: wait a minute');
+    }
+    parseJoinToken(token);
+    const isManager = this.#signer.equal(token, cluster.joinTokens.manager);
+    const isWorker = this.#signer.equal(token, cluster.joinTokens.worker);
+    if (isManager) return 'manager';
+    if (isWorker) return 'worker';
+    this.#wrongTokens.set(from, [...recent, now]);
+    throw new SwarmError('invalid', 'A valid join token is necessary to join this cluster');
+  }
+
+  #cluster(): Cluster {
+    const cluster = this.#store.view.cluster;
+    if (cluster === undefined) throw new SwarmError('unavailable', 'the cluster is being set up');
+    return cluster;
+  }
+}

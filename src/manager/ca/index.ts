@@ -1,0 +1,2 @@
+// The cluster's certificate authority.
+export { Authority, type Issued, type JoinRequest, type Signer } from './authority.ts';

@@ -1,0 +1,192 @@
+// What one node has to know, computed from the store: its tasks with their specs and payloads, its
+// networks with everything that lives on them, and the hosts of the cluster. Pure; the dispatcher
+// compares two of these and sends the difference.
+import {
+  TASK_STATE,
+  containerName,
+  desiredAlive,
+  isPredefinedNetwork,
+  isTerminal,
+  type AssignmentKind,
+  type AssignmentKinds,
+  type Network,
+  type Node,
+  type Service,
+  type Task,
+} from '../../model/index.ts';
+import type { StoreView } from '../store/index.ts';
+
+/** Label that makes a service's virtual IP prefer one task per client address. */
+const STICKY_LABEL = 'tsswarm.sticky';
+
+/** `${kind}\n${key}` → JSON body. */
+export type AssignmentSet = ReadonlyMap<string, string>;
+
+class SetBuilder {
+  readonly items = new Map<string, string>();
+
+  add<K extends AssignmentKind>(kind: K, key: string, body: AssignmentKinds[K]): void {
+    this.items.set(`${kind}\n${key}`, JSON.stringify(body));
+  }
+
+  addJson(kind: AssignmentKind, key: string, json: string): void {
+    this.items.set(`${kind}\n${key}`, json);
+  }
+}
+
+/** Everything for `nodeId` as of the view. */
+export function buildAssignments(view: StoreView, nodeId: string): AssignmentSet {
+  const set = new SetBuilder();
+  const networkIds = new Set<string>();
+  for (const task of view.tasksOfNode(nodeId)) {
+    if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
+    addTask(view, set, task);
+    if (isTerminal(task.status.state)) continue;
+    for (const network of task.networks) networkIds.add(network.networkId);
+    addPayloads(view, set, task);
+  }
+  for (const node of view.all('node')) addHost(set, node);
+  for (const network of view.all('network')) {
+    // Every host answers on published ports, so every host knows the ingress network.
+    if (networkIds.has(network.id) || network.spec.Ingress === true) addNetwork(view, set, network);
+  }
+  return set.items;
+}
+
+function addTask(view: StoreView, set: SetBuilder, task: Task): void {
+  const revision = view.get('revision', task.revisionId);
+  if (revision === undefined) return;
+  const ports = revision.ports;
+  set.add('task', task.id, {
+    id: task.id,
+    serviceId: task.serviceId,
+    serviceName: revision.spec.Name,
+    slot: task.slot,
+    nodeId: task.nodeId ?? '',
+    revisionId: task.revisionId,
+    desiredState: task.desiredState,
+    networks: task.networks,
+    hostPorts: ports.filter((port) => port.PublishMode === 'host'),
+    publishesIngress: ports.some((port) => port.PublishMode === 'ingress'),
+  });
+  const registryAuth = view.get('credential', revision.id)?.registryAuth;
+  set.add('revision', revision.id, {
+    id: revision.id,
+    serviceId: revision.serviceId,
+    spec: revision.spec,
+    ...(registryAuth === undefined ? {} : { registryAuth }),
+  });
+}
+
+function addPayloads(view: StoreView, set: SetBuilder, task: Task): void {
+  const container = view.get('revision', task.revisionId)?.spec.TaskTemplate.ContainerSpec;
+  const ids = [
+    ...(container?.Secrets ?? []).map((secret) => secret.SecretID),
+    ...(container?.Configs ?? []).map((config) => config.ConfigID),
+  ];
+  for (const id of ids) {
+    const payload = view.get('payload', id);
+    if (payload) set.add('payload', id, { id, kind: payload.kind, data: payload.data });
+  }
+}
+
+function addHost(set: SetBuilder, node: Node): void {
+  if (!node.status.dataPathAddress) return;
+  set.add('host', node.id, {
+    nodeId: node.id,
+    hostname: node.description?.hostname ?? '',
+    number: node.number,
+    address: node.status.dataPathAddress,
+  });
+}
+
+function addNetwork(view: StoreView, set: SetBuilder, network: Network): void {
+  if (network.vni === undefined) return;
+  const mtu = network.spec.Options?.['com.docker.network.driver.mtu'];
+  set.add('network', network.id, {
+    id: network.id,
+    name: network.spec.Name,
+    vni: network.vni,
+    subnets: network.subnets,
+    internal: network.spec.Internal === true,
+    ingress: network.spec.Ingress === true,
+    encrypted: false,
+    ...(mtu === undefined ? {} : { mtu: Number(mtu) }),
+  });
+  for (const task of view.tasksOfNetwork(network.id)) {
+    if (isTerminal(task.status.state)) continue;
+    if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
+    const node = view.get('node', task.nodeId ?? '');
+    if (node === undefined) continue;
+    set.addJson(
+      'taskEndpoint',
+      `${network.id}/${task.id}`,
+      endpointJson(view, network.id, task, node),
+    );
+  }
+  // A service without tasks keeps its name and address: a client then gets a refusal, not a hang.
+  for (const service of view.all('service')) addServiceEndpoint(set, network, service);
+}
+
+/** Endpoints are many and change seldom: their JSON is kept per task object and activity. */
+const endpointCache = new WeakMap<Task, Map<string, string>>();
+
+function endpointJson(view: StoreView, networkId: string, task: Task, node: Node): string {
+  const active = isActive(task, node);
+  const key = `${networkId}/${active}`;
+  const known = endpointCache.get(task)?.get(key);
+  if (known !== undefined) return known;
+  const attachment = task.networks.find((network) => network.networkId === networkId);
+  const name = view.get('revision', task.revisionId)?.spec.Name ?? '';
+  const json = JSON.stringify({
+    networkId,
+    serviceId: task.serviceId,
+    taskId: task.id,
+    name: containerName(name, task),
+    nodeId: node.id,
+    addresses: (attachment?.addresses ?? []).map((address) => address.split('/')[0] ?? ''),
+    aliases: attachment?.aliases ?? [],
+    active,
+  } satisfies AssignmentKinds['taskEndpoint']);
+  const cache = endpointCache.get(task) ?? new Map<string, string>();
+  cache.set(key, json);
+  endpointCache.set(task, cache);
+  return json;
+}
+
+/** In names and maps: runs (healthy), is not asked to stop, and its node answers. */
+export function isActive(task: Task, node: Node): boolean {
+  return task.status.state === 'running' && desiredAlive(task) && node.status.state !== 'down';
+}
+
+function addServiceEndpoint(set: SetBuilder, network: Network, service: Service): void {
+  const attachment = service.spec.TaskTemplate.Networks?.find((n) => n.Target === network.id);
+  const ports = network.spec.Ingress
+    ? service.endpoint.ports.filter((port) => port.PublishMode === 'ingress')
+    : [];
+  if (attachment === undefined && ports.length === 0) return;
+  const vip = service.endpoint.virtualIps.find((one) => one.networkId === network.id);
+  const address = vip?.address.split('/')[0];
+  set.add('serviceEndpoint', `${network.id}/${service.id}`, {
+    networkId: network.id,
+    serviceId: service.id,
+    name: service.spec.Name,
+    aliases: attachment?.Aliases ?? [],
+    mode: service.spec.EndpointSpec?.Mode ?? 'vip',
+    ports,
+    sticky: service.spec.Labels?.[STICKY_LABEL] === 'client-ip',
+    ...(address === undefined ? {} : { vip: address }),
+  });
+}
+
+/** The overlay networks that a set has, to know which changes concern it. */
+export function networksOf(view: StoreView, nodeId: string): Set<string> {
+  const ids = new Set<string>();
+  for (const task of view.tasksOfNode(nodeId)) {
+    if (isTerminal(task.status.state)) continue;
+    for (const { networkId } of task.networks)
+      if (!isPredefinedNetwork(networkId)) ids.add(networkId);
+  }
+  for (const network of view.all('network')) if (network.spec.Ingress) ids.add(network.id);
+  return ids;
+}

@@ -1,0 +1,305 @@
+// The dispatcher, on every manager: holds the sessions of the agents that chose this manager, feeds
+// them from this manager's own store, and passes what they say to the leader in batches. It writes
+// nothing but registrations and statuses.
+//
+// A session is a Raft entry (node, epoch, manager). It is served only once this manager has applied
+// that entry and everything the agent had seen before, and ended when a newer one is applied, when
+// this manager is cut off from the leader, or when the leader has given the node up.
+import { SwarmError, messageOf, type Clock, type Logger, type Timer } from '../../base/index.ts';
+import type {
+  AgentMessage,
+  ClusterNews,
+  Register,
+  StoreChange,
+  Task,
+  TaskStatus,
+  TaskStatusReport,
+} from '../../model/index.ts';
+import type { LeaderApi } from '../leader-methods.ts';
+import type { Store } from '../store/index.ts';
+import { BEATS_PER_PERIOD, REPORTS_PER_CALL, REPORTS_QUEUED_MAX } from './limits.ts';
+import { AgentSession, type AgentConnection } from './session.ts';
+
+export interface DispatcherOptions {
+  readonly store: Store;
+  readonly leader: LeaderApi;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Node id of this manager. */
+  readonly managerId: string;
+  /** How long an agent may have been told to wait for a reply of this manager's store. */
+  readonly applyTimeoutMs: number;
+}
+
+interface Report {
+  readonly taskId: string;
+  readonly nodeId: string;
+  readonly status: TaskStatus;
+}
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #sessions = new Map<string, AgentSession>();
+  readonly #dirty = new Set<AgentSession>();
+  readonly #beats = new Map<string, number>();
+  #reports: Report[] = [];
+  #sendingReports = false;
+  #sendingBeats = false;
+  #flushTimer: Timer | undefined;
+  #beatTimer: Timer | undefined;
+  #news: ClusterNews | undefined;
+  #closed = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    options.store.watch((changes) => changes.forEach((change) => this.#observe(change)));
+    options.store.onRestored(() => this.endAll('the state was replaced by a snapshot'));
+    this.#scheduleBeats();
+  }
+
+  /** Serves one agent; `nodeId` comes from its certificate. */
+  serve(nodeId: string, connection: AgentConnection): void {
+    let session: AgentSession | undefined;
+    connection.onMessage((message) => {
+      if (message.register) {
+        this.#register(nodeId, connection, message.register).then(
+          (registered) => (session = registered),
+          (error: unknown) => {
+            this.#options.logger.info({ nodeId, error: messageOf(error) }, 'registration failed');
+            connection.close();
+          },
+        );
+      } else if (session !== undefined) this.#take(session, message);
+    });
+    connection.onClose(() => {
+      if (session === undefined) return;
+      this.#dirty.delete(session);
+      if (this.#sessions.get(nodeId) === session) {
+        this.#sessions.delete(nodeId);
+        this.#beats.delete(nodeId);
+      }
+    });
+  }
+
+  /** Managers, roots or periods changed: tells every agent. */
+  publishNews(news: ClusterNews): void {
+    const changed = JSON.stringify(news) !== JSON.stringify(this.#news);
+    this.#news = news;
+    if (changed) for (const session of this.#sessions.values()) this.#sendNews(session);
+  }
+
+  /** This manager may be behind: agents go to another one. */
+  endAll(reason: string): void {
+    if (this.#sessions.size > 0) {
+      this.#options.logger.info({ reason, sessions: this.#sessions.size }, 'ending all sessions');
+    }
+    for (const session of this.#sessions.values()) session.connection.close();
+    this.#sessions.clear();
+    this.#dirty.clear();
+    this.#beats.clear();
+  }
+
+  end(nodeId: string): void {
+    this.#sessions.get(nodeId)?.connection.close();
+    this.#sessions.delete(nodeId);
+    this.#beats.delete(nodeId);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#beatTimer?.cancel();
+    this.#flushTimer?.cancel();
+    this.endAll('the manager stops');
+  }
+
+  async #register(
+    nodeId: string,
+    connection: AgentConnection,
+    register: Register,
+  ): Promise<AgentSession> {
+    const { store, leader, managerId, logger } = this.#options;
+    const { epoch } = await leader.call('leader.register', {
+      nodeId,
+      managerId,
+      description: register.description,
+      address: register.address,
+      dataPathAddress: register.dataPathAddress,
+    });
+    await this.#applied(Math.max(epoch, register.lastIndex));
+    if (store.view.get('session', nodeId)?.epoch !== epoch || this.#closed) {
+      throw new SwarmError('unavailable', `session ${epoch} of node ${nodeId} was replaced`);
+    }
+    const session = new AgentSession(nodeId, epoch, connection);
+    this.#sessions.get(nodeId)?.connection.close();
+    this.#sessions.set(nodeId, session);
+    this.#beats.set(nodeId, epoch);
+    connection.send({
+      registered: { epoch, heartbeatPeriodMs: this.#news?.heartbeatPeriodMs ?? 500 },
+    });
+    this.#sendNews(session);
+    session.sendAssignments(store.view);
+    logger.info({ nodeId, epoch }, 'agent registered');
+    return session;
+  }
+
+  async #applied(index: number): Promise<void> {
+    const { store, clock, applyTimeoutMs } = this.#options;
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = clock.after(applyTimeoutMs, () =>
+        reject(new SwarmError('unavailable', `this manager has not caught up with index ${index}`)),
+      );
+    });
+    try {
+      await Promise.race([store.applied(index), late]);
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  #take(session: AgentSession, message: AgentMessage): void {
+    if (message.heartbeat) {
+      this.#beats.set(session.nodeId, session.epoch);
+      session.connection.send({ heartbeat: {} });
+    } else if (message.statuses) {
+      for (const report of message.statuses.reports) this.#queueReport(session, report);
+      void this.#sendReports();
+    }
+  }
+
+  #queueReport(session: AgentSession, report: TaskStatusReport): void {
+    if (this.#reports.length >= REPORTS_QUEUED_MAX) return;
+    const status: TaskStatus = {
+      ...(JSON.parse(report.status) as TaskStatus),
+      epoch: session.epoch,
+      sequence: report.sequence,
+    };
+    this.#reports.push({ taskId: report.taskId, nodeId: session.nodeId, status });
+  }
+
+  /** One call at a time: what arrives meanwhile goes with the next, so load makes batches larger. */
+  async #sendReports(): Promise<void> {
+    if (this.#sendingReports) return;
+    this.#sendingReports = true;
+    try {
+      while (this.#reports.length > 0 && !this.#closed) {
+        const reports = this.#reports.splice(0, REPORTS_PER_CALL);
+        await this.#options.leader.call('leader.statuses', { reports });
+      }
+    } catch (error) {
+      // The agents don't know which of their reports are recorded: they register anew and repeat all.
+      this.#options.logger.warn({ error: messageOf(error) }, 'statuses could not be recorded');
+      this.#reports = [];
+      this.endAll('statuses could not be recorded');
+    } finally {
+      this.#sendingReports = false;
+    }
+  }
+
+  #scheduleBeats(): void {
+    const period = (this.#news?.heartbeatPeriodMs ?? 500) / BEATS_PER_PERIOD;
+    this.#beatTimer = this.#options.clock.after(period, () => {
+      if (this.#closed) return;
+      this.#scheduleBeats();
+      void this.#sendBeats();
+    });
+  }
+
+  async #sendBeats(): Promise<void> {
+    if (this.#beats.size === 0 || this.#sendingBeats) return;
+    const beats = [...this.#beats].map(([nodeId, epoch]) => ({ nodeId, epoch }));
+    this.#beats.clear();
+    this.#sendingBeats = true;
+    try {
+      const { refused } = await this.#options.leader.call('leader.beats', { beats });
+      for (const nodeId of refused) this.end(nodeId);
+    } catch (error) {
+      this.#options.logger.debug(
+        { error: messageOf(error) },
+        'heartbeats did not reach the leader',
+      );
+    } finally {
+      this.#sendingBeats = false;
+    }
+  }
+
+  #sendNews(session: AgentSession): void {
+    if (this.#news === undefined) return;
+    const role = this.#options.store.view.get('node', session.nodeId)?.spec.Role ?? 'worker';
+    session.connection.send({ news: { ...this.#news, role } });
+  }
+
+  #observe(change: StoreChange): void {
+    switch (change.table) {
+      case 'session':
+        this.#observeSession(change.after?.id ?? change.before?.id ?? '', change.after?.epoch);
+        break;
+      case 'task':
+        this.#observeTask(change.before, change.after);
+        break;
+      case 'node':
+        if (change.after === undefined) this.end(change.before?.id ?? '');
+        else if (change.before?.spec.Role !== change.after.spec.Role) {
+          const session = this.#sessions.get(change.after.id);
+          if (session) this.#sendNews(session);
+        }
+        if (concernsHosts(change)) this.#markAll();
+        break;
+      case 'network':
+      case 'service':
+      case 'payload':
+      case 'revision':
+      case 'credential':
+        this.#markAll();
+        break;
+      default:
+    }
+  }
+
+  /** A newer session exists, here or on another manager: the older one is over. */
+  #observeSession(nodeId: string, epoch: number | undefined): void {
+    const session = this.#sessions.get(nodeId);
+    if (session !== undefined && session.epoch !== epoch) this.end(nodeId);
+  }
+
+  #observeTask(before: Task | undefined, after: Task | undefined): void {
+    for (const task of [before, after]) {
+      const session = this.#sessions.get(task?.nodeId ?? '');
+      if (session) this.#mark(session);
+    }
+    if (before?.networks === after?.networks && visible(before) === visible(after)) return;
+    const ids = [...(before?.networks ?? []), ...(after?.networks ?? [])].map((n) => n.networkId);
+    if (ids.length === 0) return;
+    for (const session of this.#sessions.values()) {
+      if (ids.some((id) => session.networks.has(id))) this.#mark(session);
+    }
+  }
+
+  #markAll(): void {
+    for (const session of this.#sessions.values()) this.#mark(session);
+  }
+
+  /** Changes of one turn of the event loop go out as one difference. */
+  #mark(session: AgentSession): void {
+    this.#dirty.add(session);
+    this.#flushTimer ??= this.#options.clock.after(0, () => {
+      this.#flushTimer = undefined;
+      const dirty = [...this.#dirty];
+      this.#dirty.clear();
+      for (const one of dirty) one.sendAssignments(this.#options.store.view);
+    });
+  }
+}
+
+/** What of a task other hosts see. */
+function visible(task: Task | undefined): string {
+  return task === undefined ? '' : `${task.status.state}/${task.desiredState}/${task.nodeId ?? ''}`;
+}
+
+function concernsHosts(change: Extract<StoreChange, { table: 'node' }>): boolean {
+  const { before, after } = change;
+  return (
+    before?.status.dataPathAddress !== after?.status.dataPathAddress ||
+    before?.status.state !== after?.status.state
+  );
+}

@@ -1,0 +1,5 @@
+// Tells agents what to do and hears how it goes.
+export { buildAssignments, isActive } from './assignments.ts';
+export { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
+export { Liveness } from './liveness.ts';
+export type { AgentConnection } from './session.ts';

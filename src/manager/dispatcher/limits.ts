@@ -1,0 +1,14 @@
+// The dispatcher's bounds, with their reasons.
+
+/** Items of one assignments message: keeps a message well below the limit of the wire. */
+export const ITEMS_PER_MESSAGE = 2_000;
+/** Reports that wait for the leader; more are dropped, the agent repeats what was not recorded. */
+export const REPORTS_QUEUED_MAX = 100_000;
+/** Reports in one call to the leader. */
+export const REPORTS_PER_CALL = 2_000;
+/** Periods without a heartbeat until a node is down. */
+export const MISSED_BEATS = 3;
+/** Periods that a new leader gives every node to be heard from. */
+export const GRACE_BEATS = 6;
+/** Beats of all sessions go to the leader this often in a heartbeat period. */
+export const BEATS_PER_PERIOD = 2;

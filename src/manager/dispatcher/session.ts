@@ -1,0 +1,59 @@
+// One agent's session on this manager: sends the complete set of assignments, then differences. The
+// set that the agent holds is known here, so a difference is computed against it alone.
+import type { Connection } from '../../base/index.ts';
+import type { AgentMessage, AssignmentItem, DispatcherMessage } from '../../model/index.ts';
+import type { StoreView } from '../store/index.ts';
+import { buildAssignments, networksOf, type AssignmentSet } from './assignments.ts';
+import { ITEMS_PER_MESSAGE } from './limits.ts';
+
+export type AgentConnection = Connection<DispatcherMessage, AgentMessage>;
+
+export class AgentSession {
+  readonly nodeId: string;
+  readonly epoch: number;
+  readonly connection: AgentConnection;
+  /** Networks whose endpoints this agent is told. */
+  networks: ReadonlySet<string> = new Set();
+  #sent: AssignmentSet = new Map();
+  #number = 0;
+  #complete = false;
+
+  constructor(nodeId: string, epoch: number, connection: AgentConnection) {
+    this.nodeId = nodeId;
+    this.epoch = epoch;
+    this.connection = connection;
+  }
+
+  /** Sends what changed since the last call (everything at the first). */
+  sendAssignments(view: StoreView): void {
+    const wanted = buildAssignments(view, this.nodeId);
+    this.networks = networksOf(view, this.nodeId);
+    const updates: AssignmentItem[] = [];
+    for (const [id, body] of wanted) {
+      if (this.#sent.get(id) !== body) updates.push({ ...splitId(id), body });
+    }
+    const removes = [...this.#sent.keys()].filter((id) => !wanted.has(id)).map(splitId);
+    this.#sent = wanted;
+    if (this.#complete && updates.length === 0 && removes.length === 0) return;
+    for (let start = 0; start === 0 || start < updates.length; start += ITEMS_PER_MESSAGE) {
+      const last = start + ITEMS_PER_MESSAGE >= updates.length;
+      this.#number++;
+      this.connection.send({
+        assignments: {
+          complete: !this.#complete && start === 0,
+          appliesTo: this.#number - 1,
+          resultsIn: this.#number,
+          index: last ? view.index : 0,
+          updates: updates.slice(start, start + ITEMS_PER_MESSAGE),
+          removes: last ? removes : [],
+        },
+      });
+    }
+    this.#complete = true;
+  }
+}
+
+function splitId(id: string): { kind: string; key: string } {
+  const at = id.indexOf('\n');
+  return { kind: id.slice(0, at), key: id.slice(at + 1) };
+}

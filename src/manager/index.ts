@@ -1,0 +1,15 @@
+// One manager of the cluster.
+export { DEFAULT_CLUSTER_SPEC, type NewCluster } from './bootstrap.ts';
+export type { Issued, Signer } from './ca/index.ts';
+export { find, type ControlApi, type ControlMethod, type ControlMethods } from './control/index.ts';
+export type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
+export type { ManagerCaller } from './leader-proxy.ts';
+export { Manager, type ManagerOptions } from './manager.ts';
+export type {
+  Consensus,
+  ConsensusHandler,
+  ConsensusOptions,
+  ConsensusStatus,
+  Member,
+} from './raft/consensus.ts';
+export type { StoreView } from './store/index.ts';

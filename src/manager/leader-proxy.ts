@@ -1,0 +1,100 @@
+// Hands calls to whoever leads: this manager itself, or another one over the network. Waits through a
+// change of leader, and afterwards for this manager's own store to have what the call wrote, so that a
+// client reads its own writes wherever it asks.
+import { SwarmError, sleep, type Clock } from '../base/index.ts';
+import type { Consensus } from './raft/consensus.ts';
+import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
+import type { Store } from './store/index.ts';
+
+/** How long a call looks for a leader before it gives up (SwarmKit: 10 s). */
+const LEADER_WAIT_MS = 10_000;
+const LEADER_POLL_MS = 20;
+const CATCH_UP_MS = 5_000;
+
+/** A call to another manager; `signal` aborts when leadership moves. */
+export interface ManagerCaller {
+  call(
+    manager: { nodeId: string; address: string },
+    method: string,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<{ body: string; index: number }>;
+}
+
+export class LeaderProxy implements LeaderApi {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #local: LeaderApi;
+  readonly #remote: ManagerCaller;
+  #consensus: Consensus | undefined;
+  /** Calls to the present leader; aborted when another one is elected. */
+  #era = new AbortController();
+
+  constructor(store: Store, clock: Clock, local: LeaderApi, remote: ManagerCaller) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#local = local;
+    this.#remote = remote;
+  }
+
+  connect(consensus: Consensus): void {
+    this.#consensus = consensus;
+  }
+
+  leaderChanged(): void {
+    this.#era.abort();
+    this.#era = new AbortController();
+  }
+
+  async call<M extends LeaderMethod>(
+    method: M,
+    request: LeaderMethods[M]['request'],
+  ): Promise<LeaderMethods[M]['response']> {
+    const deadline = this.#clock.monotonicMs() + LEADER_WAIT_MS;
+    let uncertain = false;
+    for (;;) {
+      try {
+        return await this.#try(method, request);
+      } catch (error) {
+        const known = error instanceof SwarmError;
+        if (known && uncertain && (error.code === 'conflict' || error.code === 'outOfSequence')) {
+          throw new SwarmError(
+            'unavailable',
+            `the leader changed while ${method} was under way: check whether it was done, and try again`,
+          );
+        }
+        if (!known || error.code !== 'unavailable' || this.#clock.monotonicMs() > deadline)
+          throw error;
+        uncertain = true;
+        await sleep(this.#clock, LEADER_POLL_MS);
+      }
+    }
+  }
+
+  async #try<M extends LeaderMethod>(
+    method: M,
+    request: LeaderMethods[M]['request'],
+  ): Promise<LeaderMethods[M]['response']> {
+    const status = this.#consensus?.status;
+    if (status?.isLeader) return this.#local.call(method, request);
+    const leader = status?.leader;
+    if (leader === undefined) throw noLeader();
+    const address = this.#store.view.get('node', leader.nodeId)?.manager?.address;
+    if (address === undefined) throw noLeader();
+    const reply = await this.#remote.call(
+      { nodeId: leader.nodeId, address },
+      method,
+      JSON.stringify(request),
+      this.#era.signal,
+    );
+    await Promise.race([this.#store.applied(reply.index), sleep(this.#clock, CATCH_UP_MS)]);
+    return JSON.parse(reply.body) as LeaderMethods[M]['response'];
+  }
+}
+
+function noLeader(): SwarmError {
+  return new SwarmError(
+    'unavailable',
+    "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online.",
+  );
+}

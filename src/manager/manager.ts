@@ -1,0 +1,232 @@
+// Puts one manager together: store, Raft, control, loops, dispatcher, certificate authority. Leads or
+// follows; the list of what starts with leadership is all there is to it.
+import {
+  newId,
+  messageOf,
+  type Clock,
+  type Logger,
+  type Peer,
+  type Random,
+} from '../base/index.ts';
+import type { ClusterNews } from '../model/index.ts';
+import { Allocator } from './allocator/index.ts';
+import { bootstrapActions, type NewCluster } from './bootstrap.ts';
+import { Authority, type Issued, type Signer } from './ca/index.ts';
+import { ControlLoopRunner } from './control-loop-runner.ts';
+import { LeaderControl } from './control/index.ts';
+import { Dispatcher, Liveness, type AgentConnection } from './dispatcher/index.ts';
+import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
+import { LeaderProxy, type ManagerCaller } from './leader-proxy.ts';
+import { Leader } from './leader.ts';
+import { ConstraintEnforcer, Orchestrator, TaskReaper } from './orchestrator/index.ts';
+import { SchedulerLoop } from './placement/index.ts';
+import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
+import { RoleKeeper } from './role-keeper.ts';
+import { Store, type StoreView } from './store/index.ts';
+
+/** An agent waits at most this long for a manager that has to catch up. */
+const SESSION_APPLY_TIMEOUT_MS = 3_000;
+/** Heartbeat periods grow with the cluster: this much for every node. */
+const PERIOD_MS_PER_NODE = 0.5;
+
+export interface ManagerOptions {
+  readonly nodeId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly signer: Signer;
+  readonly newJoinToken: () => string;
+  readonly caller: ManagerCaller;
+  /** Starts Raft with this manager as its handler. */
+  readonly startConsensus: (handler: ConsensusHandler) => Promise<Consensus>;
+  /** This manager can't go on (broken log), or was removed from Raft. */
+  readonly onEnd: (reason: { readonly error?: Error; readonly removed: boolean }) => void;
+}
+
+export class Manager implements LeaderApi {
+  readonly store: Store;
+  readonly dispatcher: Dispatcher;
+  readonly #options: ManagerOptions;
+  readonly #runner: ControlLoopRunner;
+  readonly #liveness: Liveness;
+  readonly #leader: Leader;
+  readonly #roleKeeper: RoleKeeper;
+  readonly #proxy: LeaderProxy;
+  #consensus: Consensus | undefined;
+  #leading = false;
+  #leaderId: number | undefined;
+  #wasMember = false;
+
+  static async start(options: ManagerOptions): Promise<Manager> {
+    const manager = new Manager(options);
+    const consensus = await options.startConsensus(manager.#handler());
+    manager.#consensus = consensus;
+    manager.store.connect(consensus);
+    manager.#proxy.connect(consensus);
+    manager.#statusChanged(consensus.status);
+    return manager;
+  }
+
+  private constructor(options: ManagerOptions) {
+    this.#options = options;
+    const { clock, random, logger, signer } = options;
+    const store = new Store({ clock, logger, instance: newId(random) });
+    this.store = store;
+    this.#liveness = new Liveness(store, clock, logger, () => this.heartbeatPeriodMs);
+    this.#leader = new Leader({
+      store,
+      clock,
+      logger,
+      liveness: this.#liveness,
+      control: new LeaderControl({ store, clock, random, newJoinToken: options.newJoinToken }),
+      authority: new Authority(store, signer, random, clock),
+      consensus: () => this.consensus,
+    });
+    this.#proxy = new LeaderProxy(store, clock, this.#leader, options.caller);
+    this.#roleKeeper = new RoleKeeper(store, this.#leader, clock, logger);
+    this.#runner = new ControlLoopRunner(
+      store,
+      [
+        new Allocator(),
+        new Orchestrator(random),
+        new SchedulerLoop(),
+        new ConstraintEnforcer(),
+        new TaskReaper(),
+      ],
+      clock,
+      logger,
+    );
+    this.dispatcher = new Dispatcher({
+      store,
+      leader: this.#proxy,
+      clock,
+      logger,
+      managerId: options.nodeId,
+      applyTimeoutMs: SESSION_APPLY_TIMEOUT_MS,
+    });
+    store.watch((changes) => {
+      if (changes.some(({ table }) => table === 'node' || table === 'cluster')) this.#publishNews();
+    });
+    store.onRestored(() => this.#publishNews());
+  }
+
+  get consensus(): Consensus {
+    if (this.#consensus === undefined) throw new Error('invariant broken: Raft is not started yet');
+    return this.#consensus;
+  }
+
+  get view(): StoreView {
+    return this.store.view;
+  }
+
+  get heartbeatPeriodMs(): number {
+    const wished = (this.view.cluster?.spec.Dispatcher.HeartbeatPeriod ?? 5e8) / 1e6;
+    return Math.max(wished, this.view.count('node') * PERIOD_MS_PER_NODE);
+  }
+
+  /** Carries out a method here or on the leader; see LeaderProxy. */
+  call<M extends LeaderMethod>(
+    method: M,
+    request: LeaderMethods[M]['request'],
+  ): Promise<LeaderMethods[M]['response']> {
+    return this.#proxy.call(method, request);
+  }
+
+  /** What another manager sent to us as the leader. */
+  async callFromPeer(method: string, body: string): Promise<{ body: string; index: number }> {
+    const request = JSON.parse(body) as LeaderMethods[LeaderMethod]['request'];
+    const response = await this.#leader.call(method as LeaderMethod, request);
+    return { body: JSON.stringify(response), index: this.view.index };
+  }
+
+  /** First start of a new cluster, once this manager leads it. */
+  async bootstrap(wish: NewCluster): Promise<void> {
+    const { random, clock } = this.#options;
+    await this.store.propose(bootstrapActions(wish, random, clock.now()));
+    // Leadership came before there was a cluster: start over with what there is now.
+    this.#runner.start();
+  }
+
+  serveAgent(nodeId: string, connection: AgentConnection): void {
+    this.dispatcher.serve(nodeId, connection);
+  }
+
+  join(request: LeaderMethods['leader.join']['request']): Promise<Issued> {
+    return this.#proxy.call('leader.join', request);
+  }
+
+  renew(csr: string, peer: Peer): Promise<Issued> {
+    return this.#proxy.call('leader.renew', { csr, peer });
+  }
+
+  /** Stops this manager in good order: leadership is handed over first. */
+  async close(): Promise<void> {
+    this.#stopLeading();
+    this.dispatcher.close();
+    await this.#consensus?.close();
+  }
+
+  #handler(): ConsensusHandler {
+    return {
+      apply: (entries) => this.store.apply(entries),
+      snapshot: () => this.store.snapshot(),
+      restore: (index, chunks) => this.store.restore(index, chunks),
+      statusChanged: (status) => this.#statusChanged(status),
+      failed: (error) => this.#options.onEnd({ error, removed: false }),
+    };
+  }
+
+  #statusChanged(status: ConsensusStatus): void {
+    if (status.leader?.raftId !== this.#leaderId) {
+      this.#leaderId = status.leader?.raftId;
+      this.#proxy.leaderChanged();
+    }
+    if (status.leader === undefined) this.dispatcher.endAll('this manager has no leader');
+    if (status.isLeader && !this.#leading) void this.#startLeading();
+    else if (!status.isLeader && this.#leading) this.#stopLeading();
+    const member = status.members.some((one) => one.raftId === status.raftId);
+    if (member) this.#wasMember = true;
+    else if (this.#wasMember) this.#options.onEnd({ removed: true });
+  }
+
+  /** Loops begin once everything that earlier leaders committed is applied here. */
+  async #startLeading(): Promise<void> {
+    this.#leading = true;
+    const term = this.#consensus?.status.term;
+    try {
+      await this.#consensus?.barrier();
+    } catch (error) {
+      this.#options.logger.warn({ error: messageOf(error) }, 'leadership was lost at once');
+      this.#leading = false;
+      return;
+    }
+    if (!this.#leading || this.#consensus?.status.term !== term) return;
+    this.#options.logger.info({ term }, 'leading');
+    this.#runner.start();
+    this.#liveness.start();
+    this.#roleKeeper.start();
+  }
+
+  #stopLeading(): void {
+    this.#leading = false;
+    this.#runner.stop();
+    this.#liveness.stop();
+    this.#roleKeeper.stop();
+  }
+
+  #publishNews(): void {
+    const cluster = this.view.cluster;
+    if (cluster === undefined) return;
+    const managers: string[] = [];
+    for (const node of this.view.all('node')) if (node.manager) managers.push(node.manager.address);
+    const news: ClusterNews = {
+      managers: managers.sort((a, b) => (a < b ? -1 : 1)),
+      rootCertificates: cluster.rootCertificates,
+      dataPathPort: cluster.dataPathPort,
+      heartbeatPeriodMs: this.heartbeatPeriodMs,
+      role: 'worker',
+      blacklist: Object.keys(cluster.blacklist),
+    };
+    this.dispatcher.publishNews(news);
+  }
+}

@@ -1,0 +1,53 @@
+// On the leader: carries out demotions. A node whose wished role is worker leaves Raft first; only then
+// does it get a worker's certificate. (Promotion is driven by the node itself, which asks to be added.)
+import { messageOf, type Clock, type Logger, type Timer } from '../base/index.ts';
+import type { Leader } from './leader.ts';
+import type { Store } from './store/index.ts';
+
+const RETRY_MS = 1_000;
+
+export class RoleKeeper {
+  readonly #store: Store;
+  readonly #leader: Leader;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #timer: Timer | undefined;
+  #stopWatching: (() => void) | undefined;
+  #busy = false;
+
+  constructor(store: Store, leader: Leader, clock: Clock, logger: Logger) {
+    this.#store = store;
+    this.#leader = leader;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.stop();
+    this.#stopWatching = this.#store.watch((changes) => {
+      if (changes.some((change) => change.table === 'node')) void this.#check();
+    });
+    void this.#check();
+  }
+
+  stop(): void {
+    this.#stopWatching?.();
+    this.#timer?.cancel();
+  }
+
+  async #check(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (const node of this.#store.view.all('node')) {
+        if (node.spec.Role !== 'worker' || node.manager === undefined) continue;
+        await this.#leader.call('leader.removeMember', { nodeId: node.id });
+      }
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, 'a demotion is not finished yet');
+      this.#timer = this.#clock.after(RETRY_MS, () => void this.#check());
+    } finally {
+      this.#busy = false;
+    }
+  }
+}

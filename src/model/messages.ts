@@ -1,0 +1,56 @@
+// Messages between agents and dispatchers, as proto/dispatcher.proto has them. Exactly one field of an
+// AgentMessage or DispatcherMessage is set.
+
+export interface AgentMessage {
+  readonly register?: Register;
+  readonly heartbeat?: Readonly<Record<string, never>>;
+  readonly statuses?: { readonly reports: readonly TaskStatusReport[] };
+}
+
+export interface Register {
+  /** JSON NodeDescription. */
+  readonly description: string;
+  readonly address: string;
+  readonly dataPathAddress: string;
+  readonly lastEpoch: number;
+  readonly lastIndex: number;
+}
+
+export interface TaskStatusReport {
+  readonly taskId: string;
+  /** JSON TaskStatus. */
+  readonly status: string;
+  readonly sequence: number;
+}
+
+export interface DispatcherMessage {
+  readonly registered?: { readonly epoch: number; readonly heartbeatPeriodMs: number };
+  readonly heartbeat?: Readonly<Record<string, never>>;
+  readonly assignments?: AssignmentsMessage;
+  readonly news?: ClusterNews;
+}
+
+export interface ClusterNews {
+  readonly managers: readonly string[];
+  readonly rootCertificates: string;
+  readonly dataPathPort: number;
+  readonly heartbeatPeriodMs: number;
+  readonly role: string;
+  readonly blacklist: readonly string[];
+}
+
+export interface AssignmentsMessage {
+  readonly complete: boolean;
+  readonly appliesTo: number;
+  readonly resultsIn: number;
+  readonly index: number;
+  readonly updates: readonly AssignmentItem[];
+  readonly removes: readonly { readonly kind: string; readonly key: string }[];
+}
+
+export interface AssignmentItem {
+  readonly kind: string;
+  readonly key: string;
+  /** JSON. */
+  readonly body: string;
+}
