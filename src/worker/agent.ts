@@ -1,0 +1,304 @@
+// The agent of one node: keeps the assignments, runs a TaskRunner per task, feeds the overlay, reports
+// statuses. It goes on without managers, and after a restart it finds its containers again and touches
+// none that runs. A container is stopped only because a whole and newest set says so.
+import {
+  messageOf,
+  SwarmError,
+  type Clock,
+  type Disk,
+  type Logger,
+  type Random,
+} from '../base/index.ts';
+import type {
+  AssignmentsMessage,
+  ClusterNews,
+  NodeDescription,
+  Register,
+  TaskAssignment,
+  TaskStatus,
+} from '../model/index.ts';
+import type { Overlay } from '../overlay/index.ts';
+import { AssignmentReceiver, emptyTables } from './assignment-set.ts';
+import type { Executor } from './executor.ts';
+import { Session, type DispatcherConnection } from './session.ts';
+import { TaskDb, type AgentState } from './task-db.ts';
+import { TaskRunner } from './task-runner.ts';
+
+const REMOVE_RETRY_MS = 2_000;
+
+export interface AgentOptions {
+  readonly nodeId: string;
+  readonly executor: Executor;
+  readonly overlay: Overlay;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  /** File for assignments and statuses. */
+  readonly statePath: string;
+  readonly dial: (address: string) => DispatcherConnection;
+  readonly managers: () => readonly string[];
+  /** host:port of this node's gRPC port, and the address for VXLAN. */
+  readonly address: string;
+  readonly dataPathAddress: string;
+  readonly onNews: (news: ClusterNews) => void;
+}
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #db: TaskDb;
+  readonly #runners = new Map<string, TaskRunner>();
+  readonly #sequences = new Map<string, number>();
+  readonly #dirty = new Set<string>();
+  /** Being removed; a task that is assigned again meanwhile waits for the end of it. */
+  readonly #removing = new Map<string, Promise<void>>();
+  #state: AgentState;
+  #receiver: AssignmentReceiver;
+  #session: Session | undefined;
+  #description: NodeDescription | undefined;
+  #dataPathPort = 4789;
+  #sendScheduled = false;
+  #closed = false;
+
+  /** Loads what was stored, adopts what runs, and connects to a manager. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const db = new TaskDb(options.disk, options.statePath, options.logger);
+    const state = (await db.load()) ?? {
+      tables: emptyTables(),
+      statuses: new Map<string, TaskStatus>(),
+      epoch: 0,
+      index: 0,
+    };
+    const agent = new Agent(options, db, state);
+    agent.#description = await options.executor.describe();
+    agent.#applyTables(state.tables);
+    agent.#session = new Session({
+      dial: options.dial,
+      managers: options.managers,
+      clock: options.clock,
+      random: options.random,
+      logger: options.logger,
+      handler: {
+        describe: () => agent.#describe(),
+        registered: (epoch) => agent.#registered(epoch),
+        assignments: (message) => agent.#assignments(message),
+        news: (news) => agent.#news(news),
+        lost: () => {},
+      },
+    });
+    return agent;
+  }
+
+  private constructor(options: AgentOptions, db: TaskDb, state: AgentState) {
+    this.#options = options;
+    this.#db = db;
+    this.#state = state;
+    this.#receiver = new AssignmentReceiver(state.tables);
+  }
+
+  /** True while a manager serves this agent. */
+  get connected(): boolean {
+    return this.#session?.ready === true;
+  }
+
+  /** Tasks that are assigned to this node, for local inspection. */
+  get tasks(): ReadonlyMap<string, TaskAssignment> {
+    return this.#state.tables.task;
+  }
+
+  /** Stops deciding; containers and network stay as they are. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#session?.close();
+    await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
+    await this.#db.flushed();
+  }
+
+  /** The node leaves the cluster: all its tasks are stopped and removed. */
+  async removeAll(): Promise<void> {
+    this.#closed = true;
+    this.#session?.close();
+    const ids = new Set([...this.#runners.keys(), ...(await this.#options.executor.listTasks())]);
+    await Promise.all([...ids].map((id) => this.#removeOne(id)));
+    this.#state = { tables: emptyTables(), statuses: new Map(), epoch: 0, index: 0 };
+    await this.#db.flushed();
+    await this.#options.disk.remove(this.#options.statePath);
+  }
+
+  #describe(): Register {
+    return {
+      description: JSON.stringify(this.#description),
+      address: this.#options.address,
+      dataPathAddress: this.#options.dataPathAddress,
+      lastEpoch: this.#state.epoch,
+      lastIndex: this.#state.index,
+    };
+  }
+
+  #registered(epoch: number): void {
+    if (epoch <= this.#state.epoch) {
+      throw new SwarmError(
+        'outOfSequence',
+        `session ${epoch} is not newer than ${this.#state.epoch}`,
+      );
+    }
+    this.#receiver.newSession();
+    this.#setState({ ...this.#state, epoch });
+    // Whatever was reported in an older session may not have been recorded.
+    for (const id of this.#runners.keys()) this.#dirty.add(id);
+    this.#scheduleSend();
+  }
+
+  #assignments(message: AssignmentsMessage): void {
+    const tables = this.#receiver.receive(message);
+    if (tables === undefined || this.#closed) return;
+    if (message.index < this.#state.index) {
+      throw new SwarmError(
+        'outOfSequence',
+        `the manager's state ${message.index} is older than ${this.#state.index}`,
+      );
+    }
+    const statuses = new Map([...this.#state.statuses].filter(([id]) => tables.task.has(id)));
+    this.#setState({ ...this.#state, tables, statuses, index: message.index });
+    this.#applyTables(tables);
+    if (message.complete) void this.#removeUnknown();
+  }
+
+  #news(news: ClusterNews): void {
+    if (news.dataPathPort !== this.#dataPathPort) {
+      this.#dataPathPort = news.dataPathPort;
+      this.#updateOverlay();
+    }
+    this.#options.onNews(news);
+  }
+
+  #applyTables(tables: AgentState['tables']): void {
+    this.#updateOverlay();
+    for (const [id, task] of tables.task) this.#applyTask(id, task);
+    for (const id of this.#runners.keys()) {
+      if (!tables.task.has(id)) void this.#removeOne(id);
+    }
+  }
+
+  #applyTask(id: string, task: TaskAssignment): void {
+    const runner = this.#runners.get(id);
+    if (runner !== undefined) return runner.wish(task.desiredState);
+    if (this.#removing.has(id)) return;
+    const revision = this.#state.tables.revision.get(task.revisionId);
+    const description = this.#description;
+    if (revision === undefined || description === undefined) return;
+    const { executor, nodeId, clock, random, logger } = this.#options;
+    const controller = executor.controller({
+      task,
+      revision,
+      payload: (payloadId) => this.#state.tables.payload.get(payloadId),
+      node: { id: nodeId, hostname: description.hostname, platform: description.platform },
+    });
+    this.#runners.set(
+      id,
+      new TaskRunner({
+        taskId: id,
+        controller,
+        desired: task.desiredState,
+        status: this.#state.statuses.get(id),
+        report: (status) => this.#report(id, status),
+        clock,
+        random,
+        logger,
+      }),
+    );
+  }
+
+  /** Containers that no assignment names, left over from a crash: found at each complete set. */
+  async #removeUnknown(): Promise<void> {
+    try {
+      for (const id of await this.#options.executor.listTasks()) {
+        if (!this.#state.tables.task.has(id) && !this.#runners.has(id)) await this.#removeOne(id);
+      }
+    } catch (error) {
+      this.#options.logger.warn(
+        { error: messageOf(error) },
+        'left-over containers could not be listed',
+      );
+    }
+  }
+
+  #removeOne(id: string): Promise<void> {
+    const under = this.#removing.get(id);
+    if (under !== undefined) return under;
+    const removal = this.#remove(id).finally(() => {
+      this.#removing.delete(id);
+      const again = this.#state.tables.task.get(id);
+      if (again !== undefined && !this.#closed) this.#applyTask(id, again);
+    });
+    this.#removing.set(id, removal);
+    return removal;
+  }
+
+  async #remove(id: string): Promise<void> {
+    const runner = this.#runners.get(id);
+    this.#runners.delete(id);
+    this.#dirty.delete(id);
+    this.#sequences.delete(id);
+    for (;;) {
+      try {
+        if (runner !== undefined) await runner.remove();
+        else await this.#options.executor.removeTask(id);
+        return;
+      } catch (error) {
+        this.#options.logger.warn(
+          { taskId: id, error: messageOf(error) },
+          'removal is tried again',
+        );
+        await new Promise<void>((resolve) => {
+          this.#options.clock.after(REMOVE_RETRY_MS, resolve);
+        });
+      }
+    }
+  }
+
+  #updateOverlay(): void {
+    const { network, host, serviceEndpoint, taskEndpoint } = this.#state.tables;
+    this.#options.overlay.update({
+      self: host.get(this.#options.nodeId),
+      dataPathPort: this.#dataPathPort,
+      networks: network,
+      hosts: host,
+      services: serviceEndpoint,
+      endpoints: taskEndpoint,
+    });
+  }
+
+  #report(id: string, status: TaskStatus): void {
+    if (!this.#runners.has(id) && !this.#state.tables.task.has(id)) return;
+    const statuses = new Map(this.#state.statuses);
+    statuses.set(id, status);
+    this.#setState({ ...this.#state, statuses });
+    this.#sequences.set(id, (this.#sequences.get(id) ?? 0) + 1);
+    this.#dirty.add(id);
+    this.#scheduleSend();
+  }
+
+  #setState(state: AgentState): void {
+    this.#state = state;
+    this.#db.save(state);
+  }
+
+  /** Reports of one turn of the event loop go out together. */
+  #scheduleSend(): void {
+    if (this.#sendScheduled) return;
+    this.#sendScheduled = true;
+    queueMicrotask(() => {
+      this.#sendScheduled = false;
+      const ids = [...this.#dirty];
+      const reports = ids.flatMap((id) => {
+        const status = this.#runners.get(id)?.status;
+        if (status === undefined || status.state === 'assigned') return [];
+        return [
+          { taskId: id, status: JSON.stringify(status), sequence: this.#sequences.get(id) ?? 0 },
+        ];
+      });
+      if (reports.length === 0 || this.#session?.send(reports)) this.#dirty.clear();
+    });
+  }
+}

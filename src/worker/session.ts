@@ -1,0 +1,185 @@
+// The agent's side of a session: picks a manager, registers, sends heartbeats and statuses, hands on
+// what comes back. When the manager is silent, closes or knows less than we have seen, it goes on with
+// another one, with growing pauses. Silence counts, not the state of the connection.
+import {
+  SwarmError,
+  backoffMs,
+  messageOf,
+  type Clock,
+  type Connection,
+  type Logger,
+  type Random,
+  type Timer,
+} from '../base/index.ts';
+import type {
+  AgentMessage,
+  AssignmentsMessage,
+  ClusterNews,
+  DispatcherMessage,
+  Register,
+  TaskStatusReport,
+} from '../model/index.ts';
+
+const BACKOFF = { minMs: 100, maxMs: 2_000 };
+/** A manager that says nothing for this many periods (or the least time below) is given up. */
+const SILENT_PERIODS = 3;
+const SILENT_MIN_MS = 1_500;
+const REGISTER_TIMEOUT_MS = 5_000;
+
+export type DispatcherConnection = Connection<AgentMessage, DispatcherMessage>;
+
+export interface SessionHandler {
+  describe(): Register;
+  /** Registered: a complete set will follow; raises when the manager is behind what was seen. */
+  registered(epoch: number): void;
+  assignments(message: AssignmentsMessage): void;
+  news(news: ClusterNews): void;
+  /** No session at present. */
+  lost(): void;
+}
+
+export interface SessionOptions {
+  readonly dial: (address: string) => DispatcherConnection;
+  /** Addresses of managers, host:port; asked anew for every try. */
+  readonly managers: () => readonly string[];
+  readonly handler: SessionHandler;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  #connection: DispatcherConnection | undefined;
+  #ready = false;
+  #attempt = 0;
+  #last = '';
+  #periodMs = 500;
+  #heardAt = 0;
+  #timers: Timer[] = [];
+  #closed = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** False when there is no session: everything is reported again after the next registration. */
+  send(reports: readonly TaskStatusReport[]): boolean {
+    if (!this.#ready || this.#connection === undefined) return false;
+    this.#connection.send({ statuses: { reports } });
+    return true;
+  }
+
+  /** Leaves the present manager and registers with another one. */
+  restart(reason: string): void {
+    this.#drop(new Error(reason));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#connection?.close();
+  }
+
+  #connect(): void {
+    const { dial, handler, clock, logger } = this.#options;
+    if (this.#closed) return;
+    const address = this.#choose();
+    if (address === undefined) return this.#retryLater();
+    this.#last = address;
+    const connection = dial(address);
+    this.#connection = connection;
+    this.#heardAt = clock.monotonicMs();
+    connection.onMessage((message) => {
+      if (connection === this.#connection) this.#take(message);
+    });
+    connection.onClose((error) => {
+      if (connection === this.#connection) this.#drop(error ?? new Error('closed by the manager'));
+    });
+    logger.debug({ address }, 'registering');
+    connection.send({ register: handler.describe() });
+    this.#watch(connection, REGISTER_TIMEOUT_MS);
+  }
+
+  /** Any manager but the one that just failed, if there is another. */
+  #choose(): string | undefined {
+    const managers = this.#options.managers();
+    const others = managers.filter((address) => address !== this.#last);
+    const choices = others.length > 0 && this.#attempt > 0 ? others : managers;
+    return choices[this.#options.random.below(Math.max(1, choices.length))];
+  }
+
+  #take(message: DispatcherMessage): void {
+    const { handler, clock } = this.#options;
+    this.#heardAt = clock.monotonicMs();
+    try {
+      if (message.registered) {
+        this.#periodMs = message.registered.heartbeatPeriodMs;
+        handler.registered(message.registered.epoch);
+        this.#ready = true;
+        this.#attempt = 0;
+        this.#beat();
+      } else if (message.assignments) handler.assignments(message.assignments);
+      else if (message.news) {
+        this.#periodMs = message.news.heartbeatPeriodMs;
+        handler.news(message.news);
+      }
+    } catch (error) {
+      if (!(error instanceof SwarmError)) throw error;
+      this.#drop(error);
+    }
+  }
+
+  #beat(): void {
+    const connection = this.#connection;
+    if (connection === undefined || !this.#ready) return;
+    connection.send({ heartbeat: {} });
+    const timer = this.#options.clock.after(this.#periodMs, () => {
+      if (connection === this.#connection) this.#beat();
+    });
+    this.#timers = [timer, ...this.#timers.slice(0, 2)];
+  }
+
+  /** Gives the manager up once it was silent for too long. */
+  #watch(connection: DispatcherConnection, limitMs: number): void {
+    const { clock } = this.#options;
+    const timer = clock.after(Math.min(limitMs, SILENT_MIN_MS) / 3, () => {
+      if (connection !== this.#connection || this.#closed) return;
+      const allowed = this.#ready
+        ? Math.max(SILENT_MIN_MS, SILENT_PERIODS * this.#periodMs)
+        : REGISTER_TIMEOUT_MS;
+      const silentMs = clock.monotonicMs() - this.#heardAt;
+      if (silentMs > allowed)
+        this.#drop(new Error(`the manager was silent for ${Math.round(silentMs)} ms`));
+      else this.#watch(connection, allowed);
+    });
+    this.#timers.push(timer);
+    if (this.#timers.length > 8) this.#timers = this.#timers.slice(-8);
+  }
+
+  #drop(error: Error): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#connection = undefined;
+    const wasReady = this.#ready;
+    this.#ready = false;
+    connection.close();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+    if (this.#closed) return;
+    this.#options.logger.info({ manager: this.#last, error: messageOf(error) }, 'session lost');
+    if (wasReady) this.#options.handler.lost();
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    const { clock, random } = this.#options;
+    const delay = backoffMs(this.#attempt++, BACKOFF, random);
+    this.#timers.push(clock.after(delay, () => this.#connect()));
+  }
+}

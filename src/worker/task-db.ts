@@ -1,0 +1,108 @@
+// What the agent remembers on disk: its assignments, the last status of each task, the epoch and
+// index it saw last. Secrets and registry credentials stay in memory. One write at a time; changes
+// that come meanwhile go with the next.
+import { SwarmError, messageOf, type Disk, type Logger } from '../base/index.ts';
+import type { AssignmentTables, RevisionAssignment, TaskStatus } from '../model/index.ts';
+import { tablesFrom } from './assignment-set.ts';
+
+const FORMAT_VERSION = 1;
+
+export interface AgentState {
+  readonly tables: AssignmentTables;
+  readonly statuses: ReadonlyMap<string, TaskStatus>;
+  readonly epoch: number;
+  readonly index: number;
+}
+
+export class TaskDb {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #logger: Logger;
+  #next: AgentState | undefined;
+  #writing: Promise<void> | undefined;
+
+  constructor(disk: Disk, path: string, logger: Logger) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#logger = logger;
+  }
+
+  /** What was stored last; raises `dataLoss` for a format that this release doesn't know. */
+  async load(): Promise<AgentState | undefined> {
+    const content = await this.#disk.readFile(this.#path);
+    if (content === undefined) return undefined;
+    const stored = JSON.parse(new TextDecoder().decode(content)) as {
+      v: number;
+      tables: Parameters<typeof tablesFrom>[0];
+      statuses: [string, TaskStatus][];
+      epoch: number;
+      index: number;
+    };
+    if (stored.v !== FORMAT_VERSION) {
+      throw new SwarmError(
+        'dataLoss',
+        `${this.#path} has format ${stored.v}, this release reads ${FORMAT_VERSION}`,
+      );
+    }
+    return {
+      tables: tablesFrom(stored.tables),
+      statuses: new Map(stored.statuses),
+      epoch: stored.epoch,
+      index: stored.index,
+    };
+  }
+
+  /** Stores soon; an older state that was not written yet is skipped. */
+  save(state: AgentState): void {
+    this.#next = state;
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  /** Resolves when everything handed in is on disk (or failed to get there). */
+  async flushed(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    // What comes in one turn of the event loop is one write.
+    await Promise.resolve();
+    while (this.#next !== undefined) {
+      const state = this.#next;
+      this.#next = undefined;
+      try {
+        await this.#disk.writeFileAtomic(this.#path, encode(state), 0o600);
+      } catch (error) {
+        // Without it a restart would ask the managers first; running containers are safe either way.
+        this.#logger.error(
+          { path: this.#path, error: messageOf(error) },
+          'assignments could not be stored',
+        );
+      }
+    }
+  }
+}
+
+function encode(state: AgentState): Uint8Array {
+  const { task, revision, network, host, serviceEndpoint, taskEndpoint } = state.tables;
+  const text = JSON.stringify({
+    v: FORMAT_VERSION,
+    epoch: state.epoch,
+    index: state.index,
+    statuses: [...state.statuses],
+    tables: {
+      task: [...task],
+      revision: [...revision].map(([key, value]) => [key, withoutCredentials(value)]),
+      network: [...network],
+      host: [...host],
+      serviceEndpoint: [...serviceEndpoint],
+      taskEndpoint: [...taskEndpoint],
+    },
+  });
+  return new TextEncoder().encode(text);
+}
+
+function withoutCredentials({ registryAuth: _secret, ...revision }: RevisionAssignment): object {
+  return revision;
+}

@@ -1,0 +1,169 @@
+import { Prng, VirtualClock } from 'sim';
+import { describe, expect, it } from 'vitest';
+import { SwarmError, silentLogger } from '../base/index.ts';
+import type { TaskState, TaskStatus } from '../model/index.ts';
+import type { ContainerObservation, TaskController, TaskExit } from './executor.ts';
+import { TaskRunner } from './task-runner.ts';
+
+/** A container that does what it is told, and dies or fails when the test says so. */
+class FakeContainer implements TaskController {
+  container: ContainerObservation = { state: 'absent' };
+  readonly calls: string[] = [];
+  fail: Partial<Record<'prepare' | 'start' | 'observe', Error>> = {};
+  exit: (exit: TaskExit) => void = () => {};
+
+  observe(): Promise<ContainerObservation> {
+    const error = this.fail.observe;
+    return error ? Promise.reject(error) : Promise.resolve(this.container);
+  }
+
+  prepare(): Promise<void> {
+    this.calls.push('prepare');
+    if (this.fail.prepare) return Promise.reject(this.fail.prepare);
+    this.container = { state: 'created', containerId: 'c1' };
+    return Promise.resolve();
+  }
+
+  start(): Promise<void> {
+    this.calls.push('start');
+    if (this.fail.start) return Promise.reject(this.fail.start);
+    this.container = { state: 'running', containerId: 'c1', pid: 7 };
+    return Promise.resolve();
+  }
+
+  wait(signal: AbortSignal): Promise<TaskExit> {
+    return new Promise((resolve) => {
+      this.exit = (exit) => {
+        this.container = { state: 'exited', containerId: 'c1', exit };
+        resolve(exit);
+      };
+      signal.addEventListener('abort', () => resolve({ exitCode: -1, oomKilled: false }));
+    });
+  }
+
+  shutdown(): Promise<TaskExit> {
+    this.calls.push('shutdown');
+    const exit = { exitCode: 143, oomKilled: false };
+    this.container = { state: 'exited', containerId: 'c1', exit };
+    return Promise.resolve(exit);
+  }
+
+  remove(): Promise<void> {
+    this.calls.push('remove');
+    this.container = { state: 'absent' };
+    return Promise.resolve();
+  }
+}
+
+function run(desired: TaskState, container = new FakeContainer(), status?: TaskStatus) {
+  const clock = new VirtualClock();
+  const states: string[] = [];
+  let last: TaskStatus | undefined;
+  const runner = new TaskRunner({
+    taskId: 't1',
+    controller: container,
+    desired,
+    status,
+    report: (next) => {
+      last = next;
+      states.push(next.state);
+    },
+    clock,
+    random: new Prng(1),
+    logger: silentLogger,
+  });
+  return { runner, container, clock, states, status: () => last };
+}
+
+describe('TaskRunner', () => {
+  it('takes a task all the way to running and reports each state once', async () => {
+    const { states, clock, container } = run('running');
+    await clock.advance(0);
+    expect(states).toEqual(['preparing', 'ready', 'starting', 'running']);
+    expect(container.calls).toEqual(['prepare', 'start']);
+  });
+
+  it('holds a prepared task back until it may run', async () => {
+    const { runner, states, clock } = run('ready');
+    await clock.advance(1_000);
+    expect(states.at(-1)).toBe('ready');
+    runner.wish('running');
+    await clock.advance(0);
+    expect(states.at(-1)).toBe('running');
+  });
+
+  it('reports exit codes: zero completes, others fail', async () => {
+    const good = run('running');
+    await good.clock.advance(0);
+    good.container.exit({ exitCode: 0, oomKilled: false });
+    await good.clock.advance(0);
+    expect(good.states.at(-1)).toBe('complete');
+    const bad = run('running');
+    await bad.clock.advance(0);
+    bad.container.exit({ exitCode: 3, oomKilled: false });
+    await bad.clock.advance(0);
+    expect(bad.status()).toMatchObject({ state: 'failed', error: 'task: non-zero exit (3)' });
+  });
+
+  it('rejects a task that cannot be prepared, and fails one that cannot be started', async () => {
+    const container = new FakeContainer();
+    container.fail.prepare = new SwarmError('notFound', 'No such image: x');
+    const rejected = run('running', container);
+    await rejected.clock.advance(0);
+    expect(rejected.status()).toMatchObject({ state: 'rejected', error: 'No such image: x' });
+    const other = new FakeContainer();
+    other.fail.start = new SwarmError('invalid', 'no such command');
+    const failed = run('running', other);
+    await failed.clock.advance(0);
+    expect(failed.status()).toMatchObject({ state: 'failed', error: 'no such command' });
+  });
+
+  it('tries again while the error is temporary', async () => {
+    const container = new FakeContainer();
+    container.fail.prepare = new SwarmError('unavailable', 'registry does not answer');
+    const { clock, states } = run('running', container);
+    await clock.advance(100);
+    container.fail = {};
+    await clock.advance(2_000);
+    expect(states.at(-1)).toBe('running');
+  });
+
+  it('adopts a running container after a restart without touching it', async () => {
+    const container = new FakeContainer();
+    container.container = { state: 'running', containerId: 'c1', pid: 7, healthy: true };
+    const stored: TaskStatus = { state: 'running', timestamp: 1, message: 'started' };
+    const { clock, states } = run('running', container, stored);
+    await clock.advance(10_000);
+    expect(container.calls).toEqual([]);
+    expect(states).toEqual([]);
+  });
+
+  it('says that a container is gone instead of starting it a second time', async () => {
+    const stored: TaskStatus = { state: 'running', timestamp: 1, message: 'started' };
+    const { clock, status, container } = run('running', new FakeContainer(), stored);
+    await clock.advance(0);
+    expect(status()).toMatchObject({ state: 'failed', error: 'the container is gone' });
+    expect(container.calls).toEqual([]);
+  });
+
+  it('never takes an error in looking for the end of the container', async () => {
+    const container = new FakeContainer();
+    const { clock, states } = run('running', container);
+    await clock.advance(0);
+    container.fail.observe = new SwarmError('unavailable', 'containerd restarts');
+    await clock.advance(5_000);
+    expect(states.at(-1)).toBe('running');
+  });
+
+  it('stops on request, then removes when the assignment goes', async () => {
+    const { runner, clock, states, container } = run('running');
+    await clock.advance(0);
+    runner.wish('shutdown');
+    await clock.advance(0);
+    expect(states.at(-1)).toBe('shutdown');
+    const removed = runner.remove();
+    await clock.advance(0);
+    await removed;
+    expect(container.calls).toEqual(['prepare', 'start', 'shutdown', 'remove']);
+  });
+});
