@@ -211,13 +211,15 @@ class HostOverlay implements Overlay {
   }
 
   #served({ task }: AttachedTask, views: ReadonlyMap<string, NetworkView>): ServedTask | undefined {
-    const networks = networkIds(task).filter((id) => views.has(id));
-    if (networks.length === 0) return undefined;
+    const known = networkIds(task).filter((id) => views.has(id));
+    if (known.length === 0) return undefined;
+    // As in Docker nothing has a name on ingress: what is there is not meant for each other.
+    const networks = known.filter((id) => views.get(id)?.network.ingress === false);
     return {
       namespace: this.#options.kernel.namespacePath(taskNamespace(task.id)),
       port: resolverPort(task.id),
       networks,
-      forward: networks.some((id) => views.get(id)?.network.internal === false),
+      forward: known.some((id) => views.get(id)?.network.internal === false),
     };
   }
 

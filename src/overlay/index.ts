@@ -1,6 +1,6 @@
 // The data plane: one routed VXLAN network per host, without IPVS (docs/design/overlay.md).
 export { createOverlay, type OverlayOptions } from './create-overlay.ts';
-export { HOST, keyOf, textOf } from './kernel.ts';
+export { HOST, LINK_DOWN, keyOf, textOf } from './kernel.ts';
 export type {
   Address,
   ForwardingEntry,

@@ -5,6 +5,9 @@
 /** The namespace that the daemon itself is in. */
 export const HOST = 'host';
 
+/** Instead of an MTU: the link is there but down; setting it brings it up. */
+export const LINK_DOWN = 0;
+
 export interface Link {
   readonly kind: 'veth' | 'vxlan';
   readonly name: string;

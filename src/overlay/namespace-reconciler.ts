@@ -3,7 +3,7 @@
 // with that of the wanted tables loaded into a scratch namespace.
 import { SwarmError } from '../base/index.ts';
 import { uplinkSysctls } from './host-state.ts';
-import { HOST, keyOf, type Kernel, type KernelObject, type KernelOp } from './kernel.ts';
+import { HOST, LINK_DOWN, keyOf, type Kernel, type KernelObject, type KernelOp } from './kernel.ts';
 import { objectMap, type NamespaceState } from './namespace-state.ts';
 import type { ExpectedListing } from './expected-listing.ts';
 import { diffTable, removeTable, replaceTable, type NftTable } from './nft-ruleset.ts';
@@ -111,7 +111,7 @@ export class NamespaceReconciler {
       if (op !== 'set' || object.kind !== 'veth' || object.peer === undefined) continue;
       const { namespace, name, mac } = object.peer;
       if (namespace === HOST) await this.#context.kernel.writeSysctls(HOST, uplinkSysctls(name));
-      this.#context.linkAppeared(namespace, { kind: 'veth', name, mac, mtu: object.mtu });
+      this.#context.linkAppeared(namespace, { kind: 'veth', name, mac, mtu: LINK_DOWN });
     }
   }
 

@@ -256,7 +256,8 @@ class LinuxKernel implements Kernel {
         if (!set) return deleteLink(object.name);
         const made = object.peer ?? object.vxlan;
         if (made === undefined) return setLink(object.name, object);
-        const peer = object.peer && this.#pathOf(object.peer.namespace);
+        // Seen from a thread inside a namespace, the process itself is still in the host's.
+        const peer = object.peer && (this.#pathOf(object.peer.namespace) ?? '/proc/self/ns/net');
         return createLink(object, {
           ...(object.kind === 'vxlan' ? { own: this.namespacePath(namespace) } : {}),
           ...(peer === undefined ? {} : { peer }),

@@ -1,7 +1,6 @@
 // Loads the native addon (native/addon) and speaks its format: a list of steps in one buffer, done
 // in order by one thread inside one network namespace; one result per step in the buffer that comes
 // back. All numbers are 32 bits, little endian as on every machine that the addon is built for.
-import { createRequire } from 'node:module';
 import { SwarmError } from '../base/index.ts';
 
 interface Addon {
@@ -104,8 +103,9 @@ export class Native {
 /** Loads `build/tsswarm.node`; fails with a SwarmError that names the path and the way out. */
 export function loadNative(addonPath: string): Native {
   try {
-    const addon: unknown = createRequire(import.meta.url)(addonPath);
-    if (isAddon(addon)) return new Native(addon);
+    const loaded: { exports: unknown } = { exports: {} };
+    process.dlopen(loaded, addonPath);
+    if (isAddon(loaded.exports)) return new Native(loaded.exports);
   } catch (error) {
     throw new SwarmError('precondition', `cannot load ${addonPath}; run native/addon/build.sh`, {
       cause: error,

@@ -1,6 +1,6 @@
 // Takes rtnetlink dumps apart: the objects that the overlay may have made, and what of the host's
 // network it has to look at.
-import type { HostNetwork, KernelObject } from '../overlay/index.ts';
+import { LINK_DOWN, type HostNetwork, type KernelObject } from '../overlay/index.ts';
 import {
   addressOfBytes,
   macOfBytes,
@@ -20,6 +20,7 @@ const RTN_UNICAST = 1;
 const RTN_UNREACHABLE = 7;
 const NUD_PERMANENT = 0x80;
 const LOOPBACK_INDEX = 1;
+const IFF_UP = 1;
 const NO_MAC = '00:00:00:00:00:00';
 const NO_ADDRESS = '0.0.0.0';
 
@@ -40,7 +41,9 @@ export function readLinks(data: Buffer): ReadLink[] {
     const info = readAttributes(attributes.get(18) ?? Buffer.alloc(0), 0);
     const mac = macOfBytes(attributes.get(1) ?? Buffer.alloc(0));
     const kind = textOfBytes(info.get(1) ?? Buffer.alloc(0));
-    const object = linkObject(kind, { name, mtu, mac }, info.get(2));
+    // One that is down needs a change in any case, which brings it up.
+    const up = (body.readUInt32LE(8) & IFF_UP) !== 0;
+    const object = linkObject(kind, { name, mtu: up ? mtu : LINK_DOWN, mac }, info.get(2));
     links.push({ index: body.readInt32LE(4), name, mtu, object });
   }
   return links;

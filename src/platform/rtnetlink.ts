@@ -96,7 +96,8 @@ export function createLink(link: Link, paths: { own?: string; peer?: string }): 
       const peer = link.peer;
       if (peer !== undefined) {
         message.nest(1, () => {
-          linkHeader(message, undefined);
+          // The far end can't be brought up before this one is there.
+          linkHeader(message, undefined, false);
           linkAttributes(message, peer.name, peer.mac, link.mtu);
           if (paths.peer !== undefined) namespaceAttribute(message, paths.peer);
         });
@@ -112,8 +113,9 @@ export function deleteLink(name: string): NetlinkMessage {
   return message.finish();
 }
 
-function linkHeader(message: AttributeWriter, name: string | undefined): void {
+function linkHeader(message: AttributeWriter, name: string | undefined, up = true): void {
   const start = message.raw(new Uint8Array(16));
+  if (!up) return;
   message.setU32(start + 8, IFF_UP);
   message.setU32(start + 12, IFF_UP);
   if (name !== undefined) message.patch(start + 4, 'interface', name);

@@ -1,0 +1,163 @@
+// The part of the DNS wire format (RFC 1035, EDNS size of RFC 6891) that a resolver of container
+// names needs: one question in, addresses or one name out. Anything else is forwarded as it came.
+
+export const DNS_TYPE = { A: 1, PTR: 12, OPT: 41 } as const;
+export const RCODE = { ok: 0, formatError: 1, serverFailure: 2, noName: 3, refused: 5 } as const;
+
+const CLASS_INTERNET = 1;
+const HEADER_BYTES = 12;
+const MAX_NAME_BYTES = 255;
+const MIN_UDP_BYTES = 512;
+/** What we send at most over UDP, whatever the asker says it takes. */
+const MAX_UDP_BYTES = 1232;
+
+const FLAG_RESPONSE = 0x8000;
+const FLAG_TRUNCATED = 0x0200;
+const FLAG_RECURSION_DESIRED = 0x0100;
+const FLAG_RECURSION_AVAILABLE = 0x0080;
+const OPCODE_MASK = 0x7800;
+/** Points to the question's name, which stands right behind the header. */
+const POINTER_TO_QUESTION = 0xc00c;
+
+export interface DnsQuestion {
+  readonly id: number;
+  readonly flags: number;
+  /** In small letters, without the closing dot. */
+  readonly name: string;
+  readonly type: number;
+  readonly internet: boolean;
+  /** The question section, to be repeated in the answer. */
+  readonly section: Uint8Array;
+  /** Bytes that the asker takes over UDP. */
+  readonly udpBytes: number;
+}
+
+export interface DnsAnswer {
+  readonly rcode: number;
+  readonly addresses?: readonly string[];
+  readonly pointer?: string;
+  readonly ttlSeconds?: number;
+}
+
+/** Undefined for what is not a plain query with one question. */
+export function parseQuestion(message: Uint8Array): DnsQuestion | undefined {
+  if (message.length < HEADER_BYTES) return undefined;
+  const view = new DataView(message.buffer, message.byteOffset, message.length);
+  const flags = view.getUint16(2);
+  if ((flags & (FLAG_RESPONSE | OPCODE_MASK)) !== 0 || view.getUint16(4) !== 1) return undefined;
+  const name = readName(message, HEADER_BYTES);
+  if (name === undefined || name.end + 4 > message.length) return undefined;
+  const end = name.end + 4;
+  return {
+    id: view.getUint16(0),
+    flags,
+    name: name.text.toLowerCase(),
+    type: view.getUint16(name.end),
+    internet: view.getUint16(name.end + 2) === CLASS_INTERNET,
+    section: message.subarray(HEADER_BYTES, end),
+    udpBytes: ednsBytes(view, end),
+  };
+}
+
+/** The whole message; over UDP it is cut to what the asker takes, who then comes by TCP. */
+export function encodeAnswer(question: DnsQuestion, answer: DnsAnswer, udp: boolean): Uint8Array {
+  const records = [
+    ...(answer.addresses ?? []).map((address) => record(DNS_TYPE.A, addressBytes(address), answer)),
+    ...(answer.pointer === undefined
+      ? []
+      : [record(DNS_TYPE.PTR, encodeName(answer.pointer), answer)]),
+  ];
+  const limit = udp ? Math.min(Math.max(question.udpBytes, MIN_UDP_BYTES), MAX_UDP_BYTES) : 0xffff;
+  let size = HEADER_BYTES + question.section.length;
+  const fitting = records.filter((bytes) => (size += bytes.length) <= limit);
+  const truncated = fitting.length < records.length ? FLAG_TRUNCATED : 0;
+  const header = new Uint8Array(HEADER_BYTES);
+  const view = new DataView(header.buffer);
+  view.setUint16(0, question.id);
+  const kept = question.flags & FLAG_RECURSION_DESIRED;
+  view.setUint16(2, FLAG_RESPONSE | FLAG_RECURSION_AVAILABLE | kept | truncated | answer.rcode);
+  view.setUint16(4, 1);
+  view.setUint16(6, fitting.length);
+  return concat([header, question.section, ...fitting]);
+}
+
+/** The IPv4 address that a reverse name asks for. */
+export function reverseAddress(name: string): string | undefined {
+  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/u.exec(name);
+  return match ? `${match[4]}.${match[3]}.${match[2]}.${match[1]}` : undefined;
+}
+
+/** True when `reply` answers `query`: same number and question. */
+export function answers(reply: Uint8Array, query: Uint8Array): boolean {
+  if (reply.length < HEADER_BYTES || query.length < HEADER_BYTES) return false;
+  if (reply[0] !== query[0] || reply[1] !== query[1] || ((reply[2] ?? 0) & 0x80) === 0)
+    return false;
+  const name = readName(query, HEADER_BYTES);
+  if (name === undefined || reply.length < name.end + 4) return false;
+  return query
+    .subarray(HEADER_BYTES, name.end + 4)
+    .every((byte, index) => lower(byte) === lower(reply[HEADER_BYTES + index] ?? 0));
+}
+
+function lower(byte: number): number {
+  return byte >= 65 && byte <= 90 ? byte + 32 : byte;
+}
+
+function readName(message: Uint8Array, start: number): { text: string; end: number } | undefined {
+  const labels: string[] = [];
+  let at = start;
+  while (at - start <= MAX_NAME_BYTES) {
+    const length = message[at];
+    // Questions hold no pointers: there is nothing before them to point to.
+    if (length === undefined || length > 63) return undefined;
+    at++;
+    if (length === 0) return { text: labels.join('.'), end: at };
+    if (at + length > message.length) return undefined;
+    labels.push(String.fromCharCode(...message.subarray(at, at + length)));
+    at += length;
+  }
+  return undefined;
+}
+
+/** Size in the OPT record, when it is the first record behind the question. */
+function ednsBytes(view: DataView, at: number): number {
+  const additional = view.getUint16(10);
+  if (additional === 0 || at + 5 > view.byteLength || view.getUint8(at) !== 0) return MIN_UDP_BYTES;
+  return view.getUint16(at + 1) === DNS_TYPE.OPT ? view.getUint16(at + 3) : MIN_UDP_BYTES;
+}
+
+function record(type: number, data: Uint8Array, { ttlSeconds = 0 }: DnsAnswer): Uint8Array {
+  const bytes = new Uint8Array(12 + data.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, POINTER_TO_QUESTION);
+  view.setUint16(2, type);
+  view.setUint16(4, CLASS_INTERNET);
+  view.setUint32(6, ttlSeconds);
+  view.setUint16(10, data.length);
+  bytes.set(data, 12);
+  return bytes;
+}
+
+function addressBytes(address: string): Uint8Array {
+  return Uint8Array.from(address.split('.'), Number);
+}
+
+function encodeName(name: string): Uint8Array {
+  const parts: number[] = [];
+  for (const label of name.split('.')) {
+    const bytes = new TextEncoder().encode(label).subarray(0, 63);
+    if (bytes.length > 0) parts.push(bytes.length, ...bytes);
+  }
+  parts.push(0);
+  return Uint8Array.from(parts);
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

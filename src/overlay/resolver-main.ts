@@ -1,0 +1,107 @@
+// The resolver process of one host: answers the tasks' questions inside their namespaces. It holds
+// its sockets and its table on its own, so that names work while the daemon is down or replaced.
+// Started by src/platform/resolver-process.ts with one JSON argument.
+import { randomInt } from 'node:crypto';
+import { readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+// Not through the folder's index: it would load the whole platform into this small process.
+import { loadNative } from '../platform/native.ts';
+import { Forwarder } from '../platform/resolver/forwarder.ts';
+import { SocketTable } from '../platform/resolver/task-sockets.ts';
+import { lookUp } from './answer-table.ts';
+import { RCODE, encodeAnswer, parseQuestion } from './dns-message.ts';
+import {
+  EMPTY_TABLE,
+  applyRequest,
+  type AnswerTable,
+  type ResolverReply,
+  type ResolverRequest,
+} from './resolver-protocol.ts';
+
+interface ResolverConfig {
+  readonly addon: string;
+  readonly resolvConf: string;
+  readonly socket: string;
+  readonly table: string;
+  readonly pid: string;
+}
+
+/** Changes of the table are gathered this long before they are written. */
+const SAVE_AFTER_MS = 200;
+
+const config = JSON.parse(process.argv[2] ?? '{}') as ResolverConfig;
+const forwarder = new Forwarder(config.resolvConf);
+const sockets = new SocketTable(loadNative(config.addon), respond);
+let table: AnswerTable = EMPTY_TABLE;
+let saveTimer: NodeJS.Timeout | undefined;
+let work: Promise<void> = Promise.resolve();
+
+async function respond(
+  taskId: string,
+  message: Buffer,
+  udp: boolean,
+): Promise<Uint8Array | undefined> {
+  const task = table.tasks[taskId];
+  const question = parseQuestion(message);
+  if (task === undefined || question === undefined) return undefined;
+  const found = lookUp(table, task, question, (bound) => randomInt(bound));
+  if (found.kind === 'answer') return encodeAnswer(question, found.answer, udp);
+  const reply = await forwarder.ask(message, udp);
+  if (reply instanceof Buffer) return reply;
+  const rcode = reply === null ? RCODE.noName : RCODE.serverFailure;
+  return encodeAnswer(question, { rcode }, udp);
+}
+
+function serve(connection: Socket): void {
+  connection.on('error', () => connection.destroy());
+  createInterface({ input: connection }).on('line', (line) => {
+    const request = JSON.parse(line) as ResolverRequest;
+    // In order, and each only when the sockets of the one before are open.
+    work = work.then(async () => {
+      table = applyRequest(table, request);
+      saveTimer ??= setTimeout(save, SAVE_AFTER_MS);
+      const failures = await sockets.bring(table.tasks);
+      const reply: ResolverReply = { seq: request.seq, failures };
+      if (connection.writable) connection.write(`${JSON.stringify(reply)}\n`);
+    });
+  });
+}
+
+function save(): void {
+  saveTimer = undefined;
+  const file = `${config.table}.new`;
+  void writeFile(file, JSON.stringify(table), { mode: 0o600 })
+    .then(() => rename(file, config.table))
+    .catch(() => undefined);
+}
+
+async function load(): Promise<AnswerTable> {
+  try {
+    return JSON.parse(await readFile(config.table, 'utf8')) as AnswerTable;
+  } catch {
+    // None yet, or damaged: the daemon sends the whole table when it connects.
+    return EMPTY_TABLE;
+  }
+}
+
+/** True when another resolver answers at the socket. */
+function isTaken(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createConnection(config.socket);
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => resolve(false));
+  });
+}
+
+if (await isTaken()) process.exit(0);
+await unlink(config.socket).catch(() => undefined);
+table = await load();
+await sockets.bring(table.tasks);
+await writeFile(config.pid, `${process.pid}\n`, { mode: 0o600 });
+createServer(serve).listen(config.socket);
+// The daemon's terminal or session may end; the tasks go on.
+process.on('SIGHUP', () => undefined);

@@ -1,0 +1,109 @@
+// Asks the host's resolvers what is none of our names. A query is tried at one server after the
+// other; how many are under way at once is bounded.
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { readFile } from 'node:fs/promises';
+import { createConnection, isIPv6 } from 'node:net';
+import { answers } from '../../overlay/dns-message.ts';
+import { parseResolvConf } from '../../overlay/resolv-conf.ts';
+
+const DNS_PORT = 53;
+/** For one server. */
+const TIMEOUT_MS = 2_000;
+/** Servers asked for one query; resolv.conf(5) knows no more either. */
+const MAX_SERVERS = 3;
+/** A burst beyond this is answered with a failure at once. */
+const MAX_IN_FLIGHT = 512;
+/** How old the read list of servers may be. */
+const REREAD_MS = 5_000;
+
+export class Forwarder {
+  readonly #path: string;
+  #servers: readonly string[] = [];
+  #readAt = -Infinity;
+  #inFlight = 0;
+
+  constructor(resolvConfPath: string) {
+    this.#path = resolvConfPath;
+  }
+
+  /** The answer with the query's own number; undefined: nobody answered; null: nobody to ask. */
+  async ask(query: Buffer, udp: boolean): Promise<Buffer | undefined | null> {
+    const servers = await this.#currentServers();
+    if (servers.length === 0) return null;
+    if (this.#inFlight >= MAX_IN_FLIGHT) return undefined;
+    this.#inFlight++;
+    try {
+      for (const server of servers) {
+        const sent = Buffer.from(query);
+        sent.writeUInt16BE(randomInt(0x1_0000), 0);
+        const reply = await (udp ? askUdp(server, sent) : askTcp(server, sent));
+        if (reply === undefined) continue;
+        query.copy(reply, 0, 0, 2);
+        return reply;
+      }
+      return undefined;
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  async #currentServers(): Promise<readonly string[]> {
+    const now = performance.now();
+    if (now - this.#readAt < REREAD_MS) return this.#servers;
+    this.#readAt = now;
+    const text = await readFile(this.#path, 'utf8').catch(() => '');
+    this.#servers = parseResolvConf(text).nameservers.slice(0, MAX_SERVERS);
+    return this.#servers;
+  }
+}
+
+/** A socket of its own for each query: its port is random, and only the server is heard. */
+function askUdp(server: string, query: Buffer): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(server) ? 'udp6' : 'udp4');
+    const done = (reply: Buffer | undefined): void => {
+      clearTimeout(timer);
+      socket.removeAllListeners();
+      socket.on('error', () => undefined);
+      socket.close();
+      resolve(reply);
+    };
+    const timer = setTimeout(() => done(undefined), TIMEOUT_MS);
+    socket.on('error', () => done(undefined));
+    socket.on('message', (reply) => {
+      if (answers(reply, query)) done(reply);
+    });
+    socket.connect(DNS_PORT, server, () => socket.send(query));
+  });
+}
+
+function askTcp(server: string, query: Buffer): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: server, port: DNS_PORT });
+    let received = Buffer.alloc(0);
+    const done = (reply: Buffer | undefined): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(reply);
+    };
+    const timer = setTimeout(() => done(undefined), TIMEOUT_MS);
+    socket.on('error', () => done(undefined));
+    socket.on('close', () => done(undefined));
+    socket.on('connect', () => socket.write(framed(query)));
+    socket.on('data', (data) => {
+      received = Buffer.concat([received, data]);
+      const length = received.length < 2 ? Infinity : received.readUInt16BE(0);
+      if (received.length < length + 2) return;
+      const reply = Buffer.from(received.subarray(2, length + 2));
+      done(answers(reply, query) ? reply : undefined);
+    });
+  });
+}
+
+/** Over TCP each message has its length before it. */
+export function framed(message: Uint8Array): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(message.length);
+  return Buffer.concat([length, message]);
+}

@@ -1,0 +1,177 @@
+// A program inside one network namespace of overlay.test.ts: a task or an outside client. It does
+// what it is told, one JSON command a line, and answers each with one line.
+import { createSocket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+
+type Command = { readonly id: number } & (
+  | { readonly call: 'serve'; readonly port: number; readonly name: string }
+  | {
+      readonly call: 'ask' | 'askUdp' | 'hold';
+      readonly address: string;
+      readonly port: number;
+      readonly localPort?: number;
+      readonly localAddress?: string;
+    }
+  | { readonly call: 'say'; readonly connection: number }
+  | {
+      readonly call: 'send';
+      readonly address: string;
+      readonly port: number;
+      readonly localAddress?: string;
+      /** Base64. */
+      readonly data: string;
+    }
+  | { readonly call: 'heard' }
+  | {
+      readonly call: 'lookUp';
+      readonly name: string;
+      readonly type: 'A' | 'AAAA' | 'PTR';
+      readonly server?: string;
+    }
+);
+
+const TIMEOUT_MS = 3_000;
+const held = new Map<number, Socket>();
+const heard: string[] = [];
+
+function serve(port: number, name: string): Promise<void> {
+  const udp = createSocket('udp4');
+  udp.on('message', (message, from) => {
+    heard.push(message.toString());
+    udp.send(`${name} sees ${from.address}`, from.port, from.address);
+  });
+  const tcp = createServer((connection) => {
+    connection.on('error', () => connection.destroy());
+    connection.write(`${name} sees ${connection.remoteAddress}\n`);
+    connection.on('data', (data) => connection.write(data));
+  });
+  return new Promise((resolve, reject) => {
+    udp.on('error', reject);
+    tcp.on('error', reject);
+    udp.bind(port, () => tcp.listen(port, '0.0.0.0', resolve));
+  });
+}
+
+/** One line from a connection; fails after a while. */
+function line(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => end(new Error('timeout')), TIMEOUT_MS);
+    const onData = (data: Buffer): void => end(data.toString().trim());
+    const onError = (error: Error): void => end(error);
+    const onClose = (): void => end(new Error('closed'));
+    function end(result: string | Error): void {
+      clearTimeout(timer);
+      socket.off('data', onData).off('error', onError).off('close', onClose);
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    }
+    socket.on('data', onData).on('error', onError).on('close', onClose);
+  });
+}
+
+function connect(command: Extract<Command, { call: 'ask' | 'askUdp' | 'hold' }>): Socket {
+  const { address: host, port, localPort, localAddress } = command;
+  const socket = createConnection({
+    host,
+    port,
+    ...(localPort === undefined ? {} : { localPort }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+  });
+  socket.on('error', () => socket.destroy());
+  return socket;
+}
+
+async function ask(
+  command: Extract<Command, { call: 'ask' | 'askUdp' | 'hold' }>,
+): Promise<string> {
+  const socket = connect(command);
+  try {
+    return await line(socket);
+  } finally {
+    // A reset instead of TIME_WAIT: tests use local ports again.
+    socket.resetAndDestroy();
+  }
+}
+
+async function hold(
+  command: Extract<Command, { call: 'ask' | 'askUdp' | 'hold' }>,
+): Promise<string> {
+  const socket = connect(command);
+  const greeting = await line(socket);
+  held.set(command.id, socket);
+  return greeting;
+}
+
+async function say(connection: number): Promise<string> {
+  const socket = held.get(connection);
+  if (socket === undefined) throw new Error('no such connection');
+  const answer = line(socket);
+  socket.write('still here\n');
+  return answer;
+}
+
+function udp(
+  { address, port, localAddress }: { address: string; port: number; localAddress?: string },
+  data: Buffer,
+  answer: boolean,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4');
+    const end = (result: string | Error): void => {
+      clearTimeout(timer);
+      socket.close();
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    };
+    const timer = setTimeout(() => end(new Error('timeout')), TIMEOUT_MS);
+    socket.on('error', end);
+    socket.on('message', (message) => end(message.toString()));
+    socket.bind(0, localAddress, () =>
+      socket.connect(port, address, () =>
+        socket.send(data, () => {
+          if (!answer) end('sent');
+        }),
+      ),
+    );
+  });
+}
+
+async function lookUp(name: string, type: string, server: string): Promise<unknown> {
+  const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: 1 });
+  resolver.setServers([server]);
+  return resolver.resolve(name, type);
+}
+
+function run(command: Command): Promise<unknown> {
+  switch (command.call) {
+    case 'serve':
+      return serve(command.port, command.name);
+    case 'ask':
+      return ask(command);
+    case 'askUdp':
+      return udp(command, Buffer.from('hello'), true);
+    case 'hold':
+      return hold(command);
+    case 'say':
+      return say(command.connection);
+    case 'send':
+      return udp(command, Buffer.from(command.data, 'base64'), false);
+    case 'heard':
+      return Promise.resolve(heard);
+    case 'lookUp':
+      return lookUp(command.name, command.type, command.server ?? '127.0.0.11');
+  }
+}
+
+console.log(JSON.stringify({ ready: true }));
+for await (const text of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(text) as Command;
+  void run(command).then(
+    (value) => console.log(JSON.stringify({ id: command.id, value })),
+    (error: NodeJS.ErrnoException) =>
+      console.log(JSON.stringify({ id: command.id, error: error.code ?? error.message })),
+  );
+}
+process.exit(0);
