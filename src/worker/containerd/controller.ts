@@ -1,0 +1,164 @@
+// The life of one task's container, as the agent asks for it: the steps of containers.ts in order,
+// with the health check beside them.
+import { SwarmError, type Logger } from '../../base/index.ts';
+import type { ContainerObservation, TaskContext, TaskController, TaskExit } from '../executor.ts';
+import type { ContainerKey, Containers } from './containers.ts';
+import type { HealthRecord } from './health-plan.ts';
+import { HealthMonitor, type HealthMonitorOptions } from './health-monitor.ts';
+import { prepareContainer, type PreparationOptions, type Prepared } from './preparation.ts';
+import type { ContainerPlan } from './task-directory.ts';
+
+export interface ControllerOptions {
+  readonly preparation: PreparationOptions;
+  readonly containers: Containers;
+  readonly health: HealthMonitorOptions;
+  readonly logger: Logger;
+  /** One monitor a container, whoever asks; shared by all controllers. */
+  readonly monitors: Map<string, HealthMonitor>;
+  /** Takes away everything of a task. */
+  readonly removeTask: (taskId: string) => Promise<void>;
+}
+
+/** How much of a failed check's output is said in the task's error. */
+const MAX_ERROR_OUTPUT = 200;
+
+export function createController(
+  key: ContainerKey,
+  context: TaskContext,
+  options: ControllerOptions,
+): TaskController {
+  return new ContainerController(key, context, options);
+}
+
+class ContainerController implements TaskController {
+  readonly #key: ContainerKey;
+  readonly #context: TaskContext;
+  readonly #options: ControllerOptions;
+  #prepared: Prepared | undefined;
+
+  constructor(key: ContainerKey, context: TaskContext, options: ControllerOptions) {
+    this.#key = key;
+    this.#context = context;
+    this.#options = options;
+  }
+
+  async observe(): Promise<ContainerObservation> {
+    const observation = await this.#options.containers.observe(this.#key);
+    if (observation.state !== 'running') return observation;
+    const plan = await this.#plan();
+    if (plan?.health === undefined) return { ...observation, healthy: true };
+    const record = await this.#key.directory.readHealth();
+    return { ...observation, healthy: record?.status === 'healthy' };
+  }
+
+  async prepare(signal: AbortSignal): Promise<void> {
+    const preparing = prepareContainer(this.#key, this.#context, this.#options.preparation);
+    this.#prepared = await untilAborted(preparing, signal);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const plan = await this.#requirePlan();
+    await this.#options.containers.start(this.#key, plan, this.#prepared?.rootfs);
+    const monitor = this.#monitor(plan);
+    if (monitor === undefined) return;
+    const stop = new AbortController();
+    const stopped = (): void => stop.abort();
+    signal.addEventListener('abort', stopped);
+    try {
+      const exited = this.#options.containers.waitForExit(this.#key, stop.signal);
+      exited.catch(() => undefined);
+      const first = await Promise.race([
+        monitor.verdict(stop.signal).then((record) => ({ record })),
+        exited.then((exit) => ({ exit })),
+      ]);
+      if (signal.aborted) throw new SwarmError('unavailable', 'start was given up');
+      if ('exit' in first) {
+        const { exitCode, error } = first.exit;
+        throw new SwarmError(
+          'precondition',
+          error ?? `task: container ended (${exitCode}) before it was healthy`,
+        );
+      }
+      if (first.record.status === 'unhealthy') {
+        await this.shutdown();
+        throw new SwarmError('precondition', unhealthyError(first.record));
+      }
+    } finally {
+      signal.removeEventListener('abort', stopped);
+      stop.abort();
+    }
+  }
+
+  async wait(signal: AbortSignal): Promise<TaskExit> {
+    const plan = await this.#plan();
+    const exited = this.#options.containers.waitForExit(this.#key, signal);
+    exited.catch(() => undefined);
+    const monitor = plan === undefined ? undefined : this.#monitor(plan);
+    try {
+      if (monitor === undefined) return await exited;
+      const stop = new AbortController();
+      const sick = monitor.unhealthy(AbortSignal.any([signal, stop.signal]));
+      const first = await Promise.race([exited, sick]);
+      stop.abort();
+      if (!('status' in first) || first.status !== 'unhealthy') return await exited;
+      const exit = await this.shutdown();
+      const error = unhealthyError(first);
+      return { ...exit, error: exit.error === undefined ? error : `${exit.error}: ${error}` };
+    } finally {
+      if (!signal.aborted) this.#dropMonitor();
+    }
+  }
+
+  async shutdown(): Promise<TaskExit> {
+    this.#dropMonitor();
+    return this.#options.containers.stop(this.#key, await this.#plan());
+  }
+
+  async remove(): Promise<void> {
+    this.#dropMonitor();
+    await this.#options.removeTask(this.#context.task.id);
+  }
+
+  async #plan(): Promise<ContainerPlan | undefined> {
+    return this.#prepared?.plan ?? (await this.#key.directory.readPlan());
+  }
+
+  async #requirePlan(): Promise<ContainerPlan> {
+    const plan = await this.#plan();
+    if (plan === undefined) {
+      throw new SwarmError('precondition', `task ${this.#key.taskId} has no container to start`);
+    }
+    return plan;
+  }
+
+  #monitor(plan: ContainerPlan): HealthMonitor | undefined {
+    if (plan.health === undefined) return undefined;
+    const { monitors, health } = this.#options;
+    const present = monitors.get(this.#key.containerId);
+    if (present !== undefined) return present;
+    const monitor = new HealthMonitor(health, this.#key, plan.health);
+    monitors.set(this.#key.containerId, monitor);
+    return monitor;
+  }
+
+  #dropMonitor(): void {
+    const { monitors } = this.#options;
+    monitors.get(this.#key.containerId)?.stop();
+    monitors.delete(this.#key.containerId);
+  }
+}
+
+function unhealthyError(record: HealthRecord): string {
+  const output = record.output.trim().slice(0, MAX_ERROR_OUTPUT);
+  return output === '' ? 'unhealthy container' : `unhealthy container: ${output}`;
+}
+
+/** Goes on without the result when the caller gives up; the work itself may be repeated. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const gaveUp = (): void => reject(new SwarmError('unavailable', 'preparation was given up'));
+    if (signal.aborted) gaveUp();
+    signal.addEventListener('abort', gaveUp);
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gaveUp));
+  });
+}

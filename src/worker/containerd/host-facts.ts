@@ -1,0 +1,83 @@
+// What the executor must know of its host, read once when it starts.
+import * as fs from 'node:fs/promises';
+import { arch, cpus, hostname, totalmem } from 'node:os';
+import type { NodeDescription } from '../../model/index.ts';
+import { normalArchitecture } from '../images/index.ts';
+import { cgroupLayout } from './cgroups.ts';
+import type { HostFacts } from './oci-spec.ts';
+
+const NANO_PER_CPU = 1e9;
+const CAP_SYS_RESOURCE = 24n;
+const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
+/** As Docker names them to its users. */
+const KERNEL_ARCHITECTURES: Readonly<Record<string, string>> = {
+  amd64: 'x86_64',
+  arm64: 'aarch64',
+};
+const INIT_PROGRAMS = ['/usr/bin/docker-init', '/usr/bin/tini-static', '/sbin/tini-static'];
+
+/** Reads /proc; never fails for a missing file. */
+export async function readHostFacts(options: {
+  readonly cgroupParent: string;
+  readonly initPath?: string | undefined;
+}): Promise<HostFacts> {
+  const read = (path: string): Promise<string> => fs.readFile(path, 'utf8').catch(() => '');
+  const [mounts, pid1, status, score] = await Promise.all([
+    read('/proc/self/mountinfo'),
+    read('/proc/1/comm'),
+    read('/proc/self/status'),
+    read('/proc/self/oom_score_adj'),
+  ]);
+  const bounding = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  const mayLowerScore = ((effective >> CAP_SYS_RESOURCE) & 1n) === 1n;
+  return {
+    architecture: goArchitecture(),
+    hostname: hostname(),
+    cgroups: cgroupLayout(mounts, pid1),
+    cgroupParent: options.cgroupParent,
+    capabilities: bounding,
+    minimumOomScore: mayLowerScore ? undefined : Number.parseInt(score, 10) || 0,
+    initPath: options.initPath ?? (await firstExisting(INIT_PROGRAMS)),
+  };
+}
+
+/** Go's name of this machine's architecture. */
+export function goArchitecture(): string {
+  return normalArchitecture(GO_ARCHITECTURES[arch()] ?? arch());
+}
+
+/** The node as managers and users see it; memory and CPUs are the host's. */
+export function describeNode(
+  facts: HostFacts,
+  engine: { readonly version: string; readonly labels: Readonly<Record<string, string>> },
+  nodeHostname: string,
+): NodeDescription {
+  return {
+    hostname: nodeHostname,
+    platform: {
+      architecture: KERNEL_ARCHITECTURES[facts.architecture] ?? facts.architecture,
+      os: 'linux',
+    },
+    resources: { nanoCpus: cpus().length * NANO_PER_CPU, memoryBytes: totalmem() },
+    engine: {
+      ...engine,
+      plugins: [
+        { type: 'Log', name: 'json-file' },
+        { type: 'Network', name: 'overlay' },
+        { type: 'Volume', name: 'local' },
+      ],
+    },
+  };
+}
+
+async function firstExisting(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const found = await fs.access(path).then(
+      () => true,
+      () => false,
+    );
+    if (found) return path;
+  }
+  return undefined;
+}

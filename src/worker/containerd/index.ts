@@ -1,0 +1,8 @@
+// The executor on containerd.
+export {
+  createContainerdExecutor,
+  type ContainerSummary,
+  type ContainerdExecutor,
+  type ContainerdExecutorOptions,
+} from './executor.ts';
+export type { LogLine, LogOptions } from './log-reader.ts';

@@ -1,0 +1,247 @@
+// Reads a task's log files, oldest first, and follows them across rotation. The logger writes
+// json.log and renames it to json.log.1 and so on; a file is known by its inode, not by its name.
+import * as fs from 'node:fs/promises';
+import { sleep, type Clock } from '../../base/index.ts';
+import { formatTime } from './time-text.ts';
+
+export interface LogLine {
+  readonly stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nine digits, UTC: times compare as text. */
+  readonly time: string;
+  /** Without its newline; a long line comes in pieces, all but the last with `partial`. */
+  readonly line: string;
+  readonly partial: boolean;
+}
+
+export interface LogOptions {
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+  /** Only the last so many lines; default all. */
+  readonly tail?: number;
+  /** Milliseconds since 1970. */
+  readonly since?: number;
+  readonly until?: number;
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface LogSource {
+  readonly clock: Clock;
+  /** True when the container writes no more. */
+  isFinished(): Promise<boolean>;
+}
+
+const READ_BYTES = 64 * 1024;
+/** A record is at most 16 KiB escaped; a longer line is no record. */
+const MAX_LINE_BYTES = 256 * 1024;
+const POLL_MS = 100;
+/** How often following asks whether the container is finished. */
+const FINISHED_CHECK_MS = 1_000;
+const MAX_FILES = 1000;
+
+/** The lines that `options` ask for; ends at the end of the log unless it follows. */
+export async function* readTaskLogs(
+  path: string,
+  options: LogOptions,
+  source: LogSource,
+): AsyncGenerator<LogLine> {
+  const files = await openFiles(path);
+  try {
+    yield* selected(linesOf(path, files, options, source), options);
+  } finally {
+    await Promise.all(files.map(({ handle }) => handle.close()));
+  }
+}
+
+interface LogFile {
+  readonly handle: fs.FileHandle;
+  readonly inode: number;
+  position: number;
+  rest: Buffer;
+}
+
+async function* linesOf(
+  path: string,
+  files: LogFile[],
+  options: LogOptions,
+  source: LogSource,
+): AsyncGenerator<LogLine> {
+  if (options.tail === undefined) {
+    for (const file of files) yield* readToEnd(file);
+  } else {
+    yield* await lastLines(files, options.tail, options);
+  }
+  if (options.follow !== true) return;
+  yield* followed(path, files, options, source);
+}
+
+/** All files there are, the oldest first. */
+async function openFiles(path: string): Promise<LogFile[]> {
+  const files: LogFile[] = [];
+  for (let i = 0; i < MAX_FILES; i++) {
+    const file = await openFile(i === 0 ? path : `${path}.${i}`);
+    if (file === undefined) {
+      // Between the two renames of a rotation the newest file is missing for a moment.
+      if (i === 0) continue;
+      break;
+    }
+    if (files.some(({ inode }) => inode === file.inode)) await file.handle.close();
+    else files.push(file);
+  }
+  return files.toReversed();
+}
+
+async function openFile(path: string): Promise<LogFile | undefined> {
+  try {
+    const handle = await fs.open(path, 'r');
+    const { ino } = await handle.stat();
+    return { handle, inode: ino, position: 0, rest: Buffer.alloc(0) };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function* readToEnd(file: LogFile): AsyncGenerator<LogLine> {
+  for (;;) {
+    const buffer = Buffer.alloc(READ_BYTES);
+    const { bytesRead } = await file.handle.read(buffer, 0, READ_BYTES, file.position);
+    if (bytesRead === 0) return;
+    file.position += bytesRead;
+    let data = Buffer.concat([file.rest, buffer.subarray(0, bytesRead)]);
+    for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10)) {
+      const line = parseLine(data.subarray(0, end).toString('utf8'));
+      if (line !== undefined) yield line;
+      data = data.subarray(end + 1);
+    }
+    file.rest = data.length > MAX_LINE_BYTES ? Buffer.alloc(0) : data;
+  }
+}
+
+/** The last lines that fit the options; leaves each file at its end. */
+async function lastLines(
+  files: readonly LogFile[],
+  count: number,
+  options: LogOptions,
+): Promise<LogLine[]> {
+  let kept: LogLine[] = [];
+  // From the newest file back, until there are enough.
+  for (const file of files.toReversed()) {
+    if (kept.length >= count) {
+      file.position = (await file.handle.stat()).size;
+      continue;
+    }
+    const lines: LogLine[] = [];
+    for await (const line of readToEnd(file)) {
+      if (!fits(line, options)) continue;
+      lines.push(line);
+      if (lines.length > count * 2 + 100) lines.splice(0, lines.length - count);
+    }
+    kept = [...lines, ...kept].slice(-count || Number.MAX_SAFE_INTEGER);
+    if (count === 0) kept = [];
+  }
+  return kept;
+}
+
+async function* followed(
+  path: string,
+  files: LogFile[],
+  options: LogOptions,
+  source: LogSource,
+): AsyncGenerator<LogLine> {
+  const { clock } = source;
+  let nextCheck = clock.monotonicMs() + FINISHED_CHECK_MS;
+  let finished = false;
+  while (options.signal?.aborted !== true) {
+    let read = false;
+    const current = files.at(-1);
+    if (current !== undefined) {
+      for await (const line of readToEnd(current)) {
+        read = true;
+        yield line;
+      }
+    }
+    const next = await nextFile(path, current);
+    if (next !== undefined) {
+      // What came in before the rename and after the read above.
+      if (current !== undefined) yield* readToEnd(current);
+      files.push(next);
+      const old = files.shift();
+      if (old !== undefined && old !== next) await old.handle.close();
+      continue;
+    }
+    // One more round after the end, for what was written in between.
+    if (finished && !read) return;
+    if (!read && clock.monotonicMs() >= nextCheck) {
+      finished = await source.isFinished();
+      nextCheck = clock.monotonicMs() + FINISHED_CHECK_MS;
+      if (finished) continue;
+    }
+    if (!read) await sleep(clock, POLL_MS, options.signal);
+  }
+}
+
+/** The file that was begun after `current`, if there is one. */
+async function nextFile(path: string, current: LogFile | undefined): Promise<LogFile | undefined> {
+  const newest = await inodeOf(path);
+  if (newest === undefined || newest === current?.inode) return undefined;
+  if (current === undefined) return openFile(path);
+  // Find where ours is now: the one after it is the next younger.
+  for (let i = 1; i < MAX_FILES; i++) {
+    const inode = await inodeOf(`${path}.${i}`);
+    if (inode === undefined) break;
+    if (inode === current.inode) return openFile(i === 1 ? path : `${path}.${i - 1}`);
+  }
+  // Ours was rotated out altogether: go on with the oldest that is left.
+  const [oldest, ...others] = await openFiles(path);
+  await Promise.all(others.map(({ handle }) => handle.close()));
+  return oldest;
+}
+
+async function inodeOf(path: string): Promise<number | undefined> {
+  return fs.stat(path).then(
+    ({ ino }) => ino,
+    () => undefined,
+  );
+}
+
+async function* selected(
+  lines: AsyncIterable<LogLine>,
+  options: LogOptions,
+): AsyncGenerator<LogLine> {
+  const until = options.until === undefined ? undefined : logTime(options.until);
+  for await (const line of lines) {
+    if (until !== undefined && line.time > until) return;
+    if (fits(line, options)) yield line;
+  }
+}
+
+function fits(line: LogLine, options: LogOptions): boolean {
+  if (options.stdout === false && line.stream === 'stdout') return false;
+  if (options.stderr === false && line.stream === 'stderr') return false;
+  if (options.since !== undefined && line.time < logTime(options.since)) return false;
+  return options.until === undefined || line.time <= logTime(options.until);
+}
+
+/** One record of the file; undefined for anything else. */
+export function parseLine(text: string): LogLine | undefined {
+  try {
+    const record = JSON.parse(text) as { log?: unknown; stream?: unknown; time?: unknown };
+    const { log, stream, time } = record;
+    if (typeof log !== 'string' || typeof time !== 'string') return undefined;
+    const whole = log.endsWith('\n');
+    return {
+      stream: stream === 'stderr' ? 'stderr' : 'stdout',
+      time,
+      line: whole ? log.slice(0, -1) : log,
+      partial: !whole,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A time as the logger writes it, so that they compare as text. */
+function logTime(ms: number): string {
+  return formatTime(ms).replace('Z', '000000Z');
+}

@@ -1,0 +1,132 @@
+// The mounts of a task: binds checked, volumes made and filled, tmpfs written as the runtime wants
+// them. Volumes that only the image names are the container's own and go with it.
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs/promises';
+import { SwarmError } from '../../base/index.ts';
+import type { Mount } from '../../model/index.ts';
+import type { ImageConfig } from '../images/index.ts';
+import { ANONYMOUS_LABEL, type VolumeStore } from '../volumes/index.ts';
+import type { TaskContext } from '../executor.ts';
+import { TASK_LABEL } from './containers.ts';
+import type { LayeredFiles } from './layered-files.ts';
+import type { OciMount } from './oci-types.ts';
+import { expandTemplate } from './templates.ts';
+import { fillVolume } from './volume-directories.ts';
+
+const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
+
+export interface TaskMounts {
+  readonly mounts: readonly OciMount[];
+  /** Names of the volumes among them. */
+  readonly volumes: readonly string[];
+}
+
+/** Makes what is missing and returns the mounts; throws `invalid` with Docker's wording. */
+export async function taskMounts(
+  context: TaskContext,
+  image: ImageConfig,
+  files: LayeredFiles,
+  store: VolumeStore,
+): Promise<TaskMounts> {
+  const asked = context.revision.spec.TaskTemplate.ContainerSpec.Mounts ?? [];
+  const mounts: OciMount[] = [];
+  const volumes: string[] = [];
+  for (const mount of [...asked, ...imageVolumes(image, asked)]) {
+    if (!mount.Target.startsWith('/')) {
+      throw new SwarmError(
+        'invalid',
+        `invalid mount target, must be an absolute path: ${mount.Target}`,
+      );
+    }
+    if (mount.Type === 'tmpfs') mounts.push(tmpfsMount(mount));
+    else if (mount.Type === 'bind') mounts.push(await bindMount(mount, context));
+    else {
+      const { name, path } = await volumePath(mount, context, store);
+      if (mount.VolumeOptions?.NoCopy !== true) await fillVolume(files, mount.Target, path);
+      volumes.push(name);
+      const options = ['rbind', 'rprivate', ...(mount.ReadOnly === true ? ['ro'] : [])];
+      mounts.push({ destination: mount.Target, type: 'bind', source: path, options });
+    }
+  }
+  return { mounts, volumes };
+}
+
+/** Removes the volumes that a task's container had for itself. */
+export async function removeAnonymousVolumes(taskId: string, store: VolumeStore): Promise<void> {
+  for (const { name, labels } of await store.list()) {
+    if (labels[TASK_LABEL] !== taskId || labels[ANONYMOUS_LABEL] === undefined) continue;
+    await store.remove(name, { force: true });
+  }
+}
+
+function imageVolumes(image: ImageConfig, asked: readonly Mount[]): Mount[] {
+  const taken = new Set(asked.map(({ Target }) => Target.replace(/\/+$/, '')));
+  return Object.keys(image.Volumes ?? {})
+    .filter((target) => !taken.has(target.replace(/\/+$/, '')))
+    .map((Target) => ({ Type: 'volume', Target }));
+}
+
+async function volumePath(
+  mount: Mount,
+  context: TaskContext,
+  store: VolumeStore,
+): Promise<{ name: string; path: string }> {
+  const driver = mount.VolumeOptions?.DriverConfig;
+  const options = driver?.Options;
+  const labels = mount.VolumeOptions?.Labels ?? {};
+  const source = expandTemplate(mount.Source ?? '', context);
+  const request =
+    source === ''
+      ? {
+          name: anonymousName(context.task.id, mount.Target),
+          labels: { ...labels, [ANONYMOUS_LABEL]: '', [TASK_LABEL]: context.task.id },
+        }
+      : { name: source, labels };
+  const volume = await store.create({ ...request, driver: driver?.Name, options });
+  return { name: volume.name, path: volume.mountpoint };
+}
+
+/** The same for each try, so that a repeated preparation finds its volume again. */
+function anonymousName(taskId: string, target: string): string {
+  return createHash('sha256').update(`${taskId} ${target}`).digest('hex');
+}
+
+async function bindMount(mount: Mount, context: TaskContext): Promise<OciMount> {
+  const source = expandTemplate(mount.Source ?? '', context);
+  if (!source.startsWith('/')) {
+    throw new SwarmError(
+      'invalid',
+      `invalid mount config for type "bind": invalid mount path: '${source}' mount path must be absolute`,
+    );
+  }
+  const exists = await fs.stat(source).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) {
+    throw new SwarmError(
+      'invalid',
+      `invalid mount config for type "bind": bind source path does not exist: ${source}`,
+    );
+  }
+  const { Propagation = 'rprivate', NonRecursive = false } = mount.BindOptions ?? {};
+  const propagation = Propagation === '' ? 'rprivate' : Propagation;
+  if (!PROPAGATIONS.includes(propagation)) {
+    throw new SwarmError(
+      'invalid',
+      `invalid mount config: invalid propagation mode: ${propagation}`,
+    );
+  }
+  const options = [NonRecursive ? 'bind' : 'rbind', propagation];
+  if (mount.ReadOnly === true) options.push('ro');
+  return { destination: mount.Target, type: 'bind', source, options };
+}
+
+function tmpfsMount(mount: Mount): OciMount {
+  const { SizeBytes, Mode } = mount.TmpfsOptions ?? {};
+  const options = ['noexec', 'nosuid', 'nodev', 'rprivate'];
+  if (SizeBytes !== undefined && SizeBytes > 0) options.push(`size=${SizeBytes}`);
+  options.push(`mode=${(Mode ?? 0o1777).toString(8)}`);
+  if (mount.ReadOnly === true) options.push('ro');
+  return { destination: mount.Target, type: 'tmpfs', source: 'tmpfs', options };
+}

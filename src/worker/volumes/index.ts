@@ -1,0 +1,9 @@
+// Named volumes of one host.
+export {
+  ANONYMOUS_LABEL,
+  createVolumeStore,
+  type Volume,
+  type VolumeDirectories,
+  type VolumeRequest,
+  type VolumeStore,
+} from './volume-store.ts';

@@ -1,0 +1,182 @@
+// Named volumes of one host: directories that outlive the tasks that mount them. The store decides;
+// the directories themselves are behind a port.
+import { SwarmError, type Clock } from '../../base/index.ts';
+
+export interface Volume {
+  readonly name: string;
+  readonly driver: 'local';
+  /** Directory that is mounted into containers. */
+  readonly mountpoint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Options of the local driver: none, or type=none, o=bind, device=/path. */
+  readonly options: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+export interface VolumeRequest {
+  readonly name: string;
+  readonly driver?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly options?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The directories behind the volumes, each with a small record beside its data. */
+export interface VolumeDirectories {
+  list(): Promise<readonly string[]>;
+  readRecord(name: string): Promise<string | undefined>;
+  /** Makes the data directory and the record; whoever comes second finds the first one's record. */
+  create(name: string, record: string): Promise<void>;
+  dataPath(name: string): string;
+  /** Bytes used by the data. */
+  usage(name: string): Promise<number>;
+  remove(name: string): Promise<void>;
+}
+
+export interface VolumeStore {
+  /** Makes a volume; one that exists is returned as it is (with another driver option: `conflict`). */
+  create(request: VolumeRequest): Promise<Volume>;
+  list(): Promise<readonly Volume[]>;
+  /** Throws `notFound`, "get NAME: no such volume". */
+  inspect(name: string): Promise<Volume>;
+  /** Throws `conflict` while a container has it mounted, with or without `force`. */
+  remove(name: string, options?: { force?: boolean }): Promise<void>;
+  /** Removes the volumes that nobody has mounted and that `choose` picks. */
+  prune(
+    choose: (volume: Volume) => boolean,
+  ): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>;
+}
+
+export interface VolumeStoreOptions {
+  readonly directories: VolumeDirectories;
+  readonly clock: Clock;
+  /** Ids of the containers that mount each volume, by its name. */
+  readonly users: () => Promise<ReadonlyMap<string, readonly string[]>>;
+}
+
+/** Label of volumes that a container made for itself; they go with it. */
+export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+const MAX_NAME_LENGTH = 255;
+
+/** The store over its directories; what is on disk is the only state. */
+export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
+  const { directories, clock, users } = options;
+
+  const find = async (name: string): Promise<Volume | undefined> => {
+    const record = await directories.readRecord(name);
+    return record === undefined ? undefined : parseRecord(name, record, directories);
+  };
+  const inUse = async (name: string): Promise<readonly string[]> => (await users()).get(name) ?? [];
+
+  return {
+    async create(request) {
+      checkRequest(request);
+      const present = await find(request.name);
+      if (present === undefined) {
+        const { labels = {}, options: driverOptions = {} } = request;
+        const record = { labels, options: driverOptions, createdAt: clock.now() };
+        await directories.create(request.name, JSON.stringify(record));
+      }
+      const volume = present ?? (await find(request.name));
+      if (volume === undefined) throw noSuchVolume(request.name);
+      if (request.options !== undefined && !sameOptions(volume.options, request.options)) {
+        throw new SwarmError(
+          'conflict',
+          `volume ${request.name} exists with other driver options: remove it first`,
+        );
+      }
+      return volume;
+    },
+    async list() {
+      const volumes = await Promise.all((await directories.list()).map(find));
+      return volumes.filter((volume) => volume !== undefined);
+    },
+    async inspect(name) {
+      const volume = await find(name);
+      if (volume === undefined) throw noSuchVolume(name);
+      return volume;
+    },
+    async remove(name, { force = false } = {}) {
+      if ((await find(name)) === undefined) {
+        if (force) return;
+        throw noSuchVolume(name);
+      }
+      const containers = await inUse(name);
+      if (containers.length > 0) {
+        throw new SwarmError(
+          'conflict',
+          `remove ${name}: volume is in use - [${containers.join(', ')}]`,
+        );
+      }
+      await directories.remove(name);
+    },
+    async prune(choose) {
+      const mounted = await users();
+      const removed: string[] = [];
+      let bytes = 0;
+      for (const volume of await this.list()) {
+        if (mounted.has(volume.name) || !choose(volume)) continue;
+        bytes += await directories.usage(volume.name);
+        await directories.remove(volume.name);
+        removed.push(volume.name);
+      }
+      return { removed, bytes };
+    },
+  };
+}
+
+function checkRequest(request: VolumeRequest): void {
+  const { name, driver = 'local', options = {} } = request;
+  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH) {
+    throw new SwarmError(
+      'invalid',
+      `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+    );
+  }
+  if (driver !== 'local' && driver !== '') {
+    throw new SwarmError(
+      'notFound',
+      `plugin "${driver}" not found: only the driver "local" exists`,
+    );
+  }
+  if (Object.keys(options).length > 0 && bindDevice(options) === undefined) {
+    throw new SwarmError(
+      'unimplemented',
+      'the local driver takes no options here, or type=none, o=bind and device=/path together',
+    );
+  }
+}
+
+/** The directory of the host that a volume stands for, when its options say so. */
+function bindDevice(options: Readonly<Record<string, string>>): string | undefined {
+  const { type = 'none', o, device, ...rest } = options;
+  const isBind = type === 'none' && o?.split(',').includes('bind') === true;
+  if (!isBind || device?.startsWith('/') !== true || Object.keys(rest).length > 0) return undefined;
+  return device;
+}
+
+function parseRecord(name: string, text: string, directories: VolumeDirectories): Volume {
+  let fields: Partial<Pick<Volume, 'labels' | 'options' | 'createdAt'>> = {};
+  try {
+    fields = JSON.parse(text) as typeof fields;
+  } catch {
+    // A damaged record costs labels, never the data: the volume stays what it is.
+  }
+  const { labels = {}, options = {}, createdAt = 0 } = fields;
+  const mountpoint = bindDevice(options) ?? directories.dataPath(name);
+  return { name, driver: 'local', mountpoint, labels, options, createdAt };
+}
+
+function sameOptions(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): boolean {
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...keys].every((key) => a[key] === b[key]);
+}
+
+function noSuchVolume(name: string): SwarmError {
+  return new SwarmError('notFound', `get ${name}: no such volume`);
+}
