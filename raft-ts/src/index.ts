@@ -55,6 +55,7 @@ export {
   emptyBytes,
   emptyConfState,
   emptyHardState,
+  sameHardState,
   LOCAL_APPEND_THREAD,
   LOCAL_APPLY_THREAD,
   NO_LIMIT,

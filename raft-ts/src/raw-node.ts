@@ -43,6 +43,7 @@ import {
   type ConfState,
   type EntryType,
   type HardState,
+  type Role,
   type SoftState,
 } from './types.ts';
 
@@ -199,6 +200,21 @@ export class RawNode {
   /** True for the leader; cheaper than `status`. */
   get isLeader(): boolean {
     return this.#raft.role === 'leader';
+  }
+
+  /** The current role; cheaper than `status`. */
+  get role(): Role {
+    return this.#raft.role;
+  }
+
+  /** The current term; cheaper than `status`. */
+  get term(): number {
+    return this.#raft.term;
+  }
+
+  /** The last entry of the log, stable or not; cheaper than `status`. */
+  get lastIndex(): number {
+    return this.#raft.log.lastIndex();
   }
 
   /** Sets the ticks until the next election, once; for tests that need a certain winner. */

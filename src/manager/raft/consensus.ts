@@ -22,6 +22,8 @@ export interface ConsensusStatus {
   readonly leader: Member | undefined;
   readonly isLeader: boolean;
   readonly members: readonly Member[];
+  /** Raft ids of the members that vote; a new member does once it has caught up. */
+  readonly voters: readonly number[];
   /** Members from which something was heard within an election time-out; the leader's view. */
   readonly active: readonly number[];
   readonly appliedIndex: number;
@@ -31,7 +33,11 @@ export interface ConsensusStatus {
 export interface ConsensusHandler {
   /** Applies entries; synchronous. An exception is a broken invariant and ends the manager. */
   apply(entries: readonly CommittedEntry[]): void;
-  /** Serialises the whole state as of the last applied entry, in chunks; must not block for long. */
+  /**
+   * Serialises the whole state as of the last applied entry, in chunks; must not block for long. The
+   * first `next()` is called at once and must fix the view before it waits for anything; entries are
+   * applied between later ones.
+   */
   snapshot(): AsyncIterable<Uint8Array>;
   /** Replaces the whole state. */
   restore(index: number, chunks: AsyncIterable<Uint8Array>): Promise<void>;
@@ -51,15 +57,22 @@ export interface Consensus {
   propose(payload: Uint8Array): Promise<number>;
   /** Resolves when this manager has applied everything that was committed at the time of the call (read index). */
   barrier(): Promise<void>;
-  /** Leader only: adds a voting member; resolves when the change is committed. */
+  /**
+   * Leader only: adds a member; resolves when that is committed. It votes as soon as it has caught up
+   * (until then it cannot cost the others their quorum). Adding the same member again does nothing;
+   * `conflict` for a raft id or node that is taken.
+   */
   addMember(member: Member): Promise<void>;
-  /** Leader only: refuses (`precondition`) when the rest could not form a quorum of active members. */
+  /**
+   * Leader only: refuses (`precondition`) when the rest could not form a quorum of active members.
+   * A leader asked to remove itself hands over and rejects with `unavailable`: ask the next leader.
+   */
   removeMember(raftId: number): Promise<void>;
   /** Hands leadership to another member, or to the most up-to-date one. */
   transferLeadership(to?: number): Promise<void>;
   /** Certificates for the peer connections (PEM); effective for new connections at once. */
   updateTls(tls: TlsMaterial): void;
-  /** Members whose certificates are refused from now on (removed nodes). */
+  /** Stores what is left, hands leadership over within 500 ms if there is somebody to take it, ends. */
   close(): Promise<void>;
 }
 
@@ -86,6 +99,8 @@ export interface ConsensusOptions {
   readonly heartbeatTicks: number;
   /** Entries between snapshots. */
   readonly snapshotInterval: number;
+  /** Bytes of one segment of the log; 16 MiB when absent. */
+  readonly logSegmentBytes?: number;
   /** 32 bytes: the key that seals log and snapshots (wrapped key handling is the caller's). */
   readonly dataKey: Uint8Array;
 }

@@ -1,0 +1,212 @@
+// Membership of the group as the host handles it: who may be added and removed, learners that are
+// promoted once they have caught up, and whom leadership can go to.
+import {
+  emptyConfState,
+  makeConfChange,
+  RaftError,
+  type ConfChange,
+  type ConfChangeSingle,
+  type ConfState,
+  type Entry,
+  type ProgressStatus,
+  type RawNode,
+  type Snapshot,
+} from 'raft-ts';
+import { SwarmError } from '../../base/index.ts';
+import type { Member } from './consensus.ts';
+import { PROMOTION_LAG_ENTRIES } from './limits.ts';
+import { decodeMember, encodeMember, MemberTable } from './membership.ts';
+import { notLeader, PendingChanges } from './proposals.ts';
+
+/** What it works on. */
+export interface HostMembersPorts {
+  readonly node: RawNode;
+  readonly self: Member;
+  /** From the snapshot that the member starts from. */
+  readonly confState: ConfState | undefined;
+  readonly table: Uint8Array | undefined;
+  /** Whom a new member can talk to before it has any log. */
+  readonly joining: readonly Member[];
+  /** Raft ids heard lately. */
+  active(): readonly number[];
+  peersChanged(peers: readonly Member[]): void;
+  changed(): void;
+}
+
+/** The membership of one host. */
+export class HostMembers {
+  readonly table = new MemberTable();
+  readonly #ports: HostMembersPorts;
+  readonly #pending = new PendingChanges();
+  #confState: ConfState;
+  // A change in the log, applied or not: the next one must wait for it.
+  #lastChangeIndex = 0;
+  #applied = 0;
+
+  constructor(ports: HostMembersPorts) {
+    this.#ports = ports;
+    this.#confState = ports.confState ?? emptyConfState;
+    if (ports.table !== undefined) this.table.decode(ports.table);
+  }
+
+  get confState(): ConfState {
+    return this.#confState;
+  }
+
+  /** Tells the transport whom it may talk to. */
+  announce(): void {
+    const known = this.table.all;
+    const peers = known.length === 0 ? this.#ports.joining : known;
+    this.#ports.peersChanged(peers.filter(({ raftId }) => raftId !== this.#ports.self.raftId));
+  }
+
+  /** The only voter need not wait for an election time-out. */
+  campaignIfAlone(): void {
+    const { voters } = this.#confState;
+    const { node, self } = this.#ports;
+    if (voters.length === 1 && voters[0] === self.raftId && node.role === 'follower') {
+      node.campaign();
+    }
+  }
+
+  /** Adds a learner; it becomes a voter by itself once it has caught up. */
+  async add(member: Member): Promise<void> {
+    this.#requireLeader();
+    const known = this.table.get(member.raftId);
+    if (known?.nodeId === member.nodeId && known.address === member.address) return;
+    const sameNode = this.table.byNode(member.nodeId);
+    if (known !== undefined || this.table.wasRemoved(member.raftId)) {
+      throw new SwarmError('conflict', `raft id ${member.raftId} is taken: choose another one`);
+    }
+    if (sameNode !== undefined) {
+      throw new SwarmError(
+        'conflict',
+        `node ${member.nodeId} is raft member ${sameNode.raftId} already: remove that one first`,
+      );
+    }
+    await this.#propose({ type: 'addLearner', memberId: member.raftId }, member);
+  }
+
+  /** Says whether the member may go; throws when the rest could not decide anything. */
+  checkRemoval(raftId: number): 'other' | 'self' {
+    this.#requireLeader();
+    if (this.table.get(raftId) === undefined) {
+      throw new SwarmError('notFound', `raft member ${raftId} does not exist`);
+    }
+    const rest = this.#confState.voters.filter((id) => id !== raftId);
+    const active = new Set(this.#ports.active());
+    const activeVoters = rest.filter((id) => active.has(id)).length;
+    const needed = Math.floor(rest.length / 2) + 1;
+    if (activeVoters < needed) {
+      throw new SwarmError(
+        'precondition',
+        `without member ${raftId} only ${activeVoters} of ${rest.length} managers would be ` +
+          `reachable, ${needed} are needed: bring managers back or add some first`,
+      );
+    }
+    return raftId === this.#ports.self.raftId ? 'self' : 'other';
+  }
+
+  /** Removes a member other than this one. */
+  async remove(raftId: number): Promise<void> {
+    await this.#propose({ type: 'removeMember', memberId: raftId }, undefined);
+  }
+
+  /** Makes those learners voters that have nearly all of the log. */
+  promoteLearners(): void {
+    if (this.#confState.learners.length === 0 || this.#lastChangeIndex > this.#applied) return;
+    const { node } = this.#ports;
+    const { progress, lastIndex } = node.status();
+    const ready = progress.find(
+      (member) =>
+        member.isLearner &&
+        member.recentActive &&
+        member.state === 'replicate' &&
+        member.match + PROMOTION_LAG_ENTRIES >= lastIndex,
+    );
+    const member = ready === undefined ? undefined : this.table.get(ready.id);
+    if (member === undefined) return;
+    // If it is refused, a later tick tries again.
+    this.#propose({ type: 'addVoter', memberId: member.raftId }, member).catch(() => {});
+  }
+
+  /** A membership change is committed. */
+  apply(entry: Entry, change: ConfChange): void {
+    this.#confState = this.#ports.node.applyConfChange(change);
+    this.#lastChangeIndex = Math.max(this.#lastChangeIndex, entry.index);
+    for (const { type, memberId } of change.changes) {
+      if (type === 'removeMember') this.table.remove(memberId);
+      else if (change.context.length > 0) this.table.put(decodeMember(change.context));
+    }
+    this.announce();
+  }
+
+  /** Any entry is applied: changes that wait for it are told. */
+  entryApplied(entry: Entry): void {
+    this.#applied = entry.index;
+    this.#pending.applied(entry);
+  }
+
+  /** A snapshot of the leader replaced everything. */
+  restore(snapshot: Snapshot): void {
+    this.#confState = snapshot.confState;
+    this.#applied = Math.max(this.#applied, snapshot.index);
+    this.table.decode(snapshot.data);
+    this.announce();
+  }
+
+  failAll(error: Error): void {
+    this.#pending.failAll(error);
+  }
+
+  hasTransferTarget(): boolean {
+    return this.#candidates().length > 0;
+  }
+
+  /** Whom leadership goes to: the one asked for, or the one with most of the log. */
+  transferTarget(to?: number): number {
+    this.#requireLeader();
+    const candidates = this.#candidates();
+    const chosen = to === undefined ? candidates[0] : candidates.find(({ id }) => id === to);
+    if (chosen === undefined) {
+      const whom = to === undefined ? 'no other voter' : `member ${to}`;
+      throw new SwarmError(
+        'precondition',
+        `${whom} is not able to lead: see the cluster's members`,
+      );
+    }
+    return chosen.id;
+  }
+
+  #candidates(): ProgressStatus[] {
+    const active = new Set(this.#ports.active());
+    return this.#ports.node
+      .status()
+      .progress.filter(
+        (member) =>
+          member.id !== this.#ports.self.raftId && !member.isLearner && active.has(member.id),
+      )
+      .sort((a, b) => b.match - a.match);
+  }
+
+  #requireLeader(): void {
+    if (!this.#ports.node.isLeader) throw notLeader();
+  }
+
+  async #propose(single: ConfChangeSingle, member: Member | undefined): Promise<void> {
+    const { node } = this.#ports;
+    if (this.#lastChangeIndex > this.#applied) {
+      throw new SwarmError('unavailable', 'another membership change is under way: retry later');
+    }
+    const context = member === undefined ? {} : { context: encodeMember(member) };
+    try {
+      node.proposeConfChange(makeConfChange([single], context));
+    } catch (error) {
+      if (error instanceof RaftError) throw notLeader();
+      throw error;
+    }
+    this.#lastChangeIndex = node.lastIndex;
+    this.#ports.changed();
+    await this.#pending.wait(node.lastIndex, node.term);
+  }
+}

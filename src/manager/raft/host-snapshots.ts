@@ -1,0 +1,135 @@
+// Snapshots as the host handles them: taken every so many entries, sent to members that need one,
+// received from the leader.
+import type { ConfState, MemoryStorage, Message, Snapshot } from 'raft-ts';
+import { messageOf, SwarmError, type Logger } from '../../base/index.ts';
+import type { PeerTransport, StateMachine } from './host-ports.ts';
+import { COMPACTION_KEEP_ENTRIES } from './limits.ts';
+import type { MemberTable } from './membership.ts';
+import type { SnapshotDraft, SnapshotStore } from './snapshot-file.ts';
+import type { Wal } from './wal.ts';
+
+/** What it works on. */
+export interface HostSnapshotsPorts {
+  readonly storage: MemoryStorage;
+  readonly wal: Wal;
+  readonly snapshots: SnapshotStore;
+  /** The one started from. */
+  readonly snapshot: Snapshot | undefined;
+  /** Entries between snapshots. */
+  readonly interval: number;
+  readonly machine: StateMachine;
+  readonly logger: Logger;
+  readonly transport: PeerTransport;
+  /** Gives a message to raft and carries out what follows. */
+  step(message: Message): void;
+  /** A snapshot has reached a member, or not. */
+  delivered(raftId: number, ok: boolean): void;
+}
+
+/** The snapshots of one host. */
+export class HostSnapshots {
+  readonly #ports: HostSnapshotsPorts;
+  #nextAt: number;
+  #taking: Promise<void> | undefined;
+  #received: { draft: SnapshotDraft; claimed: boolean } | undefined;
+  #receiving = false;
+
+  constructor(ports: HostSnapshotsPorts) {
+    this.#ports = ports;
+    this.#nextAt = (ports.snapshot?.index ?? 0) + ports.interval;
+  }
+
+  /** Takes a snapshot of what has just been applied, if it is time; writing it goes on behind. */
+  maybeTake(applied: number, confState: ConfState, table: MemberTable): void {
+    if (applied < this.#nextAt || this.#taking !== undefined) return;
+    this.#nextAt = applied + this.#ports.interval;
+    const term = this.#ports.storage.term(applied);
+    if (term === undefined) return;
+    const head: Snapshot = { index: applied, term, confState, data: table.encode() };
+    const chunks = this.#ports.machine.snapshot();
+    this.#taking = this.#take(head, chunks)
+      .catch((error: unknown) => {
+        // The log still has everything; the next one may succeed.
+        this.#ports.logger.warn({ index: applied, error: messageOf(error) }, 'snapshot failed');
+      })
+      .finally(() => {
+        this.#taking = undefined;
+      });
+  }
+
+  async #take(head: Snapshot, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const { storage, snapshots, wal } = this.#ports;
+    const draft = await snapshots.write(head, chunks);
+    if ((storage.snapshot()?.index ?? 0) >= head.index) {
+      // The leader's was newer.
+      await snapshots.discard(draft);
+      return;
+    }
+    await snapshots.publish(draft);
+    storage.createSnapshot(head.index, head.confState, head.data);
+    storage.compact(head.index - COMPACTION_KEEP_ENTRIES);
+    await wal.dropUpTo(head.index);
+  }
+
+  /** Sends the newest snapshot (MsgSnap) with the state behind it. */
+  send(message: Message): void {
+    const { snapshots, transport, logger } = this.#ports;
+    const index = message.snapshot?.index ?? 0;
+    transport.sendSnapshot(message, snapshots.read(index)).then(
+      () => this.#ports.delivered(message.to, true),
+      (error: unknown) => {
+        logger.warn({ to: message.to, index, error: messageOf(error) }, 'snapshot not delivered');
+        this.#ports.delivered(message.to, false);
+      },
+    );
+  }
+
+  /** Stores a snapshot of the leader aside, and asks raft whether it wants it. */
+  async receive(message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const { snapshot } = message;
+    if (snapshot === undefined) throw new SwarmError('invalid', 'MsgSnap without a snapshot');
+    if (this.#receiving || this.#received !== undefined) {
+      throw new SwarmError('unavailable', 'another snapshot is being received: retry later');
+    }
+    this.#receiving = true;
+    try {
+      const draft = await this.#ports.snapshots.write(snapshot, chunks);
+      const received = { draft, claimed: false };
+      this.#received = received;
+      this.#ports.step(message);
+      if (received.claimed) return;
+      this.#received = undefined;
+      await this.#ports.snapshots.discard(draft);
+    } finally {
+      this.#receiving = false;
+    }
+  }
+
+  /** Raft wants the snapshot that was just received. */
+  claim(snapshot: Snapshot): void {
+    if (this.#received?.draft.index === snapshot.index) this.#received.claimed = true;
+  }
+
+  /** Makes it count, durably. */
+  async publish(id: { readonly index: number }): Promise<void> {
+    const received = this.#received;
+    if (received?.draft.index !== id.index) {
+      throw new SwarmError('internal', `no snapshot at ${id.index} was received`);
+    }
+    await this.#ports.snapshots.publish(received.draft);
+    this.#received = undefined;
+  }
+
+  /** Gives the state behind it to the state machine. */
+  async restore(snapshot: Snapshot): Promise<void> {
+    const { machine, snapshots, wal } = this.#ports;
+    await machine.restore(snapshot.index, snapshots.read(snapshot.index));
+    this.#nextAt = snapshot.index + this.#ports.interval;
+    await wal.dropUpTo(snapshot.index);
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async stop(): Promise<void> {
+    await this.#taking;
+  }
+}

@@ -1,0 +1,49 @@
+// Every bound of this folder, with its reason.
+
+/** Bytes of one log segment: some seconds of full load, so that old ones can be dropped early. */
+export const WAL_SEGMENT_BYTES = 16 * 1024 * 1024;
+/** Bytes of log entries written with one sync: beyond this, waiting longer gains nothing. */
+export const WAL_BATCH_BYTES = 4 * 1024 * 1024;
+/** Bytes of one record in a log or snapshot file; a longer one is damage. */
+export const RECORD_BYTES_MAX = 64 * 1024 * 1024;
+/** Bytes of one piece of a snapshot, on disk and on the wire. */
+export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
+/** Snapshots kept; one is enough since a new one replaces it only when it is complete. */
+export const SNAPSHOTS_KEPT = 1;
+/** Entries kept behind a snapshot, so that a slow follower needs no whole snapshot (as SwarmKit). */
+export const COMPACTION_KEEP_ENTRIES = 500;
+/** Bytes of one proposal: the store's transactions are far below. */
+export const PROPOSAL_BYTES_MAX = 4 * 1024 * 1024;
+/** Proposals waiting for their outcome at one manager. */
+export const PROPOSALS_PENDING_MAX = 16_384;
+/** Bytes of proposals not yet committed and applied; beyond it, proposals are refused. */
+export const UNCOMMITTED_BYTES_MAX = 32 * 1024 * 1024;
+/** Bytes of entries in one append message; larger ones only delay what comes behind them. */
+export const APPEND_MESSAGE_BYTES = 1024 * 1024;
+/** Append messages on their way to one member, and their bytes. */
+export const INFLIGHT_MESSAGES_MAX = 256;
+export const INFLIGHT_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of entries handed to the store and not yet applied by it. */
+export const UNAPPLIED_BYTES_MAX = 4 * 1024 * 1024;
+/** Messages and bytes that wait for one peer's connection; beyond it they are dropped. */
+export const PEER_QUEUE_MESSAGES_MAX = 4096;
+export const PEER_QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+/** Bytes of one frame between peers: an append message with one proposal of the greatest size. */
+export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of messages gathered into one frame. */
+export const FRAME_GATHER_BYTES = 512 * 1024;
+/** Removed members remembered, to refuse them; ids are never used again. */
+export const REMOVED_MEMBERS_MAX = 1000;
+/** Reads that wait for a confirmation by a quorum. */
+export const BARRIERS_PENDING_MAX = 16_384;
+/** Entries by which a learner may lag when it is made a voter. */
+export const PROMOTION_LAG_ENTRIES = 100;
+/** Waiting times of `close` and of connections. */
+export const CLOSE_TRANSFER_MS = 500;
+export const RECONNECT_MIN_MS = 50;
+export const RECONNECT_MAX_MS = 1000;
+/** A cut link is noticed after the sum of these two. */
+export const KEEPALIVE_TIME_MS = 2000;
+export const KEEPALIVE_TIMEOUT_MS = 1500;
+/** A snapshot transfer without any progress is given up. */
+export const SNAPSHOT_STALL_MS = 30_000;

@@ -1,0 +1,462 @@
+// RaftHost drives one raft member: ticks from the clock, messages from the transport, proposals from
+// its owner go in; what raft then wants is written, sent and applied, each of the three concurrently
+// with the others. It knows neither threads nor sockets.
+import {
+  decodeConfChange,
+  LOCAL_APPEND_THREAD,
+  LOCAL_APPLY_THREAD,
+  RaftError,
+  RawNode,
+  type Entry,
+  type Message,
+  type Ready,
+} from 'raft-ts';
+import { messageOf, SwarmError, type Timer } from '../../base/index.ts';
+import { Applier } from './applier.ts';
+import { Barriers } from './barriers.ts';
+import type { ConsensusOptions, ConsensusStatus, Member } from './consensus.ts';
+import { HostMembers } from './host-members.ts';
+import type { HostPorts } from './host-ports.ts';
+import { HostSnapshots } from './host-snapshots.ts';
+import {
+  APPEND_MESSAGE_BYTES,
+  CLOSE_TRANSFER_MS,
+  INFLIGHT_BYTES_MAX,
+  INFLIGHT_MESSAGES_MAX,
+  PROPOSAL_BYTES_MAX,
+  UNAPPLIED_BYTES_MAX,
+  UNCOMMITTED_BYTES_MAX,
+} from './limits.ts';
+import { LogWriter } from './log-writer.ts';
+import { leadershipLost, notLeader, PendingProposals, type ProposalItem } from './proposals.ts';
+import { recover, type Recovered } from './recovery.ts';
+import { sameStatus } from './status.ts';
+
+/** One member of the managers' raft group. */
+export class RaftHost {
+  readonly #options: ConsensusOptions;
+  readonly #ports: HostPorts;
+  readonly #node: RawNode;
+  readonly #recovered: Recovered;
+  readonly #writer: LogWriter;
+  readonly #applier: Applier;
+  readonly #proposals: PendingProposals;
+  readonly #barriers: Barriers;
+  readonly #snapshots: HostSnapshots;
+  readonly #members: HostMembers;
+  #applied: number;
+  #isLeader = false;
+  #lead = 0;
+  #term = 0;
+  #status: ConsensusStatus;
+  #timer: Timer | undefined;
+  #ticks = 0;
+  readonly #heardAt = new Map<number, number>();
+  #pumpScheduled = false;
+  #state: 'running' | 'closing' | 'stopped' = 'running';
+
+  /**
+   * Opens log and snapshot, restores the state machine and begins to take part. Rejects with
+   * `dataLoss` for damage, `precondition` and `notFound` for a directory that does not fit `start`.
+   */
+  static async start(options: ConsensusOptions, ports: HostPorts): Promise<RaftHost> {
+    const recovered = await recover(options, ports);
+    const { snapshot, snapshots } = recovered;
+    if (snapshot !== undefined) {
+      await ports.machine.restore(snapshot.index, snapshots.read(snapshot.index));
+    }
+    const host = new RaftHost(options, ports, recovered);
+    await ports.transport.start({
+      mayBe: (raftId, nodeId) => host.#members.table.mayBe(raftId, nodeId),
+      receive: (message) => host.#receive(message),
+      receiveSnapshot: (message, chunks) => host.#snapshots.receive(message, chunks),
+      unreachable: (raftId) => {
+        host.#node.reportUnreachable(raftId);
+        host.#schedulePump();
+      },
+    });
+    host.#begin();
+    return host;
+  }
+
+  private constructor(options: ConsensusOptions, ports: HostPorts, recovered: Recovered) {
+    const { storage, snapshot } = recovered;
+    this.#options = options;
+    this.#ports = ports;
+    this.#recovered = recovered;
+    this.#applied = snapshot?.index ?? 0;
+    this.#node = new RawNode({
+      id: options.self.raftId,
+      electionTicks: options.electionTicks,
+      heartbeatTicks: options.heartbeatTicks,
+      storage,
+      applied: this.#applied,
+      random: (bound) => ports.random.below(bound),
+      asyncStorageWrites: true,
+      preVote: true,
+      checkQuorum: true,
+      stepDownOnRemoval: true,
+      disableProposalForwarding: true,
+      maxSizePerMessage: APPEND_MESSAGE_BYTES,
+      maxCommittedSizePerReady: UNAPPLIED_BYTES_MAX,
+      maxUncommittedSize: UNCOMMITTED_BYTES_MAX,
+      maxInflightMessages: INFLIGHT_MESSAGES_MAX,
+      maxInflightBytes: INFLIGHT_BYTES_MAX,
+    });
+    this.#proposals = new PendingProposals((token, error) =>
+      ports.events.proposalFailed(token, error),
+    );
+    this.#barriers = new Barriers({
+      raftId: options.self.raftId,
+      seed: ports.random.below(2 ** 31) * 2 ** 16,
+      retryTicks: options.electionTicks,
+      giveUpTicks: options.electionTicks * 5,
+      ask: (context) => this.#node.readIndex(context),
+    });
+    this.#members = new HostMembers({
+      node: this.#node,
+      self: options.self,
+      confState: snapshot?.confState,
+      table: snapshot?.data,
+      joining: options.start.kind === 'join' ? options.start.members : [],
+      active: () => this.#activeIds(),
+      peersChanged: (peers) => ports.transport.setPeers(peers),
+      changed: () => this.#schedulePump(),
+    });
+    this.#snapshots = this.#makeSnapshots(recovered);
+    this.#writer = this.#makeWriter(recovered);
+    this.#applier = new Applier({
+      apply: (entries) => this.#apply(entries),
+      respond: (responses) => this.#respond(responses),
+      failed: (error) => this.#fail(error),
+    });
+    this.#status = this.#currentStatus();
+  }
+
+  get status(): ConsensusStatus {
+    return this.#status;
+  }
+
+  /** Proposes payloads in this order; each item's outcome is told by its token. */
+  propose(items: readonly ProposalItem[]): void {
+    const refusal = this.#refusalOf(items);
+    if (refusal !== undefined) {
+      for (const { token } of items) this.#ports.events.proposalFailed(token, refusal);
+      return;
+    }
+    try {
+      this.#node.proposeAll(items.map((item) => item.payload));
+    } catch (error) {
+      if (!(error instanceof RaftError)) throw error;
+      const busy = new SwarmError('unavailable', 'the leader cannot take changes now: retry later');
+      for (const { token } of items) this.#ports.events.proposalFailed(token, busy);
+      return;
+    }
+    this.#proposals.add(items, this.#node.lastIndex - items.length + 1, this.#node.term);
+    this.#schedulePump();
+  }
+
+  /** Resolves once this manager has applied all that was committed at the time of the call. */
+  barrier(): Promise<void> {
+    if (this.#state !== 'running') return Promise.reject(stopping());
+    const confirmed = this.#barriers.wait();
+    this.#schedulePump();
+    return confirmed;
+  }
+
+  /** See `Consensus.addMember`. */
+  addMember(member: Member): Promise<void> {
+    return this.#members.add(member);
+  }
+
+  /** See `Consensus.removeMember`. */
+  async removeMember(raftId: number): Promise<void> {
+    if (this.#members.checkRemoval(raftId) === 'self') {
+      // The leader's own removal is the next leader's business.
+      await this.transferLeadership();
+      throw new SwarmError(
+        'unavailable',
+        'leadership was handed over for this: ask the new leader',
+      );
+    }
+    await this.#members.remove(raftId);
+  }
+
+  /** See `Consensus.transferLeadership`. */
+  async transferLeadership(to?: number): Promise<void> {
+    const target = this.#members.transferTarget(to);
+    this.#node.transferLeadership(target);
+    this.#schedulePump();
+    const limitMs = this.#options.electionTicks * this.#options.tickMs;
+    if (!(await this.#lostLeadership(limitMs))) {
+      throw new SwarmError('unavailable', `member ${target} did not take over in ${limitMs} ms`);
+    }
+  }
+
+  /** Hands over, stores what is left and ends. */
+  async close(): Promise<void> {
+    if (this.#state !== 'running') return;
+    this.#state = 'closing';
+    if (this.#isLeader && this.#members.hasTransferTarget()) {
+      this.#node.transferLeadership(this.#members.transferTarget());
+      this.#schedulePump();
+      await this.#lostLeadership(CLOSE_TRANSFER_MS);
+    }
+    this.#stop(stopping());
+    await this.#ports.transport.close();
+    await this.#applier.stop();
+    await this.#snapshots.stop();
+    await this.#writer.close();
+  }
+
+  /** Ends at once without storing anything, as a crash does; for simulations. */
+  abandon(): void {
+    this.#stop(stopping());
+  }
+
+  #begin(): void {
+    this.#members.announce();
+    this.#scheduleTick();
+    this.#schedulePump();
+  }
+
+  #makeWriter(recovered: Recovered): LogWriter {
+    const { storage, wal } = recovered;
+    return new LogWriter({
+      wal,
+      publishSnapshot: (id) => this.#snapshots.publish(id),
+      stored: (work) => {
+        if (work.snapshot !== undefined) storage.applySnapshot(work.snapshot);
+        storage.append(work.entries);
+      },
+      restore: (work) => this.#restore(work),
+      respond: (responses) => this.#respond(responses),
+      failed: (error) => this.#fail(error),
+    });
+  }
+
+  #makeSnapshots(recovered: Recovered): HostSnapshots {
+    return new HostSnapshots({
+      ...recovered,
+      interval: this.#options.snapshotInterval,
+      machine: this.#ports.machine,
+      logger: this.#ports.logger,
+      transport: this.#ports.transport,
+      step: (message) => {
+        this.#receive(message);
+        this.#pump();
+      },
+      delivered: (raftId, ok) => {
+        this.#node.reportSnapshot(raftId, ok);
+        this.#schedulePump();
+      },
+    });
+  }
+
+  // ---- time ----
+
+  #scheduleTick(): void {
+    // One tick at a time: after a stall of this thread no burst of them may cause an election.
+    this.#timer = this.#ports.clock.after(this.#options.tickMs, () => {
+      this.#scheduleTick();
+      this.#ticks++;
+      this.#guarded(() => {
+        this.#node.tick();
+        this.#barriers.tick();
+        if (this.#isLeader) this.#members.promoteLearners();
+      });
+    });
+  }
+
+  async #lostLeadership(limitMs: number): Promise<boolean> {
+    const { clock } = this.#ports;
+    const deadline = clock.monotonicMs() + limitMs;
+    while (this.#node.isLeader && clock.monotonicMs() < deadline && this.#state !== 'stopped') {
+      await new Promise<void>((resolve) => {
+        clock.after(this.#options.tickMs / 10, resolve);
+      });
+    }
+    return !this.#node.isLeader;
+  }
+
+  // ---- in ----
+
+  #receive(message: Message): void {
+    this.#heardAt.set(message.from, this.#ticks);
+    this.#guarded(() => {
+      try {
+        this.#node.step(message);
+      } catch (error) {
+        // An answer from a removed member, or a proposal that came a moment too late.
+        if (!(error instanceof RaftError)) throw error;
+      }
+    });
+  }
+
+  #refusalOf(items: readonly ProposalItem[]): SwarmError | undefined {
+    if (this.#state !== 'running') return stopping();
+    if (!this.#node.isLeader) return notLeader();
+    const large = items.find((item) => item.payload.length > PROPOSAL_BYTES_MAX);
+    if (large !== undefined) {
+      return new SwarmError(
+        'invalid',
+        `change of ${large.payload.length} bytes is larger than ${PROPOSAL_BYTES_MAX}`,
+      );
+    }
+    if (this.#proposals.hasRoomFor(items.length)) return undefined;
+    return new SwarmError('exhausted', 'too many changes wait to be committed: retry later');
+  }
+
+  // ---- out ----
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled || this.#state === 'stopped') return;
+    this.#pumpScheduled = true;
+    queueMicrotask(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#state === 'stopped') return;
+    try {
+      this.#barriers.askNext();
+      this.#members.campaignIfAlone();
+      while (this.#node.hasReady()) this.#carryOut(this.#node.ready());
+      this.#publishStatus();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #carryOut(ready: Ready): void {
+    if (ready.softState !== undefined) this.#roleChanged(ready.softState.role === 'leader');
+    for (const { context, index } of ready.readStates) {
+      this.#barriers.confirmed(context, index, this.#applied);
+    }
+    for (const message of ready.messages) {
+      if (message.to === LOCAL_APPEND_THREAD) {
+        if (message.snapshot !== undefined) this.#snapshots.claim(message.snapshot);
+        this.#writer.push(message);
+      } else if (message.to === LOCAL_APPLY_THREAD) {
+        this.#applier.push(message);
+      } else if (message.type === 'MsgSnap') {
+        this.#snapshots.send(message);
+      } else {
+        this.#ports.transport.send(message);
+      }
+    }
+  }
+
+  #roleChanged(leads: boolean): void {
+    if (this.#isLeader && !leads) {
+      this.#proposals.failAll(leadershipLost());
+      this.#members.failAll(leadershipLost());
+    }
+    this.#isLeader = leads;
+  }
+
+  /** What had to wait for a write or for the state machine. */
+  #respond(responses: readonly Message[]): void {
+    for (const message of responses) {
+      if (message.to !== this.#options.self.raftId) this.#ports.transport.send(message);
+      else this.#guarded(() => this.#node.step(message));
+    }
+  }
+
+  async #apply(entries: readonly Entry[]): Promise<void> {
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    const committed = entries.map(({ index, term, type, data }) => ({
+      index,
+      term,
+      payload: type === 'normal' ? data : new Uint8Array(0),
+    }));
+    await this.#ports.machine.apply(committed, this.#proposals.take(entries));
+    for (const entry of entries) {
+      if (entry.type !== 'normal') this.#members.apply(entry, decodeConfChange(entry));
+      this.#members.entryApplied(entry);
+    }
+    this.#reached(last.index);
+    this.#snapshots.maybeTake(this.#applied, this.#members.confState, this.#members.table);
+  }
+
+  async #restore(work: Message): Promise<void> {
+    const { snapshot } = work;
+    if (snapshot === undefined) return;
+    await this.#applier.between(() => this.#snapshots.restore(snapshot));
+    this.#members.restore(snapshot);
+    this.#reached(snapshot.index);
+  }
+
+  #reached(index: number): void {
+    this.#applied = Math.max(this.#applied, index);
+    this.#barriers.applied(this.#applied);
+    this.#schedulePump();
+  }
+
+  // ---- status ----
+
+  #activeIds(): number[] {
+    const since = this.#ticks - this.#options.electionTicks;
+    const self = this.#options.self.raftId;
+    return this.#members.table.all
+      .map((member) => member.raftId)
+      .filter((id) => id === self || (this.#heardAt.get(id) ?? -Infinity) >= since);
+  }
+
+  #currentStatus(): ConsensusStatus {
+    const { softState, hardState } = this.#node.status();
+    const members = this.#members.table.all;
+    return {
+      raftId: this.#options.self.raftId,
+      term: hardState.term,
+      leader: members.find((member) => member.raftId === softState.lead),
+      isLeader: softState.role === 'leader',
+      members,
+      voters: this.#members.confState.voters,
+      active: this.#activeIds(),
+      appliedIndex: this.#applied,
+    };
+  }
+
+  #publishStatus(): void {
+    const status = this.#currentStatus();
+    const changed = !sameStatus(this.#status, status);
+    this.#status = status;
+    if (changed) this.#ports.events.statusChanged(status);
+  }
+
+  // ---- end ----
+
+  #guarded(body: () => void): void {
+    if (this.#state === 'stopped') return;
+    try {
+      body();
+      this.#schedulePump();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #stop(reason: SwarmError): void {
+    this.#state = 'stopped';
+    this.#timer?.cancel();
+    this.#proposals.failAll(reason);
+    this.#members.failAll(reason);
+    this.#barriers.failAll(reason);
+  }
+
+  /** The log is broken or a rule of raft is: going on would risk what was promised. */
+  #fail(error: unknown): void {
+    if (this.#state === 'stopped') return;
+    this.#stop(new SwarmError('unavailable', `raft has stopped: ${messageOf(error)}`));
+    this.#ports.logger.error({ error: messageOf(error) }, 'raft has stopped');
+    this.#ports.events.failed(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function stopping(): SwarmError {
+  return new SwarmError('unavailable', 'this manager is stopping: ask another one');
+}

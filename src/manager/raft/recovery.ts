@@ -1,0 +1,104 @@
+// The start of a member: what log and snapshot together say, put into the cache that raft reads.
+import {
+  encodeConfChange,
+  makeConfChange,
+  MemoryStorage,
+  type Entry,
+  type Snapshot,
+} from 'raft-ts';
+import { SwarmError } from '../../base/index.ts';
+import type { ConsensusOptions } from './consensus.ts';
+import type { HostPorts } from './host-ports.ts';
+import { encodeMember } from './membership.ts';
+import { SnapshotStore } from './snapshot-file.ts';
+import type { Wal } from './wal.ts';
+import { openWal, type RecoveredLog } from './wal-recovery.ts';
+
+/** A member's stable state. */
+export interface Recovered {
+  readonly storage: MemoryStorage;
+  readonly wal: Wal;
+  readonly snapshots: SnapshotStore;
+  /** To be restored into the state machine. */
+  readonly snapshot: Snapshot | undefined;
+}
+
+/** Opens, or for `bootstrap` and `join` makes, the stable state. */
+export async function recover(
+  options: ConsensusOptions,
+  ports: Pick<HostPorts, 'disk' | 'random'>,
+): Promise<Recovered> {
+  const { directory, dataKey, self, start } = options;
+  const files = { disk: ports.disk, random: ports.random, directory, dataKey };
+  const snapshots = new SnapshotStore(files);
+  const snapshot = await snapshots.open();
+  const { wal, log } = await openWal({
+    ...files,
+    raftId: self.raftId,
+    ...(options.logSegmentBytes === undefined ? {} : { segmentBytes: options.logSegmentBytes }),
+  });
+  const fresh = log.empty && snapshot === undefined;
+  if (start.kind === 'restart' && fresh) {
+    throw new SwarmError('notFound', `${directory} holds no raft log: bootstrap or join instead`);
+  }
+  if (start.kind !== 'restart' && !fresh) {
+    throw new SwarmError(
+      'precondition',
+      `${directory} holds a raft log already: restart from it, or remove it`,
+    );
+  }
+  const storage = fill(directory, snapshot, log);
+  if (start.kind === 'bootstrap') await bootstrap(options, storage, wal);
+  return { storage, wal, snapshots, snapshot };
+}
+
+function fill(directory: string, snapshot: Snapshot | undefined, log: RecoveredLog): MemoryStorage {
+  const storage = new MemoryStorage();
+  const base = snapshot?.index ?? 0;
+  if ((log.snapshot?.index ?? 0) > base) {
+    throw missing(directory, `the snapshot at ${log.snapshot?.index ?? 0}`);
+  }
+  if (snapshot !== undefined) storage.applySnapshot(snapshot);
+  const follows = continues(log, base, snapshot?.term ?? 0);
+  if (follows && log.entries.length > 0 && log.previousIndex > base) {
+    throw missing(directory, `entries ${base + 1} to ${log.previousIndex}`);
+  }
+  if (follows) storage.append(log.entries);
+  const { hardState } = log;
+  // A snapshot holds committed entries only.
+  storage.setHardState({ ...hardState, commit: Math.max(hardState.commit, base) });
+  return storage;
+}
+
+/** False when a newer snapshot of the leader has taken the place of the whole log. */
+function continues(log: RecoveredLog, base: number, baseTerm: number): boolean {
+  const last = log.previousIndex + log.entries.length;
+  if (last < base) return false;
+  const at: Entry | undefined = log.entries[base - log.previousIndex - 1];
+  return at === undefined || at.term === baseTerm;
+}
+
+function missing(directory: string, what: string): SwarmError {
+  return new SwarmError(
+    'dataLoss',
+    `${directory} lacks ${what}: restore this manager from a backup, or remove it from the ` +
+      'cluster and let it join again',
+  );
+}
+
+/** The first entry of a new cluster makes its first manager the only voter. */
+async function bootstrap(
+  options: ConsensusOptions,
+  storage: MemoryStorage,
+  wal: Wal,
+): Promise<void> {
+  const change = makeConfChange([{ type: 'addVoter', memberId: options.self.raftId }], {
+    context: encodeMember(options.self),
+  });
+  const data = encodeConfChange(change);
+  const entries: Entry[] = [{ index: 1, term: 1, type: 'confChangeV2', data }];
+  const hardState = { term: 1, vote: 0, commit: 1 };
+  await wal.append({ hardState, entries, snapshot: undefined });
+  storage.setHardState(hardState);
+  storage.append(entries);
+}
