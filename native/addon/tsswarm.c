@@ -5,6 +5,7 @@
 // (src/platform/native.ts describes the format of steps and results).
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <node_api.h>
@@ -106,6 +108,25 @@ static bool take_path(struct reader *r, size_t n, char *path) {
 
 // ---------------------------------------------------------------- nftables
 
+// Descriptors of netlink sockets that this file opened itself; the library's is none of them.
+enum { MAX_OWN_SOCKETS = 256 };
+static int own_sockets[MAX_OWN_SOCKETS];
+static pthread_mutex_t own_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool exchange_own_socket(int from, int to) {
+  bool done = false;
+  pthread_mutex_lock(&own_lock);
+  for (int i = 0; i < MAX_OWN_SOCKETS && !done; i++) {
+    if (own_sockets[i] != from) continue;
+    own_sockets[i] = to;
+    done = true;
+  }
+  pthread_mutex_unlock(&own_lock);
+  return done;
+}
+
+static bool is_own_socket(int fd) { return exchange_own_socket(fd, fd); }
+
 typedef struct nft_ctx nft_ctx;
 static struct {
   nft_ctx *(*create)(uint32_t);
@@ -122,6 +143,45 @@ static pthread_once_t nft_once = PTHREAD_ONCE_INIT;
 // The library keeps some state of its parser in static variables: one transaction at a time.
 static pthread_mutex_t nft_lock = PTHREAD_MUTEX_INITIALIZER;
 enum { NFT_STATELESS = 1 << 1 };
+
+// When a transaction, this one or one shortly before, removed something, the kernel keeps whoever
+// closes the socket waiting for a grace period (10 ms and more), although the change is in effect. So the socket is duplicated,
+// the library closes its own at once, and the thread closes the duplicate when its answer is out and
+// the kernel has had its time.
+enum { MAX_DESCRIPTOR = 65536, LINGER_MS = 60 };
+static uint8_t duplicates[MAX_DESCRIPTOR]; // under nft_lock: those that must not be duplicated again
+
+static int duplicate_nft_socket(void) {
+  DIR *directory = opendir("/proc/self/fd");
+  if (!directory) return -1;
+  int found = -1;
+  struct dirent *entry;
+  while (found < 0 && (entry = readdir(directory))) {
+    int fd = atoi(entry->d_name), domain = 0, protocol = 0;
+    socklen_t length = sizeof domain;
+    if (fd <= 2 || fd >= MAX_DESCRIPTOR || duplicates[fd]) continue;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_NETLINK) continue;
+    length = sizeof protocol;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) < 0) continue;
+    if (protocol == NETLINK_NETFILTER && !is_own_socket(fd)) found = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  }
+  closedir(directory);
+  if (found >= MAX_DESCRIPTOR) {
+    close(found);
+    return -1;
+  }
+  if (found >= 0) duplicates[found] = 1;
+  return found;
+}
+
+static void close_duplicate(int fd) {
+  struct timespec linger = {.tv_nsec = LINGER_MS * 1000000L};
+  nanosleep(&linger, NULL);
+  pthread_mutex_lock(&nft_lock);
+  duplicates[fd] = 0;
+  pthread_mutex_unlock(&nft_lock);
+  close(fd);
+}
 
 static void load_nft(void) {
   void *library = dlopen("libnftables.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -142,7 +202,7 @@ static void load_nft(void) {
   nft_missing = complete ? NULL : "libnftables.so.1 lacks functions (1.0 or later is needed)";
 }
 
-static void step_nft(struct reader *r, struct writer *w) {
+static void step_nft(struct reader *r, struct writer *w, int *lingering) {
   char *commands = malloc(r->left + 1);
   if (!commands) return result_text(w, ENOMEM, "out of memory");
   size_t n = r->left;
@@ -163,6 +223,7 @@ static void step_nft(struct reader *r, struct writer *w) {
       int failed = nft.run(ctx, commands);
       const char *text = failed ? nft.error(ctx) : nft.output(ctx);
       result_text(w, failed ? EINVAL : 0, text ? text : "");
+      if (strncmp(commands, "list ", 5) != 0 && *lingering < 0) *lingering = duplicate_nft_socket();
       nft.destroy(ctx);
     }
     pthread_mutex_unlock(&nft_lock);
@@ -193,6 +254,7 @@ static int netlink_socket(struct sockets *s, uint32_t protocol) {
     close(fd);
     return -error;
   }
+  exchange_own_socket(0, fd);
   s->fd[protocol] = fd;
   return fd;
 }
@@ -414,13 +476,14 @@ static void *run_job(void *data) {
   }
   struct sockets sockets;
   memset(sockets.fd, -1, sizeof sockets.fd);
+  int lingering = -1;
   struct reader all = {job->steps, job->length, false};
   for (uint32_t sequence = 1; !error && all.left; sequence++) {
     uint32_t kind = take_u32(&all), length = take_u32(&all);
     const uint8_t *payload = take(&all, length);
     if (!payload) break;
     struct reader r = {payload, length, false};
-    if (kind == STEP_NFT) step_nft(&r, &job->answer);
+    if (kind == STEP_NFT) step_nft(&r, &job->answer, &lingering);
     else if (kind == STEP_NETLINK) step_netlink(&r, &job->answer, &sockets, sequence);
     else if (kind == STEP_WRITE) step_write(&r, &job->answer);
     else if (kind == STEP_SOCKET) step_socket(&r, &job->answer);
@@ -430,11 +493,14 @@ static void *run_job(void *data) {
     else result_text(&job->answer, ENOSYS, "unknown step");
   }
   for (int i = 0; i < 32; i++) {
-    if (sockets.fd[i] >= 0) close(sockets.fd[i]);
+    if (sockets.fd[i] < 0) continue;
+    exchange_own_socket(sockets.fd[i], 0);
+    close(sockets.fd[i]);
   }
   if (error && asprintf(&job->error, "network namespace %s: %s", job->netns, strerror(error)) < 0) job->error = NULL;
   else if (all.failed || job->answer.failed) job->error = strdup("steps damaged or out of memory");
   napi_call_threadsafe_function(job->done, job, napi_tsfn_blocking);
+  if (lingering >= 0) close_duplicate(lingering);
   return NULL;
 }
 

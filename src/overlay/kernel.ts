@@ -19,6 +19,11 @@ export interface Link {
     readonly name: string;
     readonly mac: string;
   };
+  /**
+   * The other end's namespace is deleted together with the link and takes it along: one by one the
+   * kernel waits for a grace period on each.
+   */
+  readonly leavesWithPeer?: boolean;
   /** Only for vxlan: it is made from the host's namespace, where its UDP socket stays. */
   readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string };
 }

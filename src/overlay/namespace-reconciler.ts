@@ -6,7 +6,7 @@ import { uplinkSysctls } from './host-state.ts';
 import { HOST, LINK_DOWN, keyOf, type Kernel, type KernelObject, type KernelOp } from './kernel.ts';
 import { objectMap, type NamespaceState } from './namespace-state.ts';
 import type { ExpectedListing } from './expected-listing.ts';
-import { diffTable, removeTable, replaceTable, type NftTable } from './nft-ruleset.ts';
+import { createTable, diffTable, removeTable, replaceTable, type NftTable } from './nft-ruleset.ts';
 import { planObjects } from './plan.ts';
 
 /** Rounds of reading and planning before the failure is reported. */
@@ -28,6 +28,8 @@ export class NamespaceReconciler {
   #objects: ReadonlyMap<string, KernelObject> | undefined;
   #tables: readonly NftTable[] | undefined;
   #exists: boolean;
+  /** Made by us just now: no table can be there. */
+  #empty = false;
   #wanted: NamespaceState | undefined;
 
   /** `exists`: the namespace was found when the daemon started. */
@@ -39,6 +41,7 @@ export class NamespaceReconciler {
 
   /** Makes the next `bring` read the kernel and repair what others changed. */
   forget(): void {
+    this.#empty = false;
     this.#objects = undefined;
     this.#tables = undefined;
     this.#wanted = undefined;
@@ -61,6 +64,7 @@ export class NamespaceReconciler {
       await kernel.createNamespace(this.#namespace, state.sysctls);
       this.#objects = new Map();
       this.#tables = [];
+      this.#empty = true;
     }
     this.#exists = true;
   }
@@ -122,11 +126,13 @@ export class NamespaceReconciler {
     this.#tables = undefined;
     const commands = tables.map((table) => {
       const before = known.find((old) => sameTable(old, table));
-      return before === undefined ? replaceTable(table) : diffTable(before, table);
+      if (before !== undefined) return diffTable(before, table);
+      return this.#empty ? createTable(table) : replaceTable(table);
     });
     const gone = known.filter((old) => !tables.some((table) => sameTable(old, table)));
     const script = [...commands, ...gone.map(removeTable)].join('');
     if (script !== '') await kernel.nft(this.#namespace, script);
+    this.#empty = false;
     this.#tables = tables;
   }
 

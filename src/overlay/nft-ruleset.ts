@@ -34,6 +34,11 @@ export function nftMap(declaration: string, elements: Iterable<[string, string]>
   return { declaration, map: true, elements: new Map(elements) };
 }
 
+/** Commands that make a table that is not there. */
+export function createTable(table: NftTable): string {
+  return `${tableCommands(table).join('\n')}\n`;
+}
+
 /** Commands that make the table from nothing, or in place of whatever has its name, in one step. */
 export function replaceTable(table: NftTable): string {
   const id = `${table.family} ${table.name}`;

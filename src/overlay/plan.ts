@@ -50,7 +50,8 @@ export function planObjects(
     before.push(...change);
   }
   for (const [key, object] of actual) {
-    if (!desired.has(key)) after.push({ op: 'delete', object });
+    const leaves = isLink(object) && object.leavesWithPeer === true;
+    if (!desired.has(key) && !leaves) after.push({ op: 'delete', object });
   }
   return {
     before: stableSort(before, (op) => ORDER[op.object.kind]),

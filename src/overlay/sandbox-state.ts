@@ -176,7 +176,7 @@ function attachmentObjects(attachment: LocalAttachment): KernelObject[] {
     mac: taskMac(address),
   };
   return [
-    { kind: 'veth', name, mtu: network.mtu, mac: GATEWAY_MAC, peer },
+    { kind: 'veth', name, mtu: network.mtu, mac: GATEWAY_MAC, peer, leavesWithPeer: true },
     { kind: 'neighbour', device: name, address, mac: taskMac(address) },
     { kind: 'route', destination: `${address}/32`, table: MAIN_TABLE, device: name },
   ];

@@ -148,10 +148,16 @@ class LinuxKernel implements Kernel {
       const steps = part.map((op) => netlink(this.#message(namespace, op)));
       const path = fromHost ? undefined : this.#pathOf(namespace);
       const results = await this.#native.run(path, steps);
-      part.forEach((op, index) => {
-        const result = results[index];
+      for (const [index, op] of part.entries()) {
+        let result = results[index];
+        if (result?.errno === EEXIST && isCreation(op)) {
+          // A link of this name was on its way out: its peer's namespace is being taken apart.
+          const name = 'name' in op.object ? op.object.name : '';
+          const again = [netlink(deleteLink(name)), ...steps.slice(index, index + 1)];
+          [, result] = await this.#native.run(path, again);
+        }
         if (result && !settled(namespace, op, result.errno)) failures.push(failure(op, result));
-      });
+      }
       at = end;
     }
     return failures;
@@ -291,6 +297,10 @@ function writeStep({ name, value }: Sysctl): NativeStep {
 
 function isVxlanCreation(op: KernelOp | undefined): boolean {
   return op?.op === 'set' && op.object.kind === 'vxlan' && op.object.vxlan !== undefined;
+}
+
+function isCreation({ op, object }: KernelOp): boolean {
+  return op === 'set' && object.kind === 'veth' && object.peer !== undefined;
 }
 
 function settled(namespace: string, { op, object }: KernelOp, errno: number): boolean {
