@@ -121,9 +121,20 @@ export function certificateDigest(pem: string): Uint8Array {
   return createHash('sha256').update(new X509Certificate(pem).raw).digest();
 }
 
-/** When the certificate ends, ms since 1970. */
-export function certificateExpiry(pem: string): number {
-  return Date.parse(new X509Certificate(pem).validTo);
+/** From when to when a certificate holds, ms since 1970. */
+export function certificateValidity(pem: string): { from: number; to: number } {
+  const { validFrom, validTo } = new X509Certificate(pem);
+  return { from: Date.parse(validFrom), to: Date.parse(validTo) };
+}
+
+/** The two fields that the API shows of an issuer: raw subject and public key, base64 of DER. */
+export function issuerInfo(pem: string): { subject: string; publicKey: string } {
+  const certificate = new X509Certificate(pem);
+  const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' });
+  return {
+    subject: Buffer.from(certificate.subject).toString('base64'),
+    publicKey: publicKey.toString('base64'),
+  };
 }
 
 async function parseRequest(

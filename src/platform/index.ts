@@ -4,9 +4,10 @@ export { systemClock } from './system-clock.ts';
 export { systemRandom } from './system-random.ts';
 export {
   certificateDigest,
-  certificateExpiry,
+  certificateValidity,
   createRequest,
   createRoot,
+  issuerInfo,
   signCertificate,
   type KeyAndCertificate,
 } from './certificates.ts';

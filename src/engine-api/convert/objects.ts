@@ -1,0 +1,320 @@
+// The cluster's objects in the shapes of Docker's API. Pure. Go clients dereference without asking:
+// counts, endpoint specs, labels and times are always filled.
+import { TASK_STATE, isPredefinedNetwork } from '../../model/index.ts';
+import type {
+  Cluster,
+  Config,
+  Meta,
+  Network,
+  Node,
+  Secret,
+  Service,
+  ServiceSpec,
+  Task,
+} from '../../model/index.ts';
+import type { StoreView } from '../../manager/index.ts';
+
+/** RFC 3339; Docker's zero time for "never". */
+export function timeText(ms: number | undefined): string {
+  return ms === undefined ? '0001-01-01T00:00:00Z' : new Date(ms).toISOString();
+}
+
+function metaOf(object: Meta): object {
+  return {
+    ID: object.id,
+    Version: { Index: object.version },
+    CreatedAt: timeText(object.createdAt),
+    UpdatedAt: timeText(object.updatedAt),
+  };
+}
+
+export function serviceToApi(service: Service): object {
+  const { endpoint, updateStatus } = service;
+  return {
+    ...metaOf(service),
+    Spec: specToApi(service.spec),
+    ...(service.previousSpec ? { PreviousSpec: specToApi(service.previousSpec) } : {}),
+    Endpoint: {
+      Spec: { Mode: 'vip', ...service.spec.EndpointSpec },
+      ...(endpoint.ports.length > 0 ? { Ports: endpoint.ports } : {}),
+      ...(endpoint.virtualIps.length > 0
+        ? {
+            VirtualIPs: endpoint.virtualIps.map((vip) => ({
+              NetworkID: vip.networkId,
+              Addr: vip.address,
+            })),
+          }
+        : {}),
+    },
+    ...(updateStatus
+      ? {
+          UpdateStatus: {
+            State: updateStatus.state,
+            StartedAt: timeText(updateStatus.startedAt),
+            ...(updateStatus.completedAt
+              ? { CompletedAt: timeText(updateStatus.completedAt) }
+              : {}),
+            Message: updateStatus.message,
+          },
+        }
+      : {}),
+  };
+}
+
+function specToApi(spec: ServiceSpec): object {
+  return {
+    ...spec,
+    Labels: spec.Labels ?? {},
+    TaskTemplate: {
+      ForceUpdate: 0,
+      Runtime: 'container',
+      Resources: {},
+      Placement: {},
+      ...spec.TaskTemplate,
+    },
+  };
+}
+
+/** With `insertDefaults`: the groups that the user left open, as they take effect. */
+export function withSpecDefaults(service: Service): Service {
+  const { spec } = service;
+  const update = {
+    Parallelism: 1,
+    FailureAction: 'pause',
+    Monitor: 5e9,
+    MaxFailureRatio: 0,
+    Order: 'stop-first',
+  } as const;
+  return {
+    ...service,
+    spec: {
+      ...spec,
+      TaskTemplate: {
+        ...spec.TaskTemplate,
+        RestartPolicy: {
+          Condition: 'any',
+          Delay: 5e9,
+          MaxAttempts: 0,
+          ...spec.TaskTemplate.RestartPolicy,
+        },
+        ContainerSpec: {
+          StopGracePeriod: 10e9,
+          DNSConfig: {},
+          ...spec.TaskTemplate.ContainerSpec,
+        },
+      },
+      UpdateConfig: { ...update, ...spec.UpdateConfig },
+      RollbackConfig: { ...update, ...spec.RollbackConfig },
+    },
+  };
+}
+
+/** Running, desired and completed tasks, as `service ls` shows them. */
+export function serviceStatus(view: StoreView, service: Service): object {
+  let running = 0;
+  let wanted = 0;
+  for (const task of view.tasksOfService(service.id)) {
+    const nodeDown = view.get('node', task.nodeId ?? '')?.status.state === 'down';
+    if (task.status.state === 'running' && task.desiredState === 'running' && !nodeDown) running++;
+    if (task.desiredState === 'running') wanted++;
+  }
+  const replicas = service.spec.Mode.Replicated?.Replicas;
+  return { RunningTasks: running, DesiredTasks: replicas ?? wanted, CompletedTasks: 0 };
+}
+
+export function taskToApi(view: StoreView, task: Task): object {
+  const revision = view.get('revision', task.revisionId);
+  const { status } = task;
+  const container = status.container;
+  return {
+    ...metaOf(task),
+    Labels: {},
+    Spec: revision?.spec.TaskTemplate ?? { ContainerSpec: {} },
+    ServiceID: task.serviceId,
+    ...(task.slot > 0 ? { Slot: task.slot } : {}),
+    ...(task.nodeId === undefined ? {} : { NodeID: task.nodeId }),
+    Status: {
+      Timestamp: timeText(status.timestamp),
+      State: status.state,
+      Message: status.message,
+      ...(status.error === undefined ? {} : { Err: status.error }),
+      ...(container
+        ? {
+            ContainerStatus: {
+              ContainerID: container.id,
+              PID: container.pid,
+              ExitCode: container.exitCode,
+            },
+          }
+        : {}),
+      PortStatus: status.ports ? { Ports: status.ports } : {},
+    },
+    DesiredState: task.desiredState,
+    NetworksAttachments: task.networks.flatMap((attachment) => {
+      const network = view.get('network', attachment.networkId);
+      return network ? [{ Network: networkObject(network), Addresses: attachment.addresses }] : [];
+    }),
+  };
+}
+
+function networkObject(network: Network): object {
+  const { IPAM, Driver, ...spec } = network.spec;
+  return {
+    ...metaOf(network),
+    Spec: {
+      ...spec,
+      DriverConfiguration: { Name: Driver },
+      IPAMOptions: { Driver: { Name: 'default' }, ...IPAM },
+      Scope: 'swarm',
+    },
+    DriverState: { Name: Driver, Options: vniOption(network) },
+    IPAMOptions: {
+      Driver: { Name: 'default' },
+      Configs: network.subnets.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway })),
+    },
+  };
+}
+
+function vniOption(network: Network): Record<string, string> {
+  return network.vni === undefined
+    ? {}
+    : { 'com.docker.network.driver.overlay.vxlanid_list': String(network.vni) };
+}
+
+/** The shape of GET /networks; ids are spelled `Id` here and nowhere else. */
+export function networkToApi(network: Network): object {
+  const { spec } = network;
+  return {
+    Name: spec.Name,
+    Id: network.id,
+    Created: timeText(network.createdAt),
+    Scope: 'swarm',
+    Driver: spec.Driver,
+    EnableIPv4: true,
+    EnableIPv6: spec.EnableIPv6 === true,
+    IPAM: {
+      Driver: 'default',
+      Options: null,
+      Config: network.subnets.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway })),
+    },
+    Internal: spec.Internal === true,
+    Attachable: spec.Attachable === true,
+    Ingress: spec.Ingress === true,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: null,
+    Options: { ...spec.Options, ...vniOption(network) },
+    Labels: spec.Labels ?? {},
+  };
+}
+
+export function predefinedNetworkToApi(name: string): object {
+  return {
+    Name: name,
+    Id: name,
+    Created: timeText(undefined),
+    Scope: 'local',
+    Driver: isPredefinedNetwork(name) && name === 'none' ? 'null' : name,
+    EnableIPv4: true,
+    EnableIPv6: false,
+    IPAM: { Driver: 'default', Options: null, Config: [] },
+    Internal: false,
+    Attachable: false,
+    Ingress: false,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: {},
+    Options: {},
+    Labels: {},
+  };
+}
+
+export interface NodeView {
+  readonly leaderId: string | undefined;
+  reachability(nodeId: string): 'unknown' | 'reachable' | 'unreachable';
+  readonly tls: {
+    readonly trustRoot: string;
+    readonly subject: string;
+    readonly publicKey: string;
+  };
+}
+
+export function nodeToApi(node: Node, cluster: NodeView): object {
+  const { description, status } = node;
+  const isLeader = node.id === cluster.leaderId;
+  return {
+    ...metaOf(node),
+    Spec: { Labels: {}, ...node.spec },
+    Description: {
+      Hostname: description?.hostname ?? '',
+      Platform: {
+        Architecture: description?.platform.architecture ?? '',
+        OS: description?.platform.os ?? '',
+      },
+      Resources: {
+        NanoCPUs: description?.resources.nanoCpus ?? 0,
+        MemoryBytes: description?.resources.memoryBytes ?? 0,
+      },
+      Engine: {
+        EngineVersion: description?.engine.version ?? '',
+        Labels: description?.engine.labels ?? {},
+        Plugins:
+          description?.engine.plugins.map(({ type, name }) => ({ Type: type, Name: name })) ?? [],
+      },
+      TLSInfo: tlsToApi(cluster.tls),
+    },
+    Status: {
+      State: status.state,
+      Message: status.message,
+      Addr: status.address.replace(/:\d+$/, ''),
+    },
+    ...(node.manager
+      ? {
+          ManagerStatus: {
+            ...(isLeader ? { Leader: true } : {}),
+            Reachability: cluster.reachability(node.id),
+            Addr: node.manager.address,
+          },
+        }
+      : {}),
+  };
+}
+
+export function tlsToApi(tls: NodeView['tls']): object {
+  return {
+    TrustRoot: tls.trustRoot,
+    CertIssuerSubject: tls.subject,
+    CertIssuerPublicKey: tls.publicKey,
+  };
+}
+
+/** Without join tokens; GET /swarm adds them. */
+export function clusterToApi(cluster: Cluster, tls: NodeView['tls']): object {
+  return {
+    ...metaOf(cluster),
+    Spec: { ...cluster.spec, TaskDefaults: {} },
+    TLSInfo: tlsToApi(tls),
+    RootRotationInProgress: false,
+    DefaultAddrPool: cluster.addressPools,
+    SubnetSize: cluster.subnetSize,
+    DataPathPort: cluster.dataPathPort,
+  };
+}
+
+export function secretToApi(secret: Secret): object {
+  return { ...metaOf(secret), Spec: { Labels: {}, ...secret.spec } };
+}
+
+/** Config payloads can be read, unlike those of secrets. */
+export function configToApi(config: Config, data: string): object {
+  return { ...metaOf(config), Spec: { Labels: {}, ...config.spec, Data: data } };
+}
+
+/** Tasks in the order in which people read them: by slot, newest first. */
+export function compareTasks(a: Task, b: Task): number {
+  return (
+    a.slot - b.slot ||
+    b.createdAt - a.createdAt ||
+    TASK_STATE[b.status.state] - TASK_STATE[a.status.state]
+  );
+}

@@ -1,0 +1,57 @@
+// The `filters` query of list endpoints: both of Docker's forms, unknown keys refused, values of one
+// key OR-ed, keys AND-ed.
+import { SwarmError } from '../base/index.ts';
+
+export type Filters = ReadonlyMap<string, readonly string[]>;
+
+/** Raises `invalid` for broken JSON and for keys that are not in `allowed`. */
+export function parseFilters(text: string | null, allowed: readonly string[]): Filters {
+  if (text === null || text === '') return new Map();
+  const filters = new Map<string, readonly string[]>();
+  for (const [key, value] of Object.entries(parseObject(text))) {
+    if (!allowed.includes(key)) {
+      throw new SwarmError('invalid', `invalid filter '${key}': use ${allowed.join(', ')}`);
+    }
+    filters.set(key, valuesOf(key, value));
+  }
+  return filters;
+}
+
+function parseObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new SwarmError('invalid', `filters must be a JSON object, not ${JSON.stringify(text)}`);
+}
+
+/** {"k":{"v":true}} since 1.22, {"k":["v"]} before. */
+function valuesOf(key: string, value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value.map(String);
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value).flatMap(([name, on]) => (on === false ? [] : [name]));
+  }
+  throw new SwarmError('invalid', `filter '${key}' must be a list or an object`);
+}
+
+/** True when the key is absent, or one of its values passes. */
+export function passes(filters: Filters, key: string, test: (value: string) => boolean): boolean {
+  const values = filters.get(key);
+  return values === undefined || values.length === 0 || values.some(test);
+}
+
+/** Every value (`k` or `k=v`) of a label filter must hold. */
+export function passesLabels(
+  filters: Filters,
+  key: string,
+  labels: Readonly<Record<string, string>> | undefined,
+): boolean {
+  return (filters.get(key) ?? []).every((wish) => {
+    const at = wish.indexOf('=');
+    const name = at < 0 ? wish : wish.slice(0, at);
+    if (labels === undefined || !Object.hasOwn(labels, name)) return false;
+    return at < 0 || labels[name] === wish.slice(at + 1);
+  });
+}

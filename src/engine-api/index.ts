@@ -1,0 +1,18 @@
+// Docker's Engine API over HTTP.
+export type {
+  ClusterState,
+  EngineBackend,
+  EngineFacts,
+  ImageBackend,
+  ImageProgress,
+  ImageSummary,
+  InitRequest,
+  JoinRequest,
+  LogLine,
+  LogQuery,
+  ManagerBackend,
+  VolumeBackend,
+  VolumeInfo,
+} from './backend.ts';
+export { EngineApiServer } from './server.ts';
+export { API_VERSION } from './version.ts';

@@ -1,0 +1,40 @@
+// What several routes ask of the backend, with Docker's wording when the answer is no.
+import { SwarmError } from '../../base/index.ts';
+import type { ClusterState, ManagerBackend } from '../backend.ts';
+import type { Request } from '../router.ts';
+
+/** Raises `unavailable` (503) when this node is in no cluster or is a worker. */
+export function manager(request: Request): { cluster: ClusterState; manager: ManagerBackend } {
+  const cluster = request.backend.cluster();
+  if (cluster === undefined) {
+    throw new SwarmError(
+      'unavailable',
+      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+    );
+  }
+  if (cluster.manager === undefined) {
+    throw new SwarmError(
+      'unavailable',
+      "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
+    );
+  }
+  return { cluster, manager: cluster.manager };
+}
+
+/** The `version` that updates must name; raises `invalid`. */
+export function versionOf(request: Request): number {
+  const text = request.query.get('version') ?? '';
+  if (!/^\d+$/.test(text)) {
+    throw new SwarmError(
+      'invalid',
+      `invalid version '${text}': the object's Version.Index is required`,
+    );
+  }
+  return Number(text);
+}
+
+/** Docker's flags: anything but absent, empty, 0 or false. */
+export function flag(request: Request, name: string): boolean {
+  const value = request.query.get(name);
+  return value !== null && !['', '0', 'false', 'False', 'no', 'none'].includes(value);
+}

@@ -1,0 +1,21 @@
+// All routes of the Engine API.
+import type { Route } from '../router.ts';
+import { imageRoutes } from './images.ts';
+import { logRoutes } from './logs.ts';
+import { networkRoutes } from './networks.ts';
+import { nodeRoutes } from './nodes.ts';
+import { payloadRoutes } from './payloads.ts';
+import { serviceRoutes } from './services.ts';
+import { swarmRoutes } from './swarm.ts';
+import { systemRoutes } from './system.ts';
+
+export const ROUTES: readonly Route[] = [
+  ...systemRoutes,
+  ...swarmRoutes,
+  ...nodeRoutes,
+  ...logRoutes,
+  ...serviceRoutes,
+  ...networkRoutes,
+  ...payloadRoutes,
+  ...imageRoutes,
+];

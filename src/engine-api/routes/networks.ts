@@ -1,0 +1,77 @@
+// /networks: the cluster's networks beside the predefined ones of this machine.
+import { SwarmError } from '../../base/index.ts';
+import { find } from '../../manager/index.ts';
+import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../model/index.ts';
+import { networkToApi, predefinedNetworkToApi } from '../convert/objects.ts';
+import { parseNetworkSpec } from '../convert/parse.ts';
+import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
+import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
+import { manager } from './context.ts';
+
+export const networkRoutes: readonly Route[] = [
+  { method: 'GET', pattern: '/networks', handler: list },
+  { method: 'POST', pattern: '/networks/create', handler: create },
+  { method: 'GET', pattern: '/networks/{id}', handler: inspect },
+  { method: 'DELETE', pattern: '/networks/{id}', handler: remove },
+];
+
+const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
+
+function list(request: Request): Reply {
+  const filters = parseFilters(request.query.get('filters'), FILTERS);
+  const view = request.backend.cluster()?.manager?.view;
+  const swarm = [...(view?.all('network') ?? [])].filter((network) => matches(network, filters));
+  const local = PREDEFINED_NETWORKS.filter((name) => localMatches(name, filters));
+  return ok([...local.map(predefinedNetworkToApi), ...swarm.map(networkToApi)]);
+}
+
+function matches(network: Network, filters: Filters): boolean {
+  return (
+    passes(filters, 'id', (id) => network.id.startsWith(id)) &&
+    passes(filters, 'name', (name) => network.spec.Name.includes(name)) &&
+    passes(filters, 'driver', (driver) => driver === network.spec.Driver) &&
+    passes(filters, 'scope', (scope) => scope === 'swarm') &&
+    passes(filters, 'type', (type) => type === 'custom') &&
+    passesLabels(filters, 'label', network.spec.Labels)
+  );
+}
+
+function localMatches(name: string, filters: Filters): boolean {
+  return (
+    passes(filters, 'id', (id) => name.startsWith(id)) &&
+    passes(filters, 'name', (wanted) => name.includes(wanted)) &&
+    passes(filters, 'driver', (driver) => driver === (name === 'none' ? 'null' : name)) &&
+    passes(filters, 'scope', (scope) => scope === 'local') &&
+    passes(filters, 'type', (type) => type === 'builtin') &&
+    passesLabels(filters, 'label', {})
+  );
+}
+
+function inspect(request: Request): Reply {
+  const id = request.params['id'] ?? '';
+  // `--network host` of a service asks with scope=swarm for networks that are everywhere.
+  if (isPredefinedNetwork(id)) return ok(predefinedNetworkToApi(id));
+  const view = request.backend.cluster()?.manager?.view;
+  if (view === undefined) throw new SwarmError('notFound', `network ${id} not found`);
+  return ok(networkToApi(find(view, 'network', id)));
+}
+
+async function create(request: Request): Promise<Reply> {
+  const body = await request.json();
+  const driver = body['Driver'];
+  if (driver === 'bridge' || driver === undefined || driver === '') {
+    throw new SwarmError(
+      'unimplemented',
+      'networks of this machine alone are not available in this release: use --driver overlay',
+    );
+  }
+  const { manager: backend } = manager(request);
+  const { id } = await backend.call('network.create', { spec: parseNetworkSpec(body) });
+  return created({ Id: id, Warning: '' });
+}
+
+async function remove(request: Request): Promise<Reply> {
+  const { manager: backend } = manager(request);
+  await backend.call('network.remove', { id: request.params['id'] ?? '' });
+  return empty(204);
+}

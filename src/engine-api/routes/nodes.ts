@@ -1,0 +1,70 @@
+// /nodes: list, inspect, update, remove.
+import { find } from '../../manager/index.ts';
+import type { Node } from '../../model/index.ts';
+import { nodeToApi, type NodeView } from '../convert/objects.ts';
+import { parseNodeSpec } from '../convert/parse.ts';
+import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
+import { empty, ok, type Reply, type Request, type Route } from '../router.ts';
+import { flag, manager, versionOf } from './context.ts';
+
+export const nodeRoutes: readonly Route[] = [
+  { method: 'GET', pattern: '/nodes', handler: list },
+  { method: 'GET', pattern: '/nodes/{id}', handler: inspect },
+  { method: 'DELETE', pattern: '/nodes/{id}', handler: remove },
+  { method: 'POST', pattern: '/nodes/{id}/update', handler: update },
+];
+
+const FILTERS = ['id', 'name', 'label', 'node.label', 'role', 'membership'];
+
+function nodeView(request: Request): NodeView {
+  const { cluster, manager: backend } = manager(request);
+  return {
+    leaderId: backend.leaderId,
+    reachability: (nodeId) => backend.reachability(nodeId),
+    tls: cluster.tls,
+  };
+}
+
+function list(request: Request): Reply {
+  const { view } = manager(request).manager;
+  const filters = parseFilters(request.query.get('filters'), FILTERS);
+  const nodes = [...view.all('node')].filter((node) => matches(node, filters));
+  const cluster = nodeView(request);
+  return ok(nodes.map((node) => nodeToApi(node, cluster)));
+}
+
+function matches(node: Node, filters: Filters): boolean {
+  return (
+    passes(filters, 'id', (id) => node.id.startsWith(id)) &&
+    passes(filters, 'name', (name) => (node.description?.hostname ?? '').startsWith(name)) &&
+    passes(filters, 'role', (role) => node.role === role) &&
+    passes(filters, 'membership', (membership) => membership === 'accepted') &&
+    passesLabels(filters, 'node.label', node.spec.Labels) &&
+    passesLabels(filters, 'label', node.description?.engine.labels)
+  );
+}
+
+function inspect(request: Request): Reply {
+  const { view } = manager(request).manager;
+  return ok(nodeToApi(find(view, 'node', request.params['id'] ?? ''), nodeView(request)));
+}
+
+async function update(request: Request): Promise<Reply> {
+  const { manager: backend } = manager(request);
+  const spec = parseNodeSpec(await request.json());
+  await backend.call('node.update', {
+    id: request.params['id'] ?? '',
+    version: versionOf(request),
+    spec,
+  });
+  return empty();
+}
+
+async function remove(request: Request): Promise<Reply> {
+  const { manager: backend } = manager(request);
+  await backend.call('node.remove', {
+    id: request.params['id'] ?? '',
+    force: flag(request, 'force'),
+  });
+  return empty();
+}

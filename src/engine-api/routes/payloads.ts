@@ -1,0 +1,79 @@
+// /secrets and /configs. Payloads of secrets are never given back; those of configs are.
+import { find } from '../../manager/index.ts';
+import type { Config, Secret } from '../../model/index.ts';
+import type { ManagerBackend } from '../backend.ts';
+import { configToApi, secretToApi } from '../convert/objects.ts';
+import { parseSecretSpec } from '../convert/parse.ts';
+import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
+import { created, empty, ok, type Handler, type Route } from '../router.ts';
+import { manager, versionOf } from './context.ts';
+
+type Kind = 'secret' | 'config';
+
+const FILTERS = ['id', 'name', 'names', 'label'];
+
+export const payloadRoutes: readonly Route[] = (['secret', 'config'] as const).flatMap((kind) => [
+  { method: 'GET', pattern: `/${kind}s`, handler: list(kind) },
+  { method: 'POST', pattern: `/${kind}s/create`, handler: create(kind) },
+  { method: 'GET', pattern: `/${kind}s/{id}`, handler: inspect(kind) },
+  { method: 'DELETE', pattern: `/${kind}s/{id}`, handler: remove(kind) },
+  { method: 'POST', pattern: `/${kind}s/{id}/update`, handler: update(kind) },
+]);
+
+function toApi(backend: ManagerBackend, kind: Kind, object: Secret | Config): object {
+  if (kind === 'secret') return secretToApi(object);
+  return configToApi(object, backend.view.get('payload', object.id)?.data ?? '');
+}
+
+function list(kind: Kind): Handler {
+  return (request) => {
+    const { manager: backend } = manager(request);
+    const filters = parseFilters(request.query.get('filters'), FILTERS);
+    const objects = [...backend.view.all(kind)].filter((object) => matches(object, filters));
+    objects.sort((a, b) => (a.spec.Name < b.spec.Name ? -1 : 1));
+    return ok(objects.map((object) => toApi(backend, kind, object)));
+  };
+}
+
+function matches(object: Secret | Config, filters: Filters): boolean {
+  return (
+    passes(filters, 'id', (id) => object.id.startsWith(id)) &&
+    passes(filters, 'name', (name) => object.spec.Name.startsWith(name)) &&
+    passes(filters, 'names', (name) => object.spec.Name === name) &&
+    passesLabels(filters, 'label', object.spec.Labels)
+  );
+}
+
+function create(kind: Kind): Handler {
+  return async (request) => {
+    const { manager: backend } = manager(request);
+    const spec = parseSecretSpec(await request.json());
+    const { id } = await backend.call(`${kind}.create`, { spec });
+    return created({ ID: id });
+  };
+}
+
+function inspect(kind: Kind): Handler {
+  return (request) => {
+    const { manager: backend } = manager(request);
+    return ok(toApi(backend, kind, find(backend.view, kind, request.params['id'] ?? '')));
+  };
+}
+
+function update(kind: Kind): Handler {
+  return async (request) => {
+    const { manager: backend } = manager(request);
+    const spec = parseSecretSpec(await request.json());
+    const id = request.params['id'] ?? '';
+    await backend.call(`${kind}.update`, { id, version: versionOf(request), spec });
+    return empty();
+  };
+}
+
+function remove(kind: Kind): Handler {
+  return async (request) => {
+    const { manager: backend } = manager(request);
+    await backend.call(`${kind}.remove`, { id: request.params['id'] ?? '' });
+    return empty(204);
+  };
+}

@@ -1,0 +1,168 @@
+// /services and /tasks: list, inspect, create, update, remove.
+import { SwarmError } from '../../base/index.ts';
+import { find, type StoreView } from '../../manager/index.ts';
+import { TASK_STATE, desiredAlive, type Service, type Task } from '../../model/index.ts';
+import {
+  compareTasks,
+  serviceStatus,
+  serviceToApi,
+  taskToApi,
+  withSpecDefaults,
+} from '../convert/objects.ts';
+import { parseServiceSpec } from '../convert/parse.ts';
+import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
+import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
+import { flag, manager, versionOf } from './context.ts';
+
+export const serviceRoutes: readonly Route[] = [
+  { method: 'GET', pattern: '/services', handler: list },
+  { method: 'POST', pattern: '/services/create', handler: create },
+  { method: 'GET', pattern: '/services/{id}', handler: inspect },
+  { method: 'DELETE', pattern: '/services/{id}', handler: remove },
+  { method: 'POST', pattern: '/services/{id}/update', handler: update },
+  { method: 'GET', pattern: '/tasks', handler: listTasks },
+  { method: 'GET', pattern: '/tasks/{id}', handler: inspectTask },
+];
+
+const SERVICE_FILTERS = ['id', 'name', 'label', 'mode', 'runtime'];
+const TASK_FILTERS = [
+  'id',
+  'name',
+  'service',
+  'node',
+  'label',
+  'desired-state',
+  'runtime',
+  '_up-to-date',
+];
+
+function list(request: Request): Reply {
+  const { view } = manager(request).manager;
+  const filters = parseFilters(request.query.get('filters'), SERVICE_FILTERS);
+  const services = [...view.all('service')].filter((service) => matches(service, filters));
+  services.sort((a, b) => (a.spec.Name < b.spec.Name ? -1 : 1));
+  const withStatus = flag(request, 'status');
+  return ok(
+    services.map((service) =>
+      withStatus
+        ? { ...serviceToApi(service), ServiceStatus: serviceStatus(view, service) }
+        : serviceToApi(service),
+    ),
+  );
+}
+
+function matches(service: Service, filters: Filters): boolean {
+  const mode = service.spec.Mode.Global ? 'global' : 'replicated';
+  return (
+    passes(filters, 'id', (id) => service.id.startsWith(id)) &&
+    passes(filters, 'name', (name) => service.spec.Name.startsWith(name)) &&
+    passes(filters, 'mode', (wanted) => wanted === mode) &&
+    passes(filters, 'runtime', (runtime) => runtime === 'container') &&
+    passesLabels(filters, 'label', service.spec.Labels)
+  );
+}
+
+function inspect(request: Request): Reply {
+  const { view } = manager(request).manager;
+  const service = find(view, 'service', request.params['id'] ?? '');
+  return ok(serviceToApi(flag(request, 'insertDefaults') ? withSpecDefaults(service) : service));
+}
+
+async function create(request: Request): Promise<Reply> {
+  const { manager: backend } = manager(request);
+  const spec = parseServiceSpec(await request.json());
+  const registryAuth = authOf(request);
+  const { id, warnings } = await backend.call('service.create', { spec, registryAuth });
+  return created({ ID: id, ...(warnings.length > 0 ? { Warnings: warnings } : {}) });
+}
+
+async function update(request: Request): Promise<Reply> {
+  const { manager: backend } = manager(request);
+  const service = find(backend.view, 'service', request.params['id'] ?? '');
+  const rollback = request.query.get('rollback');
+  if (rollback !== null && rollback !== '' && rollback !== 'previous') {
+    throw new SwarmError('invalid', `unrecognized rollback option ${rollback}: use previous`);
+  }
+  const body = await request.json();
+  const replicas = service.spec.Mode.Replicated?.Replicas;
+  const from = request.query.get('registryAuthFrom');
+  const { warnings } = await backend.call('service.update', {
+    id: service.id,
+    version: versionOf(request),
+    spec: rollback === 'previous' ? service.spec : parseServiceSpec(body, replicas),
+    registryAuth: authOf(request),
+    registryAuthFrom: from === 'previous-spec' ? 'previous-spec' : 'spec',
+    rollback: rollback === 'previous',
+  });
+  return ok({ Warnings: warnings.length > 0 ? warnings : null });
+}
+
+/** "e30=" is how clients encode that they have no credentials. */
+function authOf(request: Request): string | undefined {
+  const header = request.header('x-registry-auth');
+  return header === undefined || header === '' || header === 'e30=' ? undefined : header;
+}
+
+async function remove(request: Request): Promise<Reply> {
+  const { manager: backend } = manager(request);
+  await backend.call('service.remove', { id: request.params['id'] ?? '' });
+  return empty();
+}
+
+function listTasks(request: Request): Reply {
+  const { view } = manager(request).manager;
+  const filters = parseFilters(request.query.get('filters'), TASK_FILTERS);
+  const tasks = candidates(view, filters).filter((task) => taskMatches(view, task, filters));
+  return ok(tasks.sort(compareTasks).map((task) => taskToApi(view, task)));
+}
+
+/** A filter on a service (id or name) leaves only its tasks to be looked at. */
+function candidates(view: StoreView, filters: Filters): Task[] {
+  const services = filters.get('service') ?? [];
+  if (services.length === 0) return [...view.all('task')];
+  return services.flatMap((reference) => [
+    ...view.tasksOfService(find(view, 'service', reference).id),
+  ]);
+}
+
+function taskMatches(view: StoreView, task: Task, filters: Filters): boolean {
+  const nodes = filters.get('node')?.map((reference) => nodeIdOf(view, reference));
+  const upToDate = (): boolean => {
+    const service = view.get('service', task.serviceId);
+    return task.revisionId === service?.revisionId && desiredAlive(task);
+  };
+  return (
+    (nodes === undefined || nodes.includes(task.nodeId ?? '')) &&
+    passes(filters, 'id', (id) => task.id.startsWith(id)) &&
+    passes(filters, 'name', (name) => taskNameOf(view, task).startsWith(name)) &&
+    passes(filters, 'desired-state', (wanted) => desiredMatches(task, wanted)) &&
+    passes(filters, '_up-to-date', (wanted) => wanted !== 'true' || upToDate()) &&
+    passesLabels(filters, 'label', view.get('revision', task.revisionId)?.spec.Labels)
+  );
+}
+
+/** "running" and "accepted" in Docker's filter are states, anything else is refused. */
+function desiredMatches(task: Task, wanted: string): boolean {
+  if (!Object.hasOwn(TASK_STATE, wanted.toLowerCase())) {
+    throw new SwarmError(
+      'invalid',
+      `invalid desired-state ${JSON.stringify(wanted)}: use running, shutdown or accepted`,
+    );
+  }
+  return task.desiredState === wanted.toLowerCase();
+}
+
+function nodeIdOf(view: StoreView, reference: string): string {
+  for (const node of view.all('node')) if (node.description?.hostname === reference) return node.id;
+  return find(view, 'node', reference).id;
+}
+
+function taskNameOf(view: StoreView, task: Task): string {
+  const name = view.get('revision', task.revisionId)?.spec.Name ?? '';
+  return `${name}.${task.slot > 0 ? task.slot : (task.nodeId ?? '')}`;
+}
+
+function inspectTask(request: Request): Reply {
+  const { view } = manager(request).manager;
+  return ok(taskToApi(view, find(view, 'task', request.params['id'] ?? '')));
+}

@@ -1,0 +1,157 @@
+// The HTTP server of the Engine API, on unix sockets: versions, errors as {"message"}, Docker's
+// headers. Streaming routes write their responses themselves, so all of Node's time limits are off.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { chmod, unlink } from 'node:fs/promises';
+import { SwarmError, messageOf, type Logger } from '../base/index.ts';
+import type { EngineBackend } from './backend.ts';
+import { Router, type Reply, type Request } from './router.ts';
+import { ROUTES } from './routes/index.ts';
+import { API_VERSION, splitVersion } from './version.ts';
+
+/** Bodies are specs; images are streamed and not counted. */
+const BODY_BYTES_MAX = 8 * 1024 * 1024;
+
+export class EngineApiServer {
+  readonly #backend: EngineBackend;
+  readonly #logger: Logger;
+  readonly #router = new Router(ROUTES);
+  readonly #servers: Server[] = [];
+
+  constructor(backend: EngineBackend, logger: Logger) {
+    this.#backend = backend;
+    this.#logger = logger;
+  }
+
+  /** Listens on a unix socket of mode 0660; a left-over socket file is replaced. */
+  async listen(path: string): Promise<void> {
+    await unlink(path).catch(() => {});
+    const server = createServer(
+      { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 },
+      (request, response) => {
+        void this.#serve(request, response);
+      },
+    );
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, () => resolve());
+    });
+    await chmod(path, 0o660);
+    this.#servers.push(server);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#servers.map(
+        (server) =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve());
+            server.closeAllConnections();
+          }),
+      ),
+    );
+  }
+
+  async #serve(raw: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#setHeaders(response);
+    try {
+      const reply = await this.#route(raw, response);
+      if (reply !== 'handled') send(response, reply, raw.method === 'HEAD');
+    } catch (error) {
+      this.#sendError(raw, response, error);
+    }
+  }
+
+  async #route(raw: IncomingMessage, response: ServerResponse): Promise<Reply> {
+    const url = new URL(raw.url ?? '/', 'http://localhost');
+    const { path, version } = splitVersion(url.pathname);
+    const method = raw.method ?? 'GET';
+    const found = this.#router.find(method, path);
+    if (found === undefined) throw new SwarmError('notFound', 'page not found');
+    const request: Request = {
+      method,
+      path,
+      version,
+      query: url.searchParams,
+      params: found.params,
+      raw,
+      backend: this.#backend,
+      json: () => readJson(raw),
+      header: (name) => {
+        const value = raw.headers[name];
+        return Array.isArray(value) ? value[0] : value;
+      },
+    };
+    return found.handler(request, response);
+  }
+
+  #setHeaders(response: ServerResponse): void {
+    response.setHeader('Server', `Docker/${this.#backend.facts.version} (linux)`);
+    response.setHeader('Api-Version', API_VERSION);
+    response.setHeader('Ostype', 'linux');
+    response.setHeader('Docker-Experimental', 'false');
+  }
+
+  #sendError(raw: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const known = error instanceof SwarmError;
+    if (!known) {
+      const stack = error instanceof Error ? error.stack : undefined;
+      this.#logger.error(
+        { method: raw.method, url: raw.url, error: messageOf(error), stack },
+        'request failed',
+      );
+    }
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    send(
+      response,
+      { status: known ? error.httpStatus : 500, body: { message: messageOf(error) } },
+      false,
+    );
+  }
+}
+
+function send(response: ServerResponse, reply: Exclude<Reply, 'handled'>, head: boolean): void {
+  for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
+  if (reply.body === undefined) {
+    response.writeHead(reply.status, { 'Content-Length': '0' });
+    response.end();
+    return;
+  }
+  const text = typeof reply.body === 'string' ? reply.body : `${JSON.stringify(reply.body)}\n`;
+  if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json');
+  response.writeHead(reply.status, { 'Content-Length': Buffer.byteLength(text) });
+  response.end(head ? undefined : text);
+}
+
+async function readJson(raw: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of raw as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_BYTES_MAX) {
+      throw new SwarmError('invalid', `the request body is larger than ${BODY_BYTES_MAX} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  if (size === 0) return {};
+  const type = raw.headers['content-type'] ?? '';
+  if (type !== '' && !/^application\/json\b/.test(type)) {
+    throw new SwarmError(
+      'invalid',
+      `unsupported Content-Type header (${type}): must be 'application/json'`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (error) {
+    throw new SwarmError('invalid', `invalid JSON: ${messageOf(error)}`);
+  }
+  if (value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new SwarmError('invalid', 'the request body must be a JSON object');
+  }
+  return value as Record<string, unknown>;
+}
