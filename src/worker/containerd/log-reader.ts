@@ -34,10 +34,14 @@ export interface LogSource {
 const READ_BYTES = 64 * 1024;
 /** A record is at most 16 KiB escaped; a longer line is no record. */
 const MAX_LINE_BYTES = 256 * 1024;
+/** Lines kept beyond the wanted ones before the oldest are thrown away together. */
+const SPARE_LINES = 100;
 const POLL_MS = 100;
 /** How often following asks whether the container is finished. */
 const FINISHED_CHECK_MS = 1_000;
 const MAX_FILES = 1000;
+/** A rotation renames one file after the other: one name is missing for a moment. */
+const MAX_HOLES = 1;
 
 /** The lines that `options` ask for; ends at the end of the log unless it follows. */
 export async function* readTaskLogs(
@@ -78,14 +82,10 @@ async function* linesOf(
 /** All files there are, the oldest first. */
 async function openFiles(path: string): Promise<LogFile[]> {
   const files: LogFile[] = [];
-  for (let i = 0; i < MAX_FILES; i++) {
-    const file = await openFile(i === 0 ? path : `${path}.${i}`);
-    if (file === undefined) {
-      // Between the two renames of a rotation the newest file is missing for a moment.
-      if (i === 0) continue;
-      break;
-    }
-    if (files.some(({ inode }) => inode === file.inode)) await file.handle.close();
+  for (let i = 0, holes = 0; i < MAX_FILES && holes <= MAX_HOLES; i++) {
+    const file = await openFile(nameAt(path, i));
+    if (file === undefined) holes++;
+    else if (files.some(({ inode }) => inode === file.inode)) await file.handle.close();
     else files.push(file);
   }
   return files.toReversed();
@@ -135,10 +135,10 @@ async function lastLines(
     for await (const line of readToEnd(file)) {
       if (!fits(line, options)) continue;
       lines.push(line);
-      if (lines.length > count * 2 + 100) lines.splice(0, lines.length - count);
+      if (lines.length > count * 2 + SPARE_LINES) lines.splice(0, lines.length - count);
     }
-    kept = [...lines, ...kept].slice(-count || Number.MAX_SAFE_INTEGER);
-    if (count === 0) kept = [];
+    const all = [...lines, ...kept];
+    kept = all.slice(Math.max(0, all.length - count));
   }
   return kept;
 }
@@ -181,21 +181,38 @@ async function* followed(
   }
 }
 
-/** The file that was begun after `current`, if there is one. */
+/** The file that was begun after `current`, if there is one (and no rotation is under way). */
 async function nextFile(path: string, current: LogFile | undefined): Promise<LogFile | undefined> {
   const newest = await inodeOf(path);
   if (newest === undefined || newest === current?.inode) return undefined;
   if (current === undefined) return openFile(path);
-  // Find where ours is now: the one after it is the next younger.
-  for (let i = 1; i < MAX_FILES; i++) {
-    const inode = await inodeOf(`${path}.${i}`);
-    if (inode === undefined) break;
-    if (inode === current.inode) return openFile(i === 1 ? path : `${path}.${i - 1}`);
+  const place = await placeOf(path, current.inode);
+  if (place !== undefined) {
+    const next = await openFile(nameAt(path, place - 1));
+    // The oldest is renamed first: if ours is still there, what was opened is its follower.
+    if ((await inodeOf(nameAt(path, place))) === current.inode) return next;
+    await next?.handle.close();
+    return undefined;
   }
-  // Ours was rotated out altogether: go on with the oldest that is left.
+  // Not to be seen in the middle of a rotation, or gone for good: then no name is left.
+  if ((await current.handle.stat()).nlink > 0) return undefined;
   const [oldest, ...others] = await openFiles(path);
   await Promise.all(others.map(({ handle }) => handle.close()));
   return oldest;
+}
+
+/** The number in the file's name now. */
+async function placeOf(path: string, inode: number): Promise<number | undefined> {
+  for (let i = 1, holes = 0; i < MAX_FILES && holes <= MAX_HOLES; i++) {
+    const found = await inodeOf(nameAt(path, i));
+    if (found === inode) return i;
+    if (found === undefined) holes++;
+  }
+  return undefined;
+}
+
+function nameAt(path: string, place: number): string {
+  return place === 0 ? path : `${path}.${place}`;
 }
 
 async function inodeOf(path: string): Promise<number | undefined> {

@@ -44,8 +44,8 @@ export function resolveUser(
           .filter(([, , , members = '']) => members.split(',').includes(name))
           .map(([, , id]) => Number(id));
   const further = [...memberships, ...groups.map((each) => groupId(each, groupEntries))];
-  const additionalGids = [...new Set(further)].filter((id) => id !== gid);
-  return { uid, gid, ...(additionalGids.length > 0 ? { additionalGids } : {}) };
+  // The primary group is among the others too, so that a process can't shed it (CVE-2022-36109).
+  return { uid, gid, additionalGids: [...new Set([gid, ...further])] };
 }
 
 function groupId(text: string, entries: readonly string[][]): number {

@@ -119,12 +119,14 @@ async function feed(
   stream: AsyncIterable<Uint8Array>,
   tar: ReturnType<typeof extract>,
 ): Promise<void> {
+  let wake = (): void => undefined;
+  tar.on('drain', () => wake());
+  tar.on('close', () => wake());
   for await (const chunk of stream) {
     if (tar.destroyed) return;
     if (!tar.write(chunk)) {
       await new Promise<void>((resolve) => {
-        tar.once('drain', resolve);
-        tar.once('close', resolve);
+        wake = resolve;
       });
     }
   }
