@@ -214,7 +214,7 @@ export class OverlayEngine {
     if (state === undefined) return;
     const { clock, instance, ownPorts } = this.#options;
     this.#failures.clear();
-    const gone = this.#removed.observe(
+    const { gone, changed } = this.#removed.observe(
       (this.#seen ?? state).endpoints,
       state.endpoints,
       clock.now(),
@@ -243,7 +243,7 @@ export class OverlayEngine {
     await this.#forgetConnections(gone);
     await this.#removeNamespaces(sandboxes);
     this.#options.publish(state, this.#views);
-    if (gone.size > 0) this.#options.changed();
+    if (changed) this.#options.changed();
   }
 
   async #viewsOf(state: OverlayState): Promise<ReadonlyMap<string, NetworkView>> {

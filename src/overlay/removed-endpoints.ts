@@ -6,6 +6,13 @@ import type { SavedRemoval } from './state-file.ts';
 
 type Endpoints = ReadonlyMap<string, TaskEndpointAssignment>;
 
+export interface ObservedRemovals {
+  /** Addresses by network. */
+  readonly gone: ReadonlyMap<string, readonly string[]>;
+  /** What is remembered is not what it was: it belongs on disk. */
+  readonly changed: boolean;
+}
+
 export class RemovedEndpoints {
   readonly #networks = new Map<string, Map<string, number>>();
 
@@ -13,17 +20,24 @@ export class RemovedEndpoints {
     for (const { networkId, address, until } of saved) this.#of(networkId).set(address, until);
   }
 
-  /** Takes the step from one set of endpoints to the next; returns what went away just now. */
-  observe(before: Endpoints, after: Endpoints, now: number): Map<string, string[]> {
+  /**
+   * Takes the step from one set of endpoints to the next; `gone` went away just now. An address that
+   * is in use is never kept, whoever remembered it.
+   */
+  observe(before: Endpoints, after: Endpoints, now: number): ObservedRemovals {
     const gone = new Map<string, string[]>();
-    if (before === after) return gone;
     const used = new Map<string, Set<string>>();
+    let changed = false;
     for (const { networkId, addresses } of after.values()) {
       const set = used.get(networkId) ?? new Set<string>();
-      addresses.forEach((address) => set.add(address));
       used.set(networkId, set);
-      for (const address of addresses) this.#networks.get(networkId)?.delete(address);
+      const remembered = this.#networks.get(networkId);
+      for (const address of addresses) {
+        set.add(address);
+        if (remembered?.delete(address)) changed = true;
+      }
     }
+    if (before === after) return { gone, changed };
     for (const { networkId, addresses } of before.values()) {
       for (const address of addresses) {
         if (used.get(networkId)?.has(address)) continue;
@@ -33,7 +47,7 @@ export class RemovedEndpoints {
         else gone.set(networkId, [address]);
       }
     }
-    return gone;
+    return { gone, changed: changed || gone.size > 0 };
   }
 
   /** Forgets what is over; returns when the next one will be, or undefined. */

@@ -121,8 +121,9 @@ class LinuxKernel implements Kernel {
     const ours = readLinks(links).filter((link) => link.name.startsWith(prefix) && link.object);
     const names = new Map(ours.map((link) => [link.index, link.name]));
     const nameOf = (index: number): string => names.get(index) ?? '';
-    const ofOurLinks = (object: KernelObject): boolean =>
-      'device' in object ? object.device !== '' : namespace !== HOST;
+    // Without a device are links, unreachable routes and rules; the last two we have in our own only.
+    const isOurs = (object: KernelObject): boolean =>
+      'device' in object ? object.device !== '' : namespace !== HOST || 'name' in object;
     return [
       ...ours.flatMap((link) => (link.object ? [link.object] : [])),
       ...readAddresses(addresses).map(({ index, address }): KernelObject => ({
@@ -134,7 +135,7 @@ class LinuxKernel implements Kernel {
       ...readNeighbours(neighbours, nameOf),
       ...readForwarding(forwarding, nameOf),
       ...readOurRules(rules),
-    ].filter(ofOurLinks);
+    ].filter(isOurs);
   }
 
   async change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]> {

@@ -1,0 +1,561 @@
+// The data plane on real kernels' namespaces: three hosts, an outside client, tasks on two networks
+// and on ingress. What docs/design/overlay.md promises is checked from inside the tasks.
+import { access } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type {
+  HostAssignment,
+  NetworkAssignment,
+  PortConfig,
+  ServiceEndpointAssignment,
+  TaskAssignment,
+  TaskEndpointAssignment,
+} from '../../src/model/index.ts';
+import type { OverlayState } from '../../src/overlay/index.ts';
+import { OverlayLab, type Peer } from './overlay-lab.ts';
+
+const HOSTS = ['h1', 'h2', 'h3'] as const;
+const CLIENT = '10.99.0.4';
+const WEB_PORT = 80;
+const PUBLISHED = 8080;
+
+interface TaskPlan {
+  readonly id: string;
+  readonly service: string;
+  readonly host: string;
+  /** Network id → address. */
+  readonly networks: Readonly<Record<string, string>>;
+}
+
+const NETWORKS: readonly NetworkAssignment[] = [
+  network('ingress', 1 << 20, '10.0.0', { ingress: true }),
+  network('front', (1 << 20) + 1, '10.0.1', {}),
+  network('back', (1 << 20) + 2, '10.0.2', { internal: true }),
+  network('other', (1 << 20) + 3, '10.0.3', {}),
+];
+
+const TASKS: readonly TaskPlan[] = [
+  plan('web1', 'web', 'h1', { ingress: '10.0.0.11', front: '10.0.1.11' }),
+  plan('web2', 'web', 'h2', { ingress: '10.0.0.12', front: '10.0.1.12', back: '10.0.2.12' }),
+  plan('cli1', 'cli', 'h1', { front: '10.0.1.21' }),
+  plan('db1', 'db', 'h1', { back: '10.0.2.31' }),
+  plan('db2', 'db', 'h2', { back: '10.0.2.32' }),
+  plan('alien1', 'alien', 'h1', { other: '10.0.3.41' }),
+  plan('alien2', 'alien', 'h2', { other: '10.0.3.42' }),
+];
+
+let lab: OverlayLab;
+const peers = new Map<string, Peer>();
+const services = new Map<string, ServiceEndpointAssignment>();
+const endpoints = new Map<string, TaskEndpointAssignment>();
+
+beforeAll(async () => {
+  lab = await OverlayLab.open();
+  for (const [index, name] of [...HOSTS, 'client'].entries()) {
+    await lab.machine(name, `10.99.0.${index + 1}`);
+  }
+  for (const host of HOSTS) await lab.startOverlay(host);
+  service('front', 'web', { vip: '10.0.1.2', aliases: ['www'] });
+  service('front', 'cli', { vip: '10.0.1.3' });
+  service('back', 'db', { mode: 'dnsrr' });
+  service('other', 'alien', { vip: '10.0.3.2', sticky: true });
+  service('ingress', 'web', {
+    ports: [port('tcp', PUBLISHED, WEB_PORT), port('udp', PUBLISHED, WEB_PORT)],
+  });
+  for (const task of TASKS) {
+    for (const [networkId, address] of Object.entries(task.networks)) {
+      endpoint(task, networkId, address);
+    }
+  }
+  await updateAll();
+  for (const task of TASKS) await attach(task);
+  peers.set('client', await lab.peer(lab.path('client')));
+  for (const host of HOSTS) peers.set(host, await lab.peer(lab.path(host)));
+}, 120_000);
+
+afterAll(async () => {
+  await lab?.close();
+});
+
+describe('virtual IP', () => {
+  it('spreads over tasks here and there, and they see who asks', async () => {
+    const answers = await askOften('cli1', '10.0.1.2', WEB_PORT, 24);
+    expect(new Set(answers)).toEqual(new Set(['web1 sees 10.0.1.21', 'web2 sees 10.0.1.21']));
+  });
+
+  it('lets a task reach itself', async () => {
+    const answers = await askOften('web1', '10.0.1.2', WEB_PORT, 24);
+    expect(new Set(answers)).toEqual(new Set(['web1 sees 10.0.1.1', 'web2 sees 10.0.1.11']));
+  });
+
+  it('carries UDP', async () => {
+    const answer = await peer('cli1').call('askUdp', { address: '10.0.1.2', port: WEB_PORT });
+    expect(answer).toMatch(/^web[12] sees 10\.0\.1\.21$/u);
+  });
+
+  it('keeps a sticky client at one task', async () => {
+    const answers = await askOften('alien1', '10.0.3.2', WEB_PORT, 12);
+    expect(new Set(answers).size).toBe(1);
+  });
+
+  it('refuses at once when there is no task', async () => {
+    endpointActive('cli1', 'front', false);
+    await updateAll();
+    await expect(ask('web1', '10.0.1.3', WEB_PORT)).rejects.toThrow('ECONNREFUSED');
+    endpointActive('cli1', 'front', true);
+    await updateAll();
+    await expect(ask('web1', '10.0.1.3', WEB_PORT)).resolves.toBe('cli1 sees 10.0.1.11');
+  });
+
+  it('says at once that an address without a task is unreachable', async () => {
+    await expect(ask('cli1', '10.0.1.99', WEB_PORT)).rejects.toThrow('EHOSTUNREACH');
+  });
+});
+
+describe('routing mesh', () => {
+  it('keeps the client address on every host', async () => {
+    for (const host of ['10.99.0.1', '10.99.0.2', '10.99.0.3']) {
+      const answers = await askOften('client', host, PUBLISHED, 16);
+      expect(new Set(answers)).toEqual(new Set([`web1 sees ${CLIENT}`, `web2 sees ${CLIENT}`]));
+    }
+  });
+
+  it('carries UDP with the client address', async () => {
+    for (const address of ['10.99.0.1', '10.99.0.2', '10.99.0.3']) {
+      const answer = await peer('client').call('askUdp', { address, port: PUBLISHED });
+      expect(answer).toMatch(/^web[12] sees 10\.99\.0\.4$/u);
+    }
+  });
+
+  it('serves one client port through all hosts at once', async () => {
+    const answers: string[] = [];
+    for (let localPort = 5000; localPort < 5015; localPort++) {
+      const held = await Promise.all(
+        ['10.99.0.1', '10.99.0.2', '10.99.0.3'].map((address) =>
+          peer('client').numbered<string>('hold', { address, port: PUBLISHED, localPort }),
+        ),
+      );
+      for (const { id, value } of held) {
+        expect(await peer('client').call('say', { connection: id })).toBe('still here');
+        answers.push(value);
+      }
+    }
+    expect(answers).toHaveLength(45);
+    expect(answers.filter((answer) => !answer.endsWith(`sees ${CLIENT}`))).toEqual([]);
+  });
+
+  it('serves the host itself', async () => {
+    for (const address of ['127.0.0.1', '10.99.0.3']) {
+      expect(await ask('h3', address, PUBLISHED)).toMatch(/^web[12] sees /u);
+    }
+  });
+
+  it('serves tasks through their own and other hosts', async () => {
+    for (const address of ['10.99.0.1', '10.99.0.2', '10.99.0.3']) {
+      expect(await ask('alien1', address, PUBLISHED)).toMatch(/^web[12] sees /u);
+    }
+  });
+
+  it('says so when another program holds the port, and serves once it is free', async () => {
+    await peer('h3').call('serve', { port: 8081, name: 'squatter' });
+    const old = services.get('ingress/web')?.ports ?? [];
+    service('ingress', 'web', { ports: [...old, port('tcp', 8081, WEB_PORT)] });
+    await updateAll();
+    expect(await lab.problems('h1')).toEqual([]);
+    expect(await lab.problems('h3')).toEqual([
+      { serviceId: 'web', message: expect.stringContaining('port 8081/tcp is held by another') },
+    ]);
+    expect(await ask('client', '10.99.0.3', 8081)).toBe(`squatter sees ${CLIENT}`);
+    expect(await ask('client', '10.99.0.1', 8081)).toMatch(/^web/u);
+    service('ingress', 'web', { ports: old });
+    await updateAll();
+    expect(await lab.problems('h3')).toEqual([]);
+  });
+
+  it('never takes the port of sshd or its own', async () => {
+    const old = services.get('ingress/web')?.ports ?? [];
+    const ports = [...old, port('tcp', 22, WEB_PORT), port('tcp', 2377, WEB_PORT)];
+    service('ingress', 'web', { ports });
+    await updateAll();
+    const messages = (await lab.problems('h1')).map(({ message }) => message);
+    expect(messages).toEqual([
+      'port 22 is not published: it is needed to reach this host',
+      'port 2377 is not published: it is needed to reach this host',
+    ]);
+    service('ingress', 'web', { ports: old });
+    await updateAll();
+  });
+
+  it('resets connections to a port without a task', async () => {
+    endpointActive('web1', 'ingress', false);
+    endpointActive('web2', 'ingress', false);
+    await updateAll();
+    await expect(ask('client', '10.99.0.2', PUBLISHED)).rejects.toThrow('ECONNREFUSED');
+    endpointActive('web1', 'ingress', true);
+    endpointActive('web2', 'ingress', true);
+    await updateAll();
+  });
+});
+
+describe('names', () => {
+  it('answers services, tasks, aliases, container names and reverse', async () => {
+    expect(await names('cli1', 'web')).toEqual(['10.0.1.2']);
+    expect(await names('cli1', 'WWW')).toEqual(['10.0.1.2']);
+    expect(await names('cli1', 'web.front')).toEqual(['10.0.1.2']);
+    expect(await names('cli1', 'tasks.web')).toEqual(['10.0.1.11', '10.0.1.12']);
+    expect(await names('cli1', 'web.1.web2')).toEqual(['10.0.1.12']);
+    expect(await names('db1', 'db')).toEqual(['10.0.2.31', '10.0.2.32']);
+    const reverse = '12.1.0.10.in-addr.arpa';
+    expect(await names('cli1', reverse, 'PTR')).toEqual(['web.1.web2.front']);
+  });
+
+  it('has no IPv6 addresses, without denying the name', async () => {
+    await expect(names('cli1', 'web', 'AAAA')).rejects.toThrow('ENODATA');
+  });
+
+  it('knows only names of the networks of the task', async () => {
+    await expect(names('db1', 'web')).rejects.toThrow('EREFUSED');
+    expect(await names('web2', 'db')).toEqual(['10.0.2.31', '10.0.2.32']);
+  });
+
+  it('leaves out tasks that are not active', async () => {
+    endpointActive('db2', 'back', false);
+    await updateAll();
+    expect(await names('db1', 'db')).toEqual(['10.0.2.31']);
+    endpointActive('db2', 'back', true);
+    await updateAll();
+  });
+});
+
+describe('isolation', () => {
+  it('keeps networks apart, here and across hosts', async () => {
+    const other: readonly [string, string][] = [
+      ['alien1', '10.0.1.21'],
+      ['alien1', '10.0.1.12'],
+      ['cli1', '10.0.3.41'],
+      ['cli1', '10.0.2.31'],
+      ['alien1', '10.0.0.11'],
+    ];
+    for (const [from, to] of other) await expect(ask(from, to, WEB_PORT)).rejects.toThrow();
+    expect(await ask('alien1', '10.0.3.42', WEB_PORT)).toBe('alien2 sees 10.0.3.41');
+  });
+
+  it('gives an internal network no way out', async () => {
+    await expect(ask('db1', '10.99.0.4', 9000)).rejects.toThrow('ENETUNREACH');
+    await peer('client').call('serve', { port: 9000, name: 'outside' });
+    await expect(ask('db1', '10.99.0.4', 9000)).rejects.toThrow('ENETUNREACH');
+    expect(await ask('cli1', '10.99.0.4', 9000)).toBe('outside sees 10.99.0.1');
+  });
+
+  it('keeps out a neighbour with a route of its own', async () => {
+    await lab.ip('client', 'route', 'add', '10.0.0.0/16', 'via', '10.99.0.1');
+    for (const to of ['10.0.1.21', '10.0.1.12', '10.0.0.11', '10.0.1.2']) {
+      await expect(ask('client', to, WEB_PORT)).rejects.toThrow('timeout');
+    }
+    await lab.ip('client', 'route', 'del', '10.0.0.0/16', 'via', '10.99.0.1');
+  }, 30_000);
+
+  it('drops forged source addresses', async () => {
+    const forged = '10.0.1.77';
+    const from = peers.get('cli1')?.namespace ?? '';
+    await lab.run(from, 'ip', 'addr', 'add', `${forged}/32`, 'dev', 'lo');
+    const packet = { address: '10.0.1.11', port: WEB_PORT };
+    await say('cli1', { ...packet, localAddress: forged }, 'forged');
+    await say('cli1', packet, 'genuine');
+    await heard('web1', 'genuine');
+    expect(await peer('web1').call('heard')).not.toContain('forged');
+    await lab.run(from, 'ip', 'addr', 'del', `${forged}/32`, 'dev', 'lo');
+  });
+
+  it('drops forged VXLAN packets from tasks and from neighbours', async () => {
+    const packet = { address: '10.99.0.2', port: 4789 };
+    const forged = (text: string): string =>
+      vxlanPacket((1 << 20) + 1, '10.0.1.21', '10.0.1.12', WEB_PORT, text);
+    for (const from of ['cli1', 'alien1', 'client']) {
+      await peer(from).call('send', { ...packet, data: forged(`forged by ${from}`) });
+    }
+    // The same packet from a host of the cluster arrives: it is well made.
+    await peer('h1').call('send', { ...packet, data: forged('sent by h1') });
+    await heard('web2', 'sent by h1');
+    const messages = await peer('web2').call<string[]>('heard');
+    expect(messages.filter((message) => message.startsWith('forged'))).toEqual([]);
+  });
+
+  it("refuses tasks tsswarm's own ports", async () => {
+    await peer('h1').call('serve', { port: 2377, name: 'manager' });
+    await expect(ask('cli1', '10.99.0.1', 2377)).rejects.toThrow('ECONNREFUSED');
+    expect(await ask('client', '10.99.0.1', 2377)).toBe(`manager sees ${CLIENT}`);
+  });
+});
+
+describe('tasks without networks of the cluster', () => {
+  it('get the local bridge with a way out, none, or the host', async () => {
+    const path = await attach(plan('lone', 'lone', 'h3', {}));
+    const addresses = await lab.run(path, 'ip', '-4', '-o', 'addr', 'show', 'dev', 'eth0');
+    expect(addresses).toContain('172.18.0.2/16');
+    expect(await ask('lone', '10.99.0.4', 9000)).toBe('outside sees 10.99.0.3');
+    const none = assignment(plan('hermit', 'hermit', 'h3', { none: '' }));
+    const hermit = await lab.attach('h3', none);
+    expect(await lab.run(hermit.path ?? '', 'ip', '-o', 'link')).not.toContain('eth0');
+    const host = assignment(plan('native', 'native', 'h3', { host: '' }));
+    expect((await lab.attach('h3', host)).path).toBeUndefined();
+  });
+
+  it('publish ports of their own on their host alone', async () => {
+    const task = assignment(plan('door', 'door', 'h3', {}));
+    const namespace = await lab.attach('h3', { ...task, hostPorts: [port('tcp', 8090, WEB_PORT)] });
+    const door = await lab.peer(namespace.path ?? '');
+    await door.program.call('serve', { port: WEB_PORT, name: 'door' });
+    expect(await ask('client', '10.99.0.3', 8090)).toBe(`door sees ${CLIENT}`);
+    expect(await ask('h3', '127.0.0.1', 8090)).toMatch(/^door sees /u);
+    await expect(ask('client', '10.99.0.1', 8090)).rejects.toThrow('ECONNREFUSED');
+    await lab.overlay('h3').call('detach', { taskId: 'door' });
+    await expect(ask('client', '10.99.0.3', 8090)).rejects.toThrow('ECONNREFUSED');
+  });
+});
+
+describe('change and failure', () => {
+  it('resets connections to a removed endpoint', async () => {
+    const { id } = await peer('cli1').numbered('hold', { address: '10.0.1.12', port: WEB_PORT });
+    const key = 'front/web2';
+    const saved = endpoints.get(key);
+    endpoints.delete(key);
+    await updateAll();
+    await expect(peer('cli1').call('say', { connection: id })).rejects.toThrow('ECONNRESET');
+    await expect(ask('cli1', '10.0.1.12', WEB_PORT)).rejects.toThrow('ECONNREFUSED');
+    if (saved) endpoints.set(key, saved);
+    await updateAll();
+    expect(await ask('cli1', '10.0.1.12', WEB_PORT)).toBe('web2 sees 10.0.1.21');
+  });
+
+  it('changes nothing when the daemon is killed and started again', async () => {
+    const address = { address: '10.99.0.3', port: PUBLISHED };
+    const mesh = await peer('client').numbered('hold', address);
+    const vip = await peer('cli1').numbered('hold', { address: '10.0.1.2', port: WEB_PORT });
+    const before = await kernelText();
+    for (const host of HOSTS) await lab.overlay(host).kill();
+    expect(await names('cli1', 'web')).toEqual(['10.0.1.2']);
+    expect(await ask('client', '10.99.0.2', PUBLISHED)).toMatch(/^web/u);
+    for (const host of HOSTS) await lab.startOverlay(host);
+    await updateAll();
+    for (const task of TASKS) await lab.attach(task.host, assignment(task));
+    expect(await kernelText()).toEqual(before);
+    expect(await peer('client').call('say', { connection: mesh.id })).toBe('still here');
+    expect(await peer('cli1').call('say', { connection: vip.id })).toBe('still here');
+    expect(await lab.problems('h1')).toEqual([]);
+  });
+
+  it('follows a task that went to another host', async () => {
+    const moved = plan('cli1b', 'cli', 'h2', { front: '10.0.1.22' });
+    endpoint(moved, 'front', '10.0.1.22');
+    await updateAll();
+    await attach(moved);
+    expect(await ask('web1', '10.0.1.22', WEB_PORT)).toBe('cli1b sees 10.0.1.11');
+    await lab.overlay('h2').call('detach', { taskId: 'cli1b' });
+    endpoints.delete('front/cli1b');
+    await updateAll();
+    await expect(access(`${lab.directory('h2')}/netns/t-cli1b`)).rejects.toThrow('ENOENT');
+  });
+
+  it('leaves nothing behind', async () => {
+    for (const host of HOSTS) {
+      await lab.overlay(host).call('removeAll');
+      const links = await lab.run(lab.path(host), 'ip', '-o', 'link');
+      expect(links.match(/^\d+: [^:@]+/gmu)).toEqual(['1: lo', expect.stringMatching(/: eth0/u)]);
+      expect(await lab.run(lab.path(host), 'nft', 'list', 'ruleset')).toBe('');
+      const routes = await lab.run(lab.path(host), 'ip', 'route');
+      expect(routes.trim()).toBe(
+        `10.99.0.0/24 dev eth0 proto kernel scope link src ${hostOf(host).address}`,
+      );
+      await expect(access(`${lab.directory(host)}/resolver.pid`)).rejects.toThrow('ENOENT');
+      await expect(access(`${lab.directory(host)}/netns`)).rejects.toThrow('ENOENT');
+    }
+    expect((await lab.leftovers()).filter((line) => line.includes('/netns/t-'))).toEqual([]);
+  });
+});
+
+function network(
+  id: string,
+  vni: number,
+  prefix: string,
+  flags: { ingress?: boolean; internal?: boolean },
+): NetworkAssignment {
+  const { ingress = false, internal = false } = flags;
+  const subnets = [{ subnet: `${prefix}.0/24`, gateway: `${prefix}.1` }];
+  return { id, name: id, vni, subnets, ingress, internal, encrypted: false };
+}
+
+function plan(
+  id: string,
+  name: string,
+  host: string,
+  networks: Readonly<Record<string, string>>,
+): TaskPlan {
+  return { id, service: name, host, networks };
+}
+
+function hostOf(host: string): HostAssignment {
+  const number = HOSTS.findIndex((name) => name === host) + 1;
+  return { nodeId: host, hostname: host, number, address: `10.99.0.${number}` };
+}
+
+function port(protocol: 'tcp' | 'udp', published: number, target: number): PortConfig {
+  return {
+    Protocol: protocol,
+    PublishedPort: published,
+    TargetPort: target,
+    PublishMode: 'ingress',
+  };
+}
+
+function service(
+  networkId: string,
+  name: string,
+  values: Partial<ServiceEndpointAssignment>,
+): void {
+  services.set(`${networkId}/${name}`, {
+    networkId,
+    serviceId: name,
+    name,
+    aliases: [],
+    mode: 'vip',
+    ports: [],
+    sticky: false,
+    ...values,
+  });
+}
+
+function endpoint(task: TaskPlan, networkId: string, address: string): void {
+  endpoints.set(`${networkId}/${task.id}`, {
+    networkId,
+    serviceId: task.service,
+    taskId: task.id,
+    name: `${task.service}.1.${task.id}`,
+    nodeId: task.host,
+    addresses: [address],
+    aliases: [],
+    active: true,
+  });
+}
+
+function endpointActive(taskId: string, networkId: string, active: boolean): void {
+  const key = `${networkId}/${taskId}`;
+  const old = endpoints.get(key);
+  if (old) endpoints.set(key, { ...old, active });
+}
+
+function assignment(task: TaskPlan): TaskAssignment {
+  return {
+    id: task.id,
+    serviceId: task.service,
+    serviceName: task.service,
+    slot: 1,
+    nodeId: task.host,
+    revisionId: 'r1',
+    desiredState: 'running',
+    networks: Object.entries(task.networks).map(([networkId, address]) => ({
+      networkId,
+      addresses: address === '' ? [] : [`${address}/24`],
+      aliases: [],
+    })),
+    hostPorts: [],
+    publishesIngress: 'ingress' in task.networks,
+  };
+}
+
+async function updateAll(): Promise<void> {
+  const state: Omit<OverlayState, 'self'> = {
+    dataPathPort: 4789,
+    networks: new Map(NETWORKS.map((entry) => [entry.id, entry])),
+    hosts: new Map(HOSTS.map((host) => [host, hostOf(host)])),
+    services: new Map(services),
+    endpoints: new Map(endpoints),
+  };
+  await Promise.all(HOSTS.map((host) => lab.update(host, { ...state, self: hostOf(host) })));
+}
+
+/** Attaches a task and starts its server; returns the path of its namespace. */
+async function attach(task: TaskPlan): Promise<string> {
+  const { path = '' } = await lab.attach(task.host, assignment(task));
+  const started = await lab.peer(path);
+  await started.program.call('serve', { port: WEB_PORT, name: task.id });
+  peers.set(task.id, started);
+  return path;
+}
+
+function peer(name: string): Peer['program'] {
+  const found = peers.get(name);
+  if (found === undefined) throw new Error(`no peer ${name}`);
+  return found.program;
+}
+
+function ask(from: string, address: string, toPort: number): Promise<string> {
+  return peer(from).call('ask', { address, port: toPort });
+}
+
+async function askOften(
+  from: string,
+  address: string,
+  toPort: number,
+  times: number,
+): Promise<string[]> {
+  const answers: string[] = [];
+  for (let i = 0; i < times; i++) answers.push(await ask(from, address, toPort));
+  return answers;
+}
+
+async function names(from: string, name: string, type = 'A'): Promise<string[]> {
+  const found = await peer(from).call<string[]>('lookUp', { name, type });
+  return found.sort();
+}
+
+function say(from: string, packet: Record<string, unknown>, text: string): Promise<unknown> {
+  return peer(from).call('send', { ...packet, data: Buffer.from(text).toString('base64') });
+}
+
+async function heard(by: string, text: string): Promise<void> {
+  await expect.poll(() => peer(by).call<string[]>('heard'), { timeout: 3_000 }).toContain(text);
+}
+
+/** Links, routes, neighbours and rules of all namespaces, for comparison. */
+async function kernelText(): Promise<string[]> {
+  const texts: string[] = [];
+  const paths = HOSTS.flatMap((host) => [
+    lab.path(host),
+    ...['ingress', 'front', 'back', 'other'].map((id) => `${lab.directory(host)}/netns/n-${id}`),
+  ]);
+  paths.push(...TASKS.map((task) => `${lab.directory(task.host)}/netns/t-${task.id}`));
+  for (const path of paths) {
+    for (const what of ['link', 'address', 'route', 'rule']) {
+      texts.push(await lab.run(path, 'ip', '-o', what));
+    }
+    // Handles show what was made anew, even where it is the same.
+    texts.push(await lab.run(path, 'nft', '-a', 'list', 'ruleset'));
+    texts.push(await lab.run(path, 'ip', 'neigh', 'show', 'nud', 'permanent'));
+  }
+  return texts;
+}
+
+/** VXLAN header, Ethernet, IPv4, UDP without checksum, text; base64. */
+function vxlanPacket(vni: number, from: string, to: string, toPort: number, text: string): string {
+  const payload = Buffer.from(text);
+  const udp = Buffer.alloc(8);
+  udp.writeUInt16BE(4000, 0);
+  udp.writeUInt16BE(toPort, 2);
+  udp.writeUInt16BE(8 + payload.length, 4);
+  const ip = Buffer.alloc(20);
+  ip.writeUInt8(0x45, 0);
+  ip.writeUInt16BE(28 + payload.length, 2);
+  ip.writeUInt8(64, 8);
+  ip.writeUInt8(17, 9);
+  Buffer.from(from.split('.').map(Number)).copy(ip, 12);
+  Buffer.from(to.split('.').map(Number)).copy(ip, 16);
+  let sum = 0;
+  for (let at = 0; at < 20; at += 2) sum += ip.readUInt16BE(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  ip.writeUInt16BE(~sum & 0xffff, 10);
+  const ethernet = Buffer.from('02420a63000202420a6300010800', 'hex');
+  const header = Buffer.alloc(8);
+  header.writeUInt8(0x08, 0);
+  header.writeUInt32BE(vni * 256, 4);
+  return Buffer.concat([header, ethernet, ip, udp, payload]).toString('base64');
+}
