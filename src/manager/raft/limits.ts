@@ -45,5 +45,3 @@ export const RECONNECT_MAX_MS = 1000;
 /** A cut link is noticed after the sum of these two. */
 export const KEEPALIVE_TIME_MS = 2000;
 export const KEEPALIVE_TIMEOUT_MS = 1500;
-/** A snapshot transfer without any progress is given up. */
-export const SNAPSHOT_STALL_MS = 30_000;

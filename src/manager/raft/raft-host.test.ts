@@ -216,8 +216,8 @@ describe('three managers', () => {
     w.crash(3);
     const leader = w.leader();
     for (let i = 0; i < 30; i++) {
-      const batch = Array.from({ length: 50 }, (_, j) => leader?.propose(`entry ${i * 50 + j}`));
-      await w.run(Promise.all(batch));
+      const texts = Array.from({ length: 50 }, (_, j) => `entry ${i * 50 + j}`);
+      await w.run(Promise.all(texts.map(async (text) => leader?.propose(text))));
     }
     await w.restart(3);
     const back = w.hosts.get(3);

@@ -37,7 +37,6 @@ export class RaftHost {
   readonly #options: ConsensusOptions;
   readonly #ports: HostPorts;
   readonly #node: RawNode;
-  readonly #recovered: Recovered;
   readonly #writer: LogWriter;
   readonly #applier: Applier;
   readonly #proposals: PendingProposals;
@@ -46,8 +45,6 @@ export class RaftHost {
   readonly #members: HostMembers;
   #applied: number;
   #isLeader = false;
-  #lead = 0;
-  #term = 0;
   #status: ConsensusStatus;
   #timer: Timer | undefined;
   #ticks = 0;
@@ -83,7 +80,6 @@ export class RaftHost {
     const { storage, snapshot } = recovered;
     this.#options = options;
     this.#ports = ports;
-    this.#recovered = recovered;
     this.#applied = snapshot?.index ?? 0;
     this.#node = new RawNode({
       id: options.self.raftId,

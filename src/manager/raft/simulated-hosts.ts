@@ -159,7 +159,7 @@ export class SimulatedHost {
     this.#machine.links.detach(this.self.raftId);
     this.host?.abandon();
     this.host = undefined;
-    for (const { reject } of this.#waiting.values()) reject(new Error('crashed'));
+    for (const waiting of this.#waiting.values()) waiting.reject(new Error('crashed'));
     this.#waiting.clear();
   }
 
