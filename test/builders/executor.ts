@@ -72,10 +72,10 @@ export async function executorBed(
         for (const taskId of await bed.executor.listTasks()) await bed.executor.removeTask(taskId);
       } finally {
         await bed.executor.shutdownRuntime();
-        const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
-        if (mounts.includes(directory)) throw new Error(`mounts remain below ${directory}`);
-        rmSync(directory, { recursive: true, force: true });
       }
+      const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+      if (mounts.includes(directory)) throw new Error(`mounts remain below ${directory}`);
+      rmSync(directory, { recursive: true, force: true });
     },
   };
   return bed;

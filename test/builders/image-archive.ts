@@ -42,12 +42,13 @@ export interface ImageArchiveOptions {
 }
 
 const BUSYBOX = '/bin/busybox';
-const APPLETS = [
-  ...['sh', 'ash', 'sleep', 'cat', 'echo', 'env', 'id', 'ls', 'ps', 'stat', 'head', 'tail', 'true'],
-  ...['false', 'touch', 'mkdir', 'rm', 'cp', 'mv', 'ln', 'chmod', 'date', 'hostname', 'ip', 'wget'],
-  ...['nc', 'nslookup', 'ping', 'httpd', 'yes', 'dd', 'test', 'seq', 'kill', 'mount', 'readlink'],
-  ...['pwd', 'printf', 'grep', 'sed', 'tr', 'wc', 'df', 'uname', 'traceroute', 'netstat', 'udhcpc'],
-];
+const APPLETS = `
+  sh ash sleep cat echo env id ls ps stat head tail true false touch mkdir rm cp mv ln chmod
+  date hostname ip wget nc nslookup ping httpd yes dd test seq kill mount readlink pwd printf
+  grep sed tr wc df uname traceroute netstat udhcpc
+`
+  .trim()
+  .split(/\s+/);
 
 /** Busybox (Debian's busybox-static) with its applets, and the usual files of /etc. */
 export function busyboxFiles(): readonly ArchiveFile[] {

@@ -1,6 +1,6 @@
 // The executor with a real containerd, runc and logger: what a container sees, how it ends, and that
 // nothing stays behind.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -388,6 +388,29 @@ describe('a restart of the daemon', () => {
   });
 });
 
+describe('the death of containerd', () => {
+  it('leaves containers alone, and it is started again', async () => {
+    const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+    const controller = bed.executor.controller(context);
+    await controller.prepare(never());
+    await controller.start(never());
+    const { pid } = await controller.observe();
+    const ended = controller.wait(never());
+    const pidFile = join(bed.directory, 'run/containerd.pid');
+    const [before] = readFileSync(pidFile, 'utf8').split(' ');
+    process.kill(Number(before), 'SIGKILL');
+    await expect
+      .poll(() => readFileSync(pidFile, 'utf8').split(' ')[0], { timeout: 10_000 })
+      .not.toBe(before);
+    await expect
+      .poll(() => controller.observe().catch(() => undefined), { timeout: 10_000 })
+      .toMatchObject({ state: 'running', pid });
+    process.kill(pid ?? 0, 'SIGKILL');
+    expect(await ended).toMatchObject({ exitCode: 137 });
+    await controller.remove();
+  });
+});
+
 describe('logs', () => {
   it('keep streams and times apart and follow across rotation to the end', async () => {
     const context = taskContext(
@@ -408,7 +431,9 @@ describe('logs', () => {
     expect(lines.at(-1)).toBe('end');
     expect(lines.length).toBe(new Set(lines).size);
     const directory = join(bed.directory, 'data/tasks', context.task.id);
-    expect(readdirSync(directory).filter((name) => name.startsWith('json.log')).length).toBe(5);
+    const files = readdirSync(directory).filter((name) => name.startsWith('json.log'));
+    expect(files.length).toBeGreaterThan(2);
+    expect(files.length).toBeLessThanOrEqual(5);
     const kept = await logLines(bed.executor, context.task.id);
     expect(kept.at(-1)).toMatchObject({ stream: 'stderr', line: 'end', partial: false });
     const tail: string[] = [];

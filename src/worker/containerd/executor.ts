@@ -81,28 +81,50 @@ export interface ContainerdExecutor extends Executor {
 export async function createContainerdExecutor(
   options: ContainerdExecutorOptions,
 ): Promise<ContainerdExecutor> {
-  const daemon = await connectedDaemon(options);
+  const daemon = new OwnContainerd(options);
   const client = createContainerdClient({
-    socketPath: options.containerdSocket ?? daemon?.socketPath ?? '',
+    socketPath: options.containerdSocket ?? (await daemon.ensure()),
     namespace: NAMESPACE,
     protoDirectory: options.protoDirectory,
   });
   await makeNamespace(client);
-  return new ExecutorOnContainerd(options, client, daemon, await ports(options, client));
+  return new ExecutorOnContainerd(options, client, daemon, await ports(options, client, daemon));
 }
 
-function connectedDaemon(
-  options: ContainerdExecutorOptions,
-): Promise<ContainerdProcess | undefined> {
-  if (options.containerdSocket !== undefined) return Promise.resolve(undefined);
-  const { dataDirectory, runDirectory, clock, logger, containerdBinary } = options;
-  return ensureContainerd({
-    dataDirectory,
-    runDirectory,
-    clock,
-    logger,
-    ...(containerdBinary === undefined ? {} : { binary: containerdBinary }),
-  });
+/** The private containerd, started again whenever it is found dead; nothing with a foreign one. */
+class OwnContainerd {
+  readonly #options: ContainerdExecutorOptions;
+  #process: ContainerdProcess | undefined;
+  #closed = false;
+
+  constructor(options: ContainerdExecutorOptions) {
+    this.#options = options;
+  }
+
+  async ensure(): Promise<string> {
+    const { dataDirectory, runDirectory, clock, logger, containerdBinary } = this.#options;
+    this.#process = await ensureContainerd({
+      dataDirectory,
+      runDirectory,
+      clock,
+      logger,
+      ...(containerdBinary === undefined ? {} : { binary: containerdBinary }),
+    });
+    return this.#process.socketPath;
+  }
+
+  async revive(): Promise<void> {
+    if (!this.#closed && this.#options.containerdSocket === undefined) await this.ensure();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#closed = true;
+    await this.#process?.stop();
+  }
 }
 
 async function makeNamespace(client: ContainerdClient): Promise<void> {
@@ -115,11 +137,15 @@ async function makeNamespace(client: ContainerdClient): Promise<void> {
 
 type Ports = Awaited<ReturnType<typeof ports>>;
 
-async function ports(options: ContainerdExecutorOptions, client: ContainerdClient) {
+async function ports(
+  options: ContainerdExecutorOptions,
+  client: ContainerdClient,
+  daemon: OwnContainerd,
+) {
   const { clock, random, logger } = options;
   const cgroupParent = options.cgroupParent ?? DEFAULT_CGROUP_PARENT;
   const host = await readHostFacts({ cgroupParent, initPath: options.initPath });
-  const exits = new ExitWatch(client, { clock, random, logger });
+  const exits = new ExitWatch(client, { clock, random, logger, revive: () => daemon.revive() });
   const { shim = DEFAULT_SHIM, binary } = options.runtime ?? {};
   const containers = new Containers({
     client,
@@ -141,7 +167,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
   readonly volumes: VolumeStore;
   readonly #options: ContainerdExecutorOptions;
   readonly #client: ContainerdClient;
-  readonly #daemon: ContainerdProcess | undefined;
+  readonly #daemon: OwnContainerd;
   readonly #ports: Ports;
   readonly #http: ReturnType<typeof createHttpTransport>;
   readonly #directories: TaskDirectories;
@@ -150,7 +176,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
   constructor(
     options: ContainerdExecutorOptions,
     client: ContainerdClient,
-    daemon: ContainerdProcess | undefined,
+    daemon: OwnContainerd,
     parts: Ports,
   ) {
     const { clock, random, disk, logger, dataDirectory } = options;
@@ -165,7 +191,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
       backend,
       registry: createRegistryClient({
         http: this.#http,
-        sha256: backend.sha256,
+        sha256: (content) => backend.sha256(content),
         insecureRegistries: options.insecureRegistries ?? [],
       }),
       platform: { os: 'linux', architecture: goArchitecture() },
@@ -258,6 +284,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
   close(): void {
     for (const monitor of this.#controllers.monitors.values()) monitor.stop();
     this.#controllers.monitors.clear();
+    this.#daemon.close();
     this.#ports.exits.close();
     this.#http.close();
     this.#client.close();
@@ -265,7 +292,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
 
   async shutdownRuntime(): Promise<void> {
     this.close();
-    await this.#daemon?.stop();
+    await this.#daemon.stop();
     await this.#ports.payloads.unmount();
   }
 

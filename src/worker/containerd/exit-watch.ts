@@ -28,20 +28,30 @@ interface Waiter {
 /** What the exit status of a process is when nobody saw it end (Docker's number). */
 const UNKNOWN_STATUS = 255;
 
+export interface ExitWatchPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Called when the stream broke: brings containerd back if it is gone. */
+  readonly revive: () => Promise<void>;
+}
+
 export class ExitWatch {
   readonly #client: ContainerdClient;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #logger: Logger;
+  readonly #revive: () => Promise<void>;
   readonly #waiters = new Set<Waiter>();
   readonly #oom = new Set<string>();
   readonly #closing = new AbortController();
 
-  constructor(client: ContainerdClient, ports: { clock: Clock; random: Random; logger: Logger }) {
+  constructor(client: ContainerdClient, ports: ExitWatchPorts) {
     this.#client = client;
     this.#clock = ports.clock;
     this.#random = ports.random;
     this.#logger = ports.logger;
+    this.#revive = ports.revive;
     void this.#follow();
     void this.#lookRegularly();
   }
@@ -92,6 +102,9 @@ export class ExitWatch {
       } catch (error) {
         if (signal.aborted) return;
         this.#logger.warn({ error: messageOf(error) }, 'the stream of events broke');
+        await this.#revive().catch((failure: unknown) => {
+          this.#logger.error({ error: messageOf(failure) }, 'containerd does not come back');
+        });
       }
       await sleep(this.#clock, backoffMs(attempt, RECONNECT, this.#random), signal);
     }
@@ -156,7 +169,7 @@ export class ExitWatch {
   }
 
   async #look(): Promise<void> {
-    for (const waiter of [...this.#waiters]) await this.#lookAt(waiter);
+    for (const waiter of this.#waiters) await this.#lookAt(waiter);
   }
 
   async #lookAt(waiter: Waiter): Promise<void> {

@@ -83,7 +83,7 @@ export class HealthMonitor {
   }
 
   #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
   }
 
   async #run(): Promise<void> {

@@ -7,6 +7,7 @@ import { containerCapabilities } from './capabilities.ts';
 import { cgroupsPath, ociResources, type CgroupLayout } from './cgroups.ts';
 import type { OciMount, OciNamespace, OciProcess, OciSpec, OciUser } from './oci-types.ts';
 import { seccompProfile } from './seccomp.ts';
+import { words } from './word-list.ts';
 
 const OCI_VERSION = '1.0.2';
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -14,11 +15,11 @@ const SHM_BYTES = 64 * 1024 * 1024;
 /** Where the host's init program is put when a service asks for one (Docker's place). */
 export const INIT_TARGET = '/sbin/docker-init';
 
-const MASKED_PATHS = [
-  ...['/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys'],
-  ...['/proc/latency_stats', '/proc/timer_list', '/proc/timer_stats', '/proc/sched_debug'],
-  ...['/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap'],
-];
+const MASKED_PATHS = words(`
+  /proc/asound /proc/acpi /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats
+  /proc/timer_list /proc/timer_stats /proc/sched_debug /proc/scsi /sys/firmware
+  /sys/devices/virtual/powercap
+`);
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 /** Facts of the host, read once. */

@@ -1,6 +1,7 @@
 // The system calls that a container may make: Docker's default policy. What is not listed fails
 // with EPERM; some calls depend on a capability that the container has.
 import type { OciSeccomp, OciSyscallRule } from './oci-types.ts';
+import { words } from './word-list.ts';
 
 const EPERM = 1;
 const ENOSYS = 38;
@@ -138,8 +139,4 @@ function cloneRules(): OciSyscallRule[] {
     // clone3 has its flags in memory, where no filter can look: with ENOSYS libc falls back to clone.
     { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
   ];
-}
-
-function words(text: string): readonly string[] {
-  return text.trim().split(/\s+/);
 }

@@ -121,7 +121,7 @@ class ContentImageStore implements ImageStore {
     this.#backend = options.backend;
   }
 
-  pull(reference: string, options: PullOptions = {}): Promise<Image> {
+  async pull(reference: string, options: PullOptions = {}): Promise<Image> {
     const parsed = parseReference(reference);
     const name = canonicalName(parsed);
     const platform = options.platform ?? this.#options.platform;

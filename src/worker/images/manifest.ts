@@ -153,8 +153,8 @@ function parseDescriptor(value: unknown): Descriptor {
 
 function parsePlatform(value: Readonly<Record<string, unknown>>): Platform {
   return {
-    architecture: String(value.architecture ?? ''),
-    os: String(value.os ?? ''),
+    architecture: typeof value.architecture === 'string' ? value.architecture : '',
+    os: typeof value.os === 'string' ? value.os : '',
     ...(typeof value.variant === 'string' ? { variant: value.variant } : {}),
   };
 }
