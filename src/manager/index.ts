@@ -12,4 +12,5 @@ export type {
   ConsensusStatus,
   Member,
 } from './raft/consensus.ts';
+export { startConsensus } from './raft/index.ts';
 export type { StoreView } from './store/index.ts';

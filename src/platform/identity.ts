@@ -39,7 +39,8 @@ export class TlsIdentity implements experimental.CertificateProvider {
 
   addCaCertificateListener(listener: CaListener): void {
     this.#caListeners.add(listener);
-    listener(this.#ca());
+    // The caller is not ready to be called back within this call.
+    queueMicrotask(() => listener(this.#ca()));
   }
 
   removeCaCertificateListener(listener: CaListener): void {
@@ -48,7 +49,7 @@ export class TlsIdentity implements experimental.CertificateProvider {
 
   addIdentityCertificateListener(listener: IdentityListener): void {
     this.#identityListeners.add(listener);
-    listener(this.#own());
+    queueMicrotask(() => listener(this.#own()));
   }
 
   removeIdentityCertificateListener(listener: IdentityListener): void {

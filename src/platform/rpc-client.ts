@@ -146,6 +146,8 @@ function channelOptions(): Record<string, number | string> {
     // Each client has its own connection: one that hangs must not hold the others.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0,
+    // Addresses are no TLS server names; who answers is checked by certificate.
+    'grpc.ssl_target_name_override': 'swarm-manager',
   };
 }
 

@@ -97,7 +97,7 @@ export class TaskRunner {
       } catch (error) {
         if (this.#stopped) return;
         if (error instanceof StepFailed) this.#fail(error.cause);
-        else {
+        else if (!this.#step.signal.aborted) {
           // Looking and stopping must succeed in the end: the container may well be running.
           logger.warn({ taskId, error: messageOf(error) }, 'a step is tried again');
           await sleep(clock, RETRY.minMs);

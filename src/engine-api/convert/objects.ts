@@ -164,7 +164,7 @@ function networkObject(network: Network): object {
     Spec: {
       ...spec,
       DriverConfiguration: { Name: Driver },
-      IPAMOptions: { Driver: { Name: 'default' }, ...IPAM },
+      IPAMOptions: { Driver: { Name: 'default' }, Configs: IPAM?.Config ?? [] },
       Scope: 'swarm',
     },
     DriverState: { Name: Driver, Options: vniOption(network) },

@@ -170,12 +170,11 @@ function keptCredential(
 
 /** Whether running tasks have to be replaced: their template, or their published ports, changed. */
 function tasksDiffer(before: ServiceSpec, after: ServiceSpec): boolean {
-  const relevant = (spec: ServiceSpec): string =>
-    canonical([
-      spec.TaskTemplate,
-      spec.EndpointSpec?.Ports ?? [],
-      spec.EndpointSpec?.Mode ?? 'vip',
-    ]);
+  const relevant = (spec: ServiceSpec): string => {
+    // Every task's runtime is "container": whether a client writes it makes no difference.
+    const { Runtime: _runtime, ...template } = spec.TaskTemplate;
+    return canonical([template, spec.EndpointSpec?.Ports ?? [], spec.EndpointSpec?.Mode ?? 'vip']);
+  };
   return relevant(before) !== relevant(after);
 }
 

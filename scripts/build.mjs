@@ -1,0 +1,51 @@
+// Builds dist/: the daemon with its Raft thread and resolver, the CLI, and the lab. Our own sources are
+// bundled, packages are not (the CLI apart, which has to start fast).
+import { build } from 'esbuild';
+import { existsSync } from 'node:fs';
+
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  conditions: ['source'],
+  sourcemap: true,
+  logLevel: 'warning',
+};
+
+/** Packages stay outside, but raft-ts is ours. */
+const external = {
+  name: 'external-packages',
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+      kind === 'entry-point' || path === 'raft-ts' ? undefined : { path, external: true },
+    );
+  },
+};
+
+const entries = {
+  tsswarmd: 'src/daemon/main.ts',
+  'raft-thread': 'src/manager/raft/raft-thread.ts',
+  resolver: 'src/overlay/resolver-main.ts',
+  lab: 'src/lab/main.ts',
+};
+const present = Object.entries(entries).filter(([, path]) => existsSync(path));
+
+await build({
+  ...common,
+  entryPoints: Object.fromEntries(present),
+  outdir: 'dist',
+  format: 'esm',
+  plugins: [external],
+});
+if (existsSync('src/cli/main.ts')) {
+  await build({
+    ...common,
+    entryPoints: { tsswarm: 'src/cli/main.ts' },
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    minify: true,
+    sourcemap: false,
+    splitting: false,
+  });
+}

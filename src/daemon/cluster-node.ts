@@ -1,0 +1,370 @@
+// A node's life in one cluster: its gRPC port, its agent, its manager while it has that role, the
+// renewal of its certificate, promotion and demotion. Made by init, join, or a restart.
+import { mkdir, readFile, writeFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import {
+  SwarmError,
+  messageOf,
+  sleep,
+  type Clock,
+  type Disk,
+  type Logger,
+  type Random,
+} from '../base/index.ts';
+import { createJoinToken, type ClusterNews } from '../model/index.ts';
+import {
+  DEFAULT_CLUSTER_SPEC,
+  Manager,
+  startConsensus,
+  type Consensus,
+  type NewCluster,
+} from '../manager/index.ts';
+import {
+  TlsIdentity,
+  certificateDigest,
+  certificateValidity,
+  createRequest,
+  signCertificate,
+  type WireMethod,
+} from '../platform/index.ts';
+import type { Overlay } from '../overlay/index.ts';
+import { Agent, type Executor } from '../worker/index.ts';
+import { formatAddress, raftAddress } from './addresses.ts';
+import { ClusterRpc, equalInConstantTime, type LogReader } from './cluster-rpc.ts';
+import { saveMembership, type Membership } from './membership-file.ts';
+
+/** Times the cluster's election tick (10): a follower stands for election after a second or two. */
+const RAFT_TICK_MS = 100;
+/** A certificate is renewed at a random point between these parts of its life (SwarmKit's). */
+const RENEW_FROM = 0.5;
+const RENEW_TO = 0.8;
+const RENEW_RETRY_MS = 60_000;
+const RENEW_CHECK_MAX_MS = 24 * 3_600_000;
+const ROLE_RETRY_MS = 1_000;
+const LEADER_WAIT_MS = 20_000;
+
+export interface ClusterNodeOptions {
+  readonly directory: string;
+  readonly membershipPath: string;
+  readonly raftThreadPath: string;
+  readonly methods: ReadonlyMap<string, WireMethod>;
+  readonly executor: Executor;
+  readonly overlay: Overlay;
+  readonly readLogs: LogReader;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  /** The manager can't go on (broken log): the daemon has to stop. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export class ClusterNode {
+  readonly rpc: ClusterRpc;
+  readonly #options: ClusterNodeOptions;
+  readonly #identity: TlsIdentity;
+  #membership: Membership;
+  #manager: Manager | undefined;
+  #consensus: Consensus | undefined;
+  #agent: Agent | undefined;
+  #blacklist: ReadonlySet<string> = new Set();
+  #wantedRole: string | undefined;
+  #changingRole = false;
+  #closed = false;
+
+  constructor(options: ClusterNodeOptions, membership: Membership) {
+    this.#options = options;
+    this.#membership = membership;
+    this.#identity = new TlsIdentity(membership);
+    this.rpc = new ClusterRpc({
+      identity: this.#identity,
+      methods: options.methods,
+      clusterId: membership.clusterId,
+      logger: options.logger,
+      manager: () => this.#manager,
+      isBlacklisted: (nodeId) => this.#blacklist.has(nodeId),
+      readLogs: options.readLogs,
+    });
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  get manager(): Manager | undefined {
+    return this.#manager;
+  }
+
+  get agent(): Agent | undefined {
+    return this.#agent;
+  }
+
+  /** Takes up a stored or new membership; `newCluster` makes this node the first manager. */
+  async start(newCluster?: NewCluster): Promise<void> {
+    const membership = this.#membership;
+    await this.rpc.server.listen(formatAddress(membership.listen));
+    if (newCluster !== undefined) {
+      await this.#startManager('bootstrap');
+      await this.#whenLeading();
+      await this.#manager?.bootstrap(newCluster);
+    } else if (membership.role === 'manager') {
+      await this.#startManager(membership.raftStarted === true ? 'restart' : 'join');
+    }
+    await this.#startAgent();
+    this.#scheduleRenewal();
+  }
+
+  /** Stops, leaving containers and network as they are. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#agent?.close();
+    await this.#manager?.close();
+    this.rpc.close();
+  }
+
+  /** Leaves the cluster: tasks are stopped, the network and all state of the membership removed. */
+  async leave(): Promise<void> {
+    this.#closed = true;
+    await this.#agent?.removeAll();
+    await this.#manager?.close();
+    this.rpc.close();
+    await this.#options.overlay.removeAll();
+    await this.#options.disk.remove(this.#options.membershipPath);
+    await rm(this.#options.directory, { recursive: true, force: true });
+  }
+
+  /** A fresh join token for this cluster's root. */
+  newJoinToken(): string {
+    const digest = certificateDigest(this.#membership.rootCertificates);
+    return createJoinToken(digest, this.#options.random);
+  }
+
+  async #startAgent(): Promise<void> {
+    const { executor, overlay, clock, random, disk, logger, directory } = this.#options;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    this.#agent = await Agent.start({
+      nodeId: this.#membership.nodeId,
+      executor,
+      overlay,
+      clock,
+      random,
+      disk,
+      logger,
+      statePath: `${directory}/assignments.json`,
+      dial: (address) => this.rpc.dialDispatcher(address),
+      managers: () => this.#managerAddresses(),
+      address: formatAddress(this.#membership.advertise),
+      dataPathAddress: this.#membership.dataPathAddress,
+      onNews: (news) => this.#onNews(news),
+    });
+  }
+
+  #managerAddresses(): readonly string[] {
+    const own = this.#manager === undefined ? [] : [formatAddress(this.#membership.advertise)];
+    return [...new Set([...own, ...this.#membership.managers])];
+  }
+
+  #onNews(news: ClusterNews): void {
+    this.#blacklist = new Set(news.blacklist);
+    for (const nodeId of news.blacklist) this.rpc.server.disconnect(nodeId);
+    const { managers } = this.#membership;
+    if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
+      void this.#save({ ...this.#membership, managers: news.managers });
+    }
+    this.#wantedRole = news.role;
+    void this.#followRole();
+  }
+
+  /** Makes role and certificate what the managers want; tried again until it holds. */
+  async #followRole(): Promise<void> {
+    if (this.#changingRole) return;
+    this.#changingRole = true;
+    try {
+      while (
+        !this.#closed &&
+        this.#wantedRole !== undefined &&
+        this.#wantedRole !== this.#membership.role
+      ) {
+        try {
+          if (this.#wantedRole === 'manager') await this.#promote();
+          else await this.#demote();
+        } catch (error) {
+          this.#options.logger.warn(
+            { role: this.#wantedRole, error: messageOf(error) },
+            'role change is tried again',
+          );
+        }
+        if (this.#wantedRole !== this.#membership.role)
+          await sleep(this.#options.clock, ROLE_RETRY_MS);
+      }
+    } finally {
+      this.#changingRole = false;
+    }
+  }
+
+  async #promote(): Promise<void> {
+    await this.#renew();
+    if (this.#membership.role !== 'manager') return;
+    await this.#startManager('join');
+  }
+
+  /** The managers take us out of Raft first; until then the renewed certificate is a manager's. */
+  async #demote(): Promise<void> {
+    await this.#renew();
+    if (this.#membership.role === 'worker') await this.#stopManager();
+  }
+
+  async #stopManager(): Promise<void> {
+    const manager = this.#manager;
+    this.#manager = undefined;
+    this.#consensus = undefined;
+    await manager?.close();
+    const { raftId: _id, raftStarted: _started, ...rest } = this.#membership;
+    await this.#save(rest);
+    await rm(`${this.#options.directory}/raft`, { recursive: true, force: true });
+  }
+
+  async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
+    const { clock, random, logger, onFatal } = this.#options;
+    const { nodeId, clusterId } = this.#membership;
+    const raftId = this.#membership.raftId ?? newRaftId();
+    if (this.#membership.raftId === undefined) await this.#save({ ...this.#membership, raftId });
+    const self = { raftId, nodeId, address: raftAddress(this.#membership.advertise) };
+    const start =
+      how === 'join'
+        ? ({ kind: 'join', members: await this.#askToBeAdded(self) } as const)
+        : ({ kind: how } as const);
+    const dataKey = await this.#dataKey();
+    this.#manager = await Manager.start({
+      nodeId,
+      clock,
+      random,
+      logger,
+      caller: this.rpc,
+      newJoinToken: () => this.newJoinToken(),
+      signer: {
+        equal: equalInConstantTime,
+        sign: (csr, subject, lifetimeMs) => {
+          const cluster = this.#manager?.view.cluster;
+          if (cluster === undefined)
+            throw new SwarmError('unavailable', 'the cluster is being set up');
+          const root = { certificate: cluster.rootCertificates, key: cluster.rootKey };
+          return signCertificate(root, csr, subject, lifetimeMs, clock.now());
+        },
+      },
+      startConsensus: async (handler) => {
+        const { Raft: raft } = DEFAULT_CLUSTER_SPEC;
+        const consensus = await startConsensus(
+          {
+            directory: `${this.#options.directory}/raft`,
+            self,
+            listenAddress: raftAddress(this.#membership.listen),
+            start,
+            tls: this.#identity.pems,
+            tickMs: RAFT_TICK_MS,
+            electionTicks: raft.ElectionTick,
+            heartbeatTicks: raft.HeartbeatTick,
+            snapshotInterval: raft.SnapshotInterval,
+            dataKey,
+          },
+          handler,
+          { threadScript: this.#options.raftThreadPath, logger },
+        );
+        this.#consensus = consensus;
+        return consensus;
+      },
+      onEnd: ({ error, removed }) => {
+        if (error !== undefined) onFatal(error);
+        else if (removed) this.#removedFromRaft();
+      },
+    });
+    this.#identity.onUpdate((pems) => this.#consensus?.updateTls(pems));
+    await this.#save({ ...this.#membership, raftStarted: true });
+    logger.info({ nodeId, clusterId, how }, 'manager started');
+  }
+
+  #removedFromRaft(): void {
+    if (this.#closed || this.#manager === undefined) return;
+    this.#options.logger.info({}, 'this node is not a manager any more');
+    this.#wantedRole = 'worker';
+    void this.#followRole();
+  }
+
+  async #askToBeAdded(self: { raftId: number; nodeId: string; address: string }) {
+    const request = {
+      nodeId: self.nodeId,
+      raftId: self.raftId,
+      address: formatAddress(this.#membership.advertise),
+      raftAddress: self.address,
+    };
+    const reply = await this.rpc.callAny(this.#membership.managers, 'leader.addMember', request);
+    return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
+  }
+
+  /** The key that seals log and snapshots; beside the log, mode 0600. */
+  async #dataKey(): Promise<Uint8Array> {
+    const directory = `${this.#options.directory}/raft`;
+    const path = `${directory}/key`;
+    try {
+      return await readFile(path);
+    } catch {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      const key = randomBytes(32);
+      await writeFile(path, key, { mode: 0o600, flush: true });
+      return key;
+    }
+  }
+
+  async #whenLeading(): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonicMs() + LEADER_WAIT_MS;
+    while (this.#consensus?.status.isLeader !== true) {
+      if (clock.monotonicMs() > deadline)
+        throw new SwarmError('unavailable', 'the new manager did not become leader');
+      await sleep(clock, 10);
+    }
+  }
+
+  /** Looks again at least once a day: a timer must not be trusted with months. */
+  #scheduleRenewal(): void {
+    const { clock, random, logger } = this.#options;
+    const { from, to } = certificateValidity(this.#membership.certificate);
+    const part = RENEW_FROM + (random.below(1000) / 1000) * (RENEW_TO - RENEW_FROM);
+    const dueAt = from + (to - from) * part;
+    const look = (): void => {
+      if (this.#closed) return;
+      const left = dueAt - clock.now();
+      if (left > 0) {
+        clock.after(Math.min(left, RENEW_CHECK_MAX_MS), look);
+        return;
+      }
+      this.#renew().then(
+        () => this.#scheduleRenewal(),
+        (error: unknown) => {
+          logger.warn({ error: messageOf(error) }, 'certificate could not be renewed');
+          clock.after(RENEW_RETRY_MS, look);
+        },
+      );
+    };
+    look();
+  }
+
+  async #renew(): Promise<void> {
+    const { key, csr } = await createRequest();
+    const issued = await this.rpc.renew(this.#managerAddresses(), csr);
+    const { certificate, rootCertificates, role } = issued;
+    await this.#save({ ...this.#membership, certificate, key, rootCertificates, role });
+    this.#identity.update({ certificate, key, rootCertificates });
+    this.#options.logger.info({ role }, 'certificate renewed');
+  }
+
+  async #save(membership: Membership): Promise<void> {
+    this.#membership = membership;
+    await saveMembership(this.#options.disk, this.#options.membershipPath, membership);
+  }
+}
+
+/** Random and never used before: a demoted manager that comes back is a new Raft member. */
+function newRaftId(): number {
+  return randomBytes(6).readUIntBE(0, 6);
+}

@@ -1,0 +1,74 @@
+// What a machine has without any cluster: containerd with its images and volumes, and the overlay's
+// hands in the kernel. Both are adopted from an earlier process of the daemon where they run already.
+import { mkdir } from 'node:fs/promises';
+import type { Logger } from '../base/index.ts';
+import { createOverlay, type Overlay } from '../overlay/index.ts';
+import {
+  fileDisk,
+  linuxKernel,
+  loadNative,
+  resolverProcess,
+  systemClock,
+  systemRandom,
+} from '../platform/index.ts';
+import { createContainerdExecutor, type ContainerdExecutor } from '../worker/containerd/index.ts';
+import type { DaemonConfig } from './config.ts';
+import type { InstallPaths } from './install-paths.ts';
+import { VERSION } from './version.ts';
+
+export interface LocalEngine {
+  readonly executor: ContainerdExecutor;
+  readonly overlay: Overlay;
+}
+
+/** Ports that tasks may not reach on this host, and that nobody may publish. */
+const OWN_PORTS = [2377, 2378, 4789];
+
+export async function startLocalEngine(
+  config: DaemonConfig,
+  paths: InstallPaths,
+  logger: Logger,
+): Promise<LocalEngine> {
+  const { dataRoot, runRoot, instance } = config;
+  await mkdir(dataRoot, { recursive: true, mode: 0o711 });
+  await mkdir(runRoot, { recursive: true, mode: 0o711 });
+  await mkdir(`${runRoot}/overlay`, { recursive: true, mode: 0o700 });
+  const overlay = createOverlay({
+    kernel: linuxKernel(loadNative(paths.addon), `${runRoot}/netns`),
+    clock: systemClock,
+    random: systemRandom,
+    disk: fileDisk,
+    logger,
+    resolver: resolverProcess({
+      program: paths.resolver,
+      addon: paths.addon,
+      directory: `${runRoot}/overlay`,
+    }),
+    stateDirectory: `${runRoot}/overlay`,
+    instance,
+    ownPorts: OWN_PORTS,
+  });
+  const [executor] = await Promise.all([
+    createContainerdExecutor({
+      dataDirectory: dataRoot,
+      runDirectory: runRoot,
+      loggerPath: paths.logger,
+      networking: overlay,
+      clock: systemClock,
+      random: systemRandom,
+      disk: fileDisk,
+      logger,
+      engineVersion: VERSION,
+      engineLabels: config.labels,
+      insecureRegistries: config.insecureRegistries,
+      ...(config.runtime === 'runc' ? {} : { runtime: { binary: config.runtime } }),
+      protoDirectory: `${paths.protos}/containerd`,
+      ...(config.hostname === undefined ? {} : { hostname: config.hostname }),
+      ...(config.containerdSocket === undefined
+        ? {}
+        : { containerdSocket: config.containerdSocket }),
+    }),
+    overlay.start(),
+  ]);
+  return { executor, overlay };
+}
