@@ -24,7 +24,7 @@ import {
   type OverlayNetwork,
 } from './namespace-state.ts';
 import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
-import { activeAddresses } from './sandbox-state.ts';
+import { activeAddresses } from './virtual-addresses.ts';
 
 /** Network identifiers from here on are ours: Docker's are lower. */
 const FIRST_VNI = 1 << 20;

@@ -117,7 +117,16 @@ function difference<T>(
   const change: Record<string, T | null> = {};
   for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) change[key] = null;
   for (const [key, value] of Object.entries(after)) {
-    if (JSON.stringify(before[key]) !== JSON.stringify(value)) change[key] = value;
+    if (!sameValue(before[key], value)) change[key] = value;
   }
   return change;
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => item === b[index]);
+  }
+  if (typeof a !== 'object' || typeof b !== 'object') return false;
+  return JSON.stringify(a) === JSON.stringify(b);
 }

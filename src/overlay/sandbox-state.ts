@@ -26,8 +26,7 @@ import {
   tunnelMac,
   uplinkName,
 } from './addressing.ts';
-import { balance } from './balance.ts';
-import { HOST, type KernelObject, type Sysctl } from './kernel.ts';
+import { HOST, keyOf, type KernelObject, type Sysctl } from './kernel.ts';
 import {
   MAIN_TABLE,
   NO_IPV6,
@@ -36,6 +35,7 @@ import {
   type NamespaceState,
   type OverlayNetwork,
 } from './namespace-state.ts';
+import { virtualAddresses, type VirtualAddresses } from './virtual-addresses.ts';
 import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
 
 /** Name of our tables in namespaces that are ours alone. */
@@ -66,27 +66,59 @@ export interface SandboxInput {
   readonly removed: readonly string[];
 }
 
-export function sandboxState(input: SandboxInput): NamespaceState {
-  const remotes = remoteEndpoints(input);
-  const peers = peerHosts(input, remotes);
-  return {
-    namespace: networkNamespace(input.network.id),
-    sysctls: SANDBOX_SYSCTLS,
-    objects: objectMap([
-      ...tunnelObjects(input.network, peers),
+/** Wanted state of one sandbox; what did not change since the last call is not made anew. */
+export class Sandbox {
+  /** Routes by endpoint: with thousands of endpoints making them is what costs. */
+  readonly #routes = new WeakMap<TaskEndpointAssignment, RemoteRoutes>();
+  #services: readonly ServiceEndpointAssignment[] | undefined;
+  #endpoints: readonly TaskEndpointAssignment[] | undefined;
+  #vips: VirtualAddresses = { targets: [], idle: [], chains: [] };
+
+  state(input: SandboxInput): NamespaceState {
+    const { network, services, endpoints } = input;
+    const remotes = remoteEndpoints(input);
+    const peers = peerHosts(input, remotes);
+    if (this.#services !== services || this.#endpoints !== endpoints) {
+      this.#vips = virtualAddresses(services, endpoints);
+      this.#services = services;
+      this.#endpoints = endpoints;
+    }
+    const objects = objectMap([
+      ...tunnelObjects(network, peers),
       ...uplinkObjects(input),
       ...input.attachments.flatMap((attachment) => attachmentObjects(attachment)),
-      ...remotes.flatMap(({ endpoint, host }) => remoteRoutes(endpoint, host)),
-      ...input.network.subnets
-        .filter(({ subnet }) => isIpv4(subnet))
-        .map(({ subnet }): KernelObject => ({
-          kind: 'route',
-          destination: subnet,
-          table: MAIN_TABLE,
-        })),
-    ]),
-    tables: [mainTable(input, peers), ...(needsWayBack(input.network) ? [egressTable(peers)] : [])],
-  };
+      ...unreachableRoutes(network),
+    ]);
+    for (const { endpoint, host } of remotes) {
+      for (const [key, route] of this.#routesOf(endpoint, host)) objects.set(key, route);
+    }
+    const tables = [mainTable(input, peers, this.#vips)];
+    if (needsWayBack(network)) tables.push(egressTable(peers));
+    const namespace = networkNamespace(network.id);
+    return { namespace, sysctls: SANDBOX_SYSCTLS, objects, tables };
+  }
+
+  #routesOf(endpoint: TaskEndpointAssignment, host: HostAssignment): RemoteRoutes['entries'] {
+    const known = this.#routes.get(endpoint);
+    if (known?.host === host.number) return known.entries;
+    const entries = remoteRoutes(endpoint, host).map((route): [string, KernelObject] => [
+      keyOf(route),
+      route,
+    ]);
+    this.#routes.set(endpoint, { host: host.number, entries });
+    return entries;
+  }
+}
+
+interface RemoteRoutes {
+  readonly host: number;
+  readonly entries: readonly [string, KernelObject][];
+}
+
+function unreachableRoutes({ subnets }: OverlayNetwork): KernelObject[] {
+  return subnets
+    .filter(({ subnet }) => isIpv4(subnet))
+    .map(({ subnet }): KernelObject => ({ kind: 'route', destination: subnet, table: MAIN_TABLE }));
 }
 
 interface RemoteEndpoint {
@@ -192,10 +224,13 @@ function remoteRoutes(endpoint: TaskEndpointAssignment, host: HostAssignment): K
   }));
 }
 
-function mainTable(input: SandboxInput, peers: readonly HostAssignment[]): NftTable {
+function mainTable(
+  input: SandboxInput,
+  peers: readonly HostAssignment[],
+  vips: VirtualAddresses,
+): NftTable {
   const { network, attachments, removed } = input;
   const wayBack = needsWayBack(network);
-  const vips = virtualAddresses(input);
   const sets = new Map<string, NftSet>([
     [
       'own',
@@ -275,46 +310,6 @@ function baseChains(wayBack: OverlayNetwork | undefined): [string, NftChain][] {
       },
     ],
   ];
-}
-
-interface VirtualAddresses {
-  readonly targets: [string, string][];
-  /** Virtual addresses without a backend. */
-  readonly idle: string[];
-  readonly chains: [string, NftChain][];
-}
-
-function virtualAddresses({ services, endpoints }: SandboxInput): VirtualAddresses {
-  const backends = activeAddresses(endpoints);
-  const result: VirtualAddresses = { targets: [], idle: [], chains: [] };
-  for (const service of services) {
-    if (service.vip === undefined || !isIpv4(service.vip)) continue;
-    const addresses = backends.get(service.serviceId) ?? [];
-    if (addresses.length === 0) {
-      result.idle.push(service.vip);
-      continue;
-    }
-    const chain = `s_${shortName(service.serviceId)}`;
-    result.targets.push([service.vip, `goto ${chain}`]);
-    result.chains.push([chain, { rules: [`dnat to ${balance(addresses, service.sticky)}`] }]);
-  }
-  return result;
-}
-
-/** Addresses that get new connections, by service, in an order that does not depend on arrival. */
-export function activeAddresses(
-  endpoints: readonly TaskEndpointAssignment[],
-): Map<string, string[]> {
-  const byService = new Map<string, string[]>();
-  for (const { serviceId, active, addresses } of endpoints) {
-    const address = addresses.find(isIpv4);
-    if (!active || address === undefined) continue;
-    const list = byService.get(serviceId);
-    if (list) list.push(address);
-    else byService.set(serviceId, [address]);
-  }
-  for (const list of byService.values()) list.sort();
-  return byService;
 }
 
 function egressTable(peers: readonly HostAssignment[]): NftTable {

@@ -11,7 +11,7 @@ import { hostState, meshPorts, publishedPort, type PublishedPort } from './host-
 import type { LocalAttachment, NamespaceState, OverlayNetwork } from './namespace-state.ts';
 import { reuse, type NetworkView } from './network-views.ts';
 import type { OverlayState } from './overlay.ts';
-import { sandboxState } from './sandbox-state.ts';
+import { Sandbox } from './sandbox-state.ts';
 import { taskState } from './task-state.ts';
 import { bareAddress } from './addressing.ts';
 
@@ -25,10 +25,19 @@ export interface WantedInput {
 }
 
 interface SandboxMemo {
+  readonly sandbox: Sandbox;
   readonly view: NetworkView;
   readonly hosts: ReadonlyMap<string, HostAssignment>;
   readonly attachments: readonly LocalAttachment[];
   readonly removed: readonly string[];
+  readonly state: NamespaceState;
+}
+
+interface HostMemo {
+  readonly networks: readonly OverlayNetwork[];
+  readonly ports: readonly PublishedPort[];
+  readonly hosts: ReadonlyMap<string, HostAssignment>;
+  readonly dataPathPort: number;
   readonly state: NamespaceState;
 }
 
@@ -48,6 +57,9 @@ const NONE: readonly never[] = [];
 export class WantedStates {
   #sandboxes = new Map<string, SandboxMemo>();
   #tasks = new Map<string, TaskMemo>();
+  #host: HostMemo | undefined;
+  /** Ports by the view of the ingress network, and by task. */
+  readonly #ports = new WeakMap<object, PublishedPort[]>();
   #interfaces = new Map<string, InterfacesMemo>();
 
   /** Tasks whose networks are all known; the others keep what they have. */
@@ -83,9 +95,10 @@ export class WantedStates {
         old.hosts === state.hosts &&
         old.attachments === attachments &&
         old.removed === removed;
+      const sandbox = old?.sandbox ?? new Sandbox();
       const made = same
         ? old.state
-        : sandboxState({
+        : sandbox.state({
             instance,
             network: view.network,
             selfNodeId: state.self?.nodeId,
@@ -95,7 +108,7 @@ export class WantedStates {
             attachments,
             removed,
           });
-      next.set(id, { view, hosts: state.hosts, attachments, removed, state: made });
+      next.set(id, { sandbox, view, hosts: state.hosts, attachments, removed, state: made });
     }
     this.#sandboxes = next;
     return Array.from(next.values(), (memo) => memo.state);
@@ -103,33 +116,43 @@ export class WantedStates {
 
   host(input: WantedInput, published: readonly PublishedPort[]): NamespaceState {
     const { instance, ownPorts, state, views } = input;
-    return hostState({
-      instance,
-      ownPorts,
-      published,
-      networks: Array.from(views.values(), ({ network }) => network),
-      hosts: state.hosts,
-      dataPathPort: state.dataPathPort,
-    });
+    const { hosts, dataPathPort } = state;
+    const old = this.#host;
+    const networks = reuse(
+      old?.networks ?? NONE,
+      Array.from(views.values(), ({ network }) => network),
+    );
+    const ports = reuse(old?.ports ?? NONE, published);
+    const same =
+      old?.networks === networks &&
+      old.ports === ports &&
+      old.hosts === hosts &&
+      old.dataPathPort === dataPathPort;
+    if (same) return old.state;
+    const made = hostState({ instance, ownPorts, published, networks, hosts, dataPathPort });
+    this.#host = { networks, ports, hosts, dataPathPort, state: made };
+    return made;
   }
 
   /** Ports of the mesh and of tasks here, wanted by anybody. */
   publishedPorts(input: WantedInput): PublishedPort[] {
     const mesh = [...input.views.values()]
       .filter(({ network }) => network.ingress)
-      .flatMap(({ services, endpoints }) => meshPorts(services, endpoints));
-    const own = [...input.tasks.values()].flatMap((attached) => this.#hostPorts(input, attached));
+      .flatMap((view) => this.#portsOf(view, () => meshPorts(view.services, view.endpoints)));
+    const own = [...input.tasks.values()].flatMap((attached) => {
+      if (attached.task.hostPorts.length === 0 || usesHostNetwork(attached.task)) return [];
+      const interfaces = this.#interfacesOf(input, attached);
+      return this.#portsOf(interfaces, () => hostPorts(attached, interfaces));
+    });
     return [...mesh, ...own];
   }
 
-  #hostPorts(input: WantedInput, attached: AttachedTask): PublishedPort[] {
-    const { hostPorts, serviceId } = attached.task;
-    if (hostPorts.length === 0 || usesHostNetwork(attached.task)) return [];
-    const way = this.#interfacesOf(input, attached).attachments.find(
-      ({ network }) => !network.internal && !network.ingress,
-    );
-    const addresses = way === undefined ? [] : [bareAddress(way.address)];
-    return hostPorts.flatMap((config) => publishedPort(config, serviceId, false, addresses));
+  #portsOf(source: object, make: () => PublishedPort[]): PublishedPort[] {
+    const known = this.#ports.get(source);
+    if (known) return known;
+    const made = make();
+    this.#ports.set(source, made);
+    return made;
   }
 
   #attachmentsByNetwork(input: WantedInput): Map<string, LocalAttachment[]> {
@@ -162,4 +185,13 @@ export class WantedStates {
     this.#interfaces.set(taskId, { attached, networks, interfaces });
     return interfaces;
   }
+}
+
+/** Connections come in through the first network with a way out that is the task's own. */
+function hostPorts({ task }: AttachedTask, { attachments }: TaskInterfaces): PublishedPort[] {
+  const way = attachments.find(({ network }) => !network.internal && !network.ingress);
+  const addresses = way === undefined ? [] : [bareAddress(way.address)];
+  return task.hostPorts.flatMap((config) =>
+    publishedPort(config, task.serviceId, false, addresses),
+  );
 }

@@ -31,7 +31,12 @@ type SentState = {
 };
 
 type Command =
-  | { readonly id: number; readonly call: 'update'; readonly state: SentState }
+  | {
+      readonly id: number;
+      readonly call: 'update';
+      readonly state: SentState;
+      received?: OverlayState;
+    }
   | { readonly id: number; readonly call: 'attach'; readonly task: TaskAssignment }
   | { readonly id: number; readonly call: 'detach'; readonly taskId: string }
   | { readonly id: number; readonly call: 'problems' | 'stop' | 'removeAll' };
@@ -55,17 +60,12 @@ const overlay = createOverlay({
   resolvConf: config.resolvConf,
 });
 
+let last: OverlayState | undefined;
+
 async function run(command: Command): Promise<unknown> {
   switch (command.call) {
     case 'update': {
-      const { state } = command;
-      overlay.update({
-        ...state,
-        networks: new Map(state.networks),
-        hosts: new Map(state.hosts),
-        services: new Map(state.services),
-        endpoints: new Map(state.endpoints),
-      });
+      overlay.update(command.received ?? fail());
       return overlay.settled();
     }
     case 'attach':
@@ -85,6 +85,7 @@ await overlay.start();
 console.log(JSON.stringify({ ready: true }));
 for await (const line of createInterface({ input: process.stdin })) {
   const command = parse<Command>(line);
+  if (command.call === 'update') command.received = received(command.state);
   const started = performance.now();
   void run(command).then(
     (value) => {
@@ -96,6 +97,37 @@ for await (const line of createInterface({ input: process.stdin })) {
   );
 }
 await overlay.stop();
+
+/** As from an agent: what did not change is the same object as before. */
+function received(state: SentState): OverlayState {
+  last = {
+    ...state,
+    networks: keep(last?.networks, state.networks),
+    hosts: keep(last?.hosts, state.hosts),
+    services: keep(last?.services, state.services),
+    endpoints: keep(last?.endpoints, state.endpoints),
+  };
+  return last;
+}
+
+function keep<T>(
+  before: ReadonlyMap<string, T> | undefined,
+  sent: readonly (readonly [string, T])[],
+): ReadonlyMap<string, T> {
+  const after = new Map<string, T>();
+  let same = before?.size === sent.length;
+  for (const [key, value] of sent) {
+    const old = before?.get(key);
+    const equal = old !== undefined && JSON.stringify(old) === JSON.stringify(value);
+    same &&= equal;
+    after.set(key, equal ? old : value);
+  }
+  return same && before ? before : after;
+}
+
+function fail(): never {
+  throw new Error('update without a state');
+}
 
 function parse<T>(line: string): T {
   return JSON.parse(line) as T;

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import type { HostAssignment, TaskEndpointAssignment } from '../model/index.ts';
+import { textOf } from './kernel.ts';
+import type { LocalAttachment, OverlayNetwork } from './namespace-state.ts';
+import { createTable } from './nft-ruleset.ts';
+import { Sandbox, type SandboxInput } from './sandbox-state.ts';
+
+const NETWORK: OverlayNetwork = {
+  id: 'front',
+  name: 'front',
+  subnets: [{ subnet: '10.0.1.0/24', gateway: '10.0.1.1' }],
+  internal: false,
+  ingress: false,
+  mtu: 1450,
+  vxlan: { vni: 1048577, port: 4789, local: '10.99.0.1', host: 1 },
+};
+const HOSTS = new Map([1, 2, 300].map((number) => [`h${number}`, host(number)]));
+
+function host(number: number): HostAssignment {
+  return {
+    nodeId: `h${number}`,
+    hostname: `h${number}`,
+    number,
+    address: `10.99.0.${number & 255}`,
+  };
+}
+
+function endpoint(taskId: string, nodeId: string, address: string): TaskEndpointAssignment {
+  return {
+    networkId: 'front',
+    serviceId: 'web',
+    taskId,
+    name: taskId,
+    nodeId,
+    addresses: [address],
+    aliases: [],
+    active: true,
+  };
+}
+
+function input(values: Partial<SandboxInput>): SandboxInput {
+  return {
+    instance: 'ts',
+    network: NETWORK,
+    selfNodeId: 'h1',
+    hosts: HOSTS,
+    endpoints: [],
+    services: [],
+    attachments: [],
+    removed: [],
+    ...values,
+  };
+}
+
+function texts(values: Partial<SandboxInput>): string[] {
+  return Array.from(new Sandbox().state(input(values)).objects.values(), textOf);
+}
+
+function commands(values: Partial<SandboxInput>): string {
+  return new Sandbox().state(input(values)).tables.map(createTable).join('');
+}
+
+const web = {
+  networkId: 'front',
+  serviceId: 'web',
+  name: 'web',
+  aliases: [],
+  mode: 'vip',
+  vip: '10.0.1.2',
+  ports: [],
+  sticky: false,
+} as const;
+
+describe('Sandbox', () => {
+  it('is a router with a tunnel and a way out', () => {
+    expect(texts({})).toEqual([
+      'link vx0 mtu 1450 address 02:42:0a:63:00:01 type vxlan id 1048577 dstport 4789 local 10.99.0.1',
+      'addr 198.18.0.1/32 dev vx0',
+      'link up0 mtu 1450 address 02:42:0a:00:00:03 type veth',
+      'addr 198.18.255.253/32 dev up0',
+      'neigh 198.18.255.254 dev up0 lladdr 02:42:0a:00:00:02',
+      'route 0.0.0.0/0 table 254 via 198.18.255.254 dev up0',
+      'route 10.0.1.0/24 table 254 unreachable',
+    ]);
+  });
+
+  it('has one neighbour and one forwarding entry a host, one route a task', () => {
+    const endpoints = [
+      endpoint('a', 'h300', '10.0.1.11'),
+      endpoint('b', 'h300', '10.0.1.12'),
+      endpoint('own', 'h1', '10.0.1.13'),
+      endpoint('unknown', 'h9', '10.0.1.14'),
+    ];
+    const objects = texts({ endpoints }).filter((text) => text.includes('vx0'));
+    expect(objects.slice(2)).toEqual([
+      'neigh 198.18.1.44 dev vx0 lladdr 02:42:0a:63:01:2c',
+      'fdb 02:42:0a:63:01:2c dev vx0 dst 10.99.0.44',
+      'route 10.0.1.11/32 table 254 via 198.18.1.44 dev vx0',
+      'route 10.0.1.12/32 table 254 via 198.18.1.44 dev vx0',
+    ]);
+  });
+
+  it('gives an internal network no uplink', () => {
+    const objects = texts({ network: { ...NETWORK, internal: true } });
+    expect(objects.filter((text) => text.includes('up0'))).toEqual([]);
+  });
+
+  it('admits only the address of the task on its link, and lets it reach itself', () => {
+    const attachment: LocalAttachment = {
+      taskId: 'a',
+      index: 0,
+      network: NETWORK,
+      address: '10.0.1.11/24',
+      gateway: '10.0.1.1',
+    };
+    const made = commands({ attachments: [attachment] });
+    expect(made).toMatch(/add element ip tsswarm own \{ "t\w{10}" \. 10\.0\.1\.11 \}/u);
+    expect(made).toContain('iifname "t*" iifname . ip saddr != @own drop');
+    expect(made).toContain('hairpin { 10.0.1.11 . 10.0.1.11 : 10.0.1.1 }');
+  });
+
+  it('balances a virtual address over active tasks in a fixed order', () => {
+    const endpoints = [
+      endpoint('b', 'h2', '10.0.1.12'),
+      endpoint('a', 'h1', '10.0.1.11'),
+      { ...endpoint('c', 'h2', '10.0.1.13'), active: false },
+    ];
+    expect(commands({ endpoints, services: [web] })).toContain(
+      'dnat to numgen random mod 2 map { 0 : 10.0.1.11, 1 : 10.0.1.12 }',
+    );
+    expect(commands({ endpoints, services: [{ ...web, sticky: true }] })).toContain(
+      'dnat to jhash ip saddr mod 2 seed 0x7357a11d map { 0 : 10.0.1.11, 1 : 10.0.1.12 }',
+    );
+  });
+
+  it('rejects a virtual address without tasks, and endpoints that went away', () => {
+    const made = commands({ services: [web], removed: ['10.0.1.40'] });
+    expect(made).toContain('add element ip tsswarm dead { 10.0.1.40, 10.0.1.2 }');
+    expect(made).not.toContain('goto');
+  });
+
+  it('finds the way back on ingress, through every host', () => {
+    const ingress = { ...NETWORK, ingress: true };
+    const made = commands({ network: ingress });
+    expect(made).toContain('zone_of { 02:42:0a:63:00:02 : 2, 02:42:0a:63:01:2c : 300 }');
+    expect(made).toContain('mark_of { 02:42:0a:63:00:02 : 0x00010002');
+    expect(made).toContain('hook egress device "vx0"');
+    expect(texts({ network: ingress })).toContain('rule pref 100 fwmark 0x10000/0x10000 lookup 77');
+    expect(commands({})).not.toContain('zone');
+  });
+
+  it('makes routes only for endpoints that are new', () => {
+    const sandbox = new Sandbox();
+    const first = endpoint('a', 'h2', '10.0.1.11');
+    const before = sandbox.state(input({ endpoints: [first] })).objects;
+    const after = sandbox.state(
+      input({ endpoints: [first, endpoint('b', 'h2', '10.0.1.12')] }),
+    ).objects;
+    const key = 'route 10.0.1.11/32 table 254';
+    expect(after.get(key)).toBe(before.get(key));
+    expect(after.size).toBe(before.size + 1);
+  });
+});
