@@ -3,12 +3,10 @@
 // configuration, as in Docker.
 import { SwarmError, messageOf, type Clock, type Logger, type Random } from '../../base/index.ts';
 import { loadArchive } from './archive.ts';
+import { DocumentReader } from './documents.ts';
+import { KeyedOnce } from './keyed-once.ts';
 import {
-  MAX_DOCUMENT_BYTES,
-  chainIds,
-  choosePlatform,
   isIndex,
-  mediaTypeOf,
   parseImageFile,
   parseIndex,
   parseManifest,
@@ -27,10 +25,7 @@ import {
   type ImageReference,
 } from './reference.ts';
 import type { RegistryClient } from './registry-client.ts';
-import { KeyedOnce } from './keyed-once.ts';
 
-/** How many images' documents are kept in memory. */
-const CACHED_IMAGES = 256;
 /** Label of records whose image came from that registry (only those have repository digests). */
 export const PULLED_LABEL = 'tsswarm.pulled';
 
@@ -101,8 +96,6 @@ export interface ImageStoreOptions {
   readonly userOf: (imageId: string) => Promise<string | undefined>;
 }
 
-type Documents = Pick<Image, 'id' | 'manifest' | 'file' | 'layers' | 'chainId' | 'size'>;
-
 /** The store over its ports; holds no state that is not in the backend, except a cache. */
 export function createImageStore(options: ImageStoreOptions): ImageStore {
   return new ContentImageStore(options);
@@ -111,7 +104,7 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 class ContentImageStore implements ImageStore {
   readonly #options: ImageStoreOptions;
   readonly #backend: ImageBackend;
-  readonly #documents = new Map<string, Documents>();
+  readonly #documents: DocumentReader;
   readonly #pulls = new KeyedOnce<Image>();
   readonly #layers = new KeyedOnce<void>();
   readonly #downloads = new KeyedOnce<void>();
@@ -119,6 +112,7 @@ class ContentImageStore implements ImageStore {
   constructor(options: ImageStoreOptions) {
     this.#options = options;
     this.#backend = options.backend;
+    this.#documents = new DocumentReader(options.backend, options.platform);
   }
 
   async pull(reference: string, options: PullOptions = {}): Promise<Image> {
@@ -160,7 +154,7 @@ class ContentImageStore implements ImageStore {
     return this.#backend.withLease('load', async (lease) => {
       const loaded: LoadedImage[] = [];
       for (const image of await loadArchive(archive, this.#backend, lease)) {
-        const documents = await this.#read(image.target);
+        const documents = await this.#documents.read(image.target);
         await this.#unpackManifest(documents.manifest, lease);
         // A record keeps the content alive: an image without a name is recorded under its digest.
         const names = image.names.length > 0 ? image.names : [anonymousName(image.target)];
@@ -250,7 +244,7 @@ class ContentImageStore implements ImageStore {
       if (shown !== undefined) removed.push({ untagged: shown });
     }
     if (doomed.length === records.length) {
-      this.#documents.delete(image.target.digest);
+      this.#documents.forget(image.target);
       removed.push({ deleted: image.id });
     }
     return removed;
@@ -278,20 +272,14 @@ class ContentImageStore implements ImageStore {
   }
 
   async #unpackManifest(
-    descriptor: Descriptor,
+    manifest: Descriptor,
     lease: string,
     onProgress?: PullOptions['onProgress'],
   ): Promise<void> {
-    const manifest = parseManifest(await this.#document(descriptor));
-    const file = parseImageFile(await this.#document(manifest.config));
-    const diffIds = file.rootfs.diff_ids;
-    if (diffIds.length !== manifest.layers.length) {
-      throw new SwarmError('dataLoss', `damaged image ${descriptor.digest}: layers do not match`);
-    }
-    const chain = chainIds(diffIds, (text) => this.#backend.sha256(text));
-    for (const [i, blob] of manifest.layers.entries()) {
+    const { id, file, layers, chain } = await this.#documents.readManifest(manifest);
+    for (const [i, blob] of layers.entries()) {
       const chainId = chain[i] ?? '';
-      const diffId = diffIds[i] ?? '';
+      const diffId = file.rootfs.diff_ids[i] ?? '';
       const parent = chain[i - 1] ?? '';
       onProgress?.({ id: shortId(blob.digest), status: 'Extracting' });
       await this.#layers.run(chainId, undefined, async () => {
@@ -301,9 +289,8 @@ class ContentImageStore implements ImageStore {
       onProgress?.({ id: shortId(blob.digest), status: 'Pull complete' });
     }
     const last = chain.at(-1);
-    if (last !== undefined) {
-      await this.#backend.labelBlob(manifest.config.digest, this.#backend.snapshotLabel(last));
-    }
+    if (last === undefined) return;
+    await this.#backend.labelBlob(id, this.#backend.snapshotLabel(last));
   }
 
   async #checkUnused(image: Image, reference: string, force = false): Promise<void> {
@@ -339,7 +326,7 @@ class ContentImageStore implements ImageStore {
   async #image(records: readonly ImageRecord[]): Promise<Image> {
     const [first] = records;
     if (first === undefined) throw new SwarmError('internal', 'image without a record');
-    const documents = await this.#read(first.target);
+    const documents = await this.#documents.read(first.target);
     const repoTags: string[] = [];
     const repoDigests = new Set<string>();
     for (const record of records) {
@@ -351,56 +338,15 @@ class ContentImageStore implements ImageStore {
       }
     }
     const taggedAt = Math.min(...records.map((record) => record.createdAt));
+    const { chain, ...rest } = documents;
     return {
-      ...documents,
+      ...rest,
+      chainId: chain.at(-1) ?? '',
       target: first.target,
       repoTags: repoTags.toSorted(),
       repoDigests: [...repoDigests],
       taggedAt,
     };
-  }
-
-  async #read(target: Descriptor): Promise<Documents> {
-    const cached = this.#documents.get(target.digest);
-    if (cached !== undefined) return cached;
-    const manifest = await this.#manifestOf(target);
-    const { config, layers } = parseManifest(await this.#document(manifest));
-    const file = parseImageFile(await this.#document(config));
-    const chain = chainIds(file.rootfs.diff_ids, (text) => this.#backend.sha256(text));
-    const size = layers.reduce((sum, layer) => sum + layer.size, config.size + manifest.size);
-    const documents: Documents = {
-      id: config.digest,
-      manifest,
-      file,
-      layers,
-      chainId: chain.at(-1) ?? '',
-      size,
-    };
-    const oldest = this.#documents.keys().next();
-    if (this.#documents.size >= CACHED_IMAGES && oldest.done !== true) {
-      this.#documents.delete(oldest.value);
-    }
-    this.#documents.set(target.digest, documents);
-    return documents;
-  }
-
-  /** The manifest for this host, or for whichever platform was fetched. */
-  async #manifestOf(target: Descriptor): Promise<Descriptor> {
-    const bytes = await this.#document(target);
-    if (!isIndex(mediaTypeOf(bytes, target.mediaType))) return target;
-    const present: Descriptor[] = [];
-    for (const entry of parseIndex(bytes)) {
-      if ((await this.#backend.blobSize(entry.digest)) !== undefined) present.push(entry);
-    }
-    const chosen = choosePlatform(present, this.#options.platform) ?? present[0];
-    if (chosen === undefined) {
-      throw new SwarmError('notFound', `no manifest of ${target.digest} is on this host`);
-    }
-    return chosen;
-  }
-
-  #document(descriptor: Descriptor): Promise<Uint8Array> {
-    return this.#backend.readBlob(descriptor.digest, MAX_DOCUMENT_BYTES);
   }
 }
 

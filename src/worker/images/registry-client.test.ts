@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { SwarmError } from '../../base/index.ts';
+import { MEDIA_TYPE } from './manifest.ts';
+import type { HttpRequest, HttpResponse } from './ports.ts';
+import { parseReference } from './reference.ts';
+import { createRegistryClient } from './registry-client.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+
+const manifest = JSON.stringify({ mediaType: MEDIA_TYPE.ociManifest, config: {}, layers: [] });
+const sha256 = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** A client whose requests are answered by `answer` and written down. */
+function client(answer: (request: HttpRequest) => Answer, insecureRegistries: string[] = []) {
+  const seen: HttpRequest[] = [];
+  const http = {
+    async request(request: HttpRequest): Promise<HttpResponse> {
+      seen.push(request);
+      const { status, headers = {}, body = '' } = answer(request);
+      const chunks = (async function* () {
+        yield Buffer.from(body);
+      })();
+      return { status, headers, body: chunks, discard: () => undefined };
+    },
+  };
+  return { seen, registry: createRegistryClient({ http, sha256, insecureRegistries }) };
+}
+
+const challenge = {
+  status: 401,
+  headers: {
+    'www-authenticate':
+      'Bearer realm="https://auth.example/token",service="reg",scope="repository:a/b:pull"',
+  },
+};
+
+describe('the registry client', () => {
+  it('gets a bearer token with user and password, and uses it', async () => {
+    const { seen, registry } = client(({ url, headers }) => {
+      if (url.startsWith('https://auth.example')) return { status: 200, body: '{"token":"T"}' };
+      return headers.authorization === 'Bearer T' ? { status: 200, body: manifest } : challenge;
+    });
+    const auth = encode({ username: 'bob', password: 'hush' });
+    const session = registry.session(parseReference('reg.example/a/b:1'), { auth });
+    expect((await session.manifest()).descriptor.mediaType).toBe(MEDIA_TYPE.ociManifest);
+    expect(seen.map(({ url }) => url)).toEqual([
+      'https://reg.example/v2/a/b/manifests/1',
+      'https://auth.example/token?service=reg&scope=repository%3Aa%2Fb%3Apull&client_id=tsswarm',
+      'https://reg.example/v2/a/b/manifests/1',
+    ]);
+    expect(seen[1]?.headers.authorization).toBe(
+      `Basic ${Buffer.from('bob:hush').toString('base64')}`,
+    );
+    await session.manifest();
+    expect(seen).toHaveLength(4);
+  });
+
+  it('exchanges an identity token by POST, and sends a registry token as it is', async () => {
+    const answer = ({ url, headers }: HttpRequest): Answer => {
+      if (url.startsWith('https://auth.example'))
+        return { status: 200, body: '{"access_token":"T"}' };
+      return headers.authorization === undefined ? challenge : { status: 200, body: manifest };
+    };
+    const first = client(answer);
+    const reference = parseReference('reg.example/a/b');
+    await first.registry.session(reference, { auth: encode({ identitytoken: 'I' }) }).manifest();
+    expect(first.seen[1]).toMatchObject({ method: 'POST', url: 'https://auth.example/token' });
+    expect(first.seen[1]?.body).toContain('grant_type=refresh_token&refresh_token=I');
+    const second = client(answer);
+    await second.registry.session(reference, { auth: encode({ registrytoken: 'R' }) }).manifest();
+    expect(second.seen.map(({ headers }) => headers.authorization)).toEqual(['Bearer R']);
+  });
+
+  it('sends no credentials where a redirect leads', async () => {
+    const { seen, registry } = client(({ url }) =>
+      url.startsWith('https://blobs.example')
+        ? { status: 200, body: 'x' }
+        : { status: 307, headers: { location: 'https://blobs.example/x' } },
+    );
+    const auth = encode({ registrytoken: 'R' });
+    const session = registry.session(parseReference('reg.example/a/b'), { auth });
+    await session.blob({ mediaType: '', digest: `sha256:${'a'.repeat(64)}`, size: 1 }, 0);
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual(['Bearer R', undefined]);
+  });
+
+  it('refuses plain HTTP by redirect or login, except where the registry may be insecure', async () => {
+    const redirect = (): Answer => ({ status: 307, headers: { location: 'http://b.example/' } });
+    const plainLogin = (): Answer => ({
+      status: 401,
+      headers: { 'www-authenticate': 'Bearer realm="http://auth.example/"' },
+    });
+    const reference = parseReference('reg.example/a/b');
+    for (const answer of [redirect, plainLogin]) {
+      const { seen, registry } = client(answer);
+      await expect(registry.session(reference, {}).manifest()).rejects.toMatchObject({
+        code: 'denied',
+      });
+      expect(seen).toHaveLength(1);
+    }
+  });
+
+  it.each([
+    ['localhost:5000/a', []],
+    ['127.0.0.1:5000/a', []],
+    ['reg.example:5000/a', ['reg.example:5000']],
+  ])('falls back to plain HTTP for %s, and remembers', async (name, insecure) => {
+    const { seen, registry } = client(({ url }) => {
+      if (url.startsWith('https:')) throw new SwarmError('unavailable', 'no TLS');
+      return { status: 200, body: manifest };
+    }, insecure);
+    await registry.session(parseReference(name), {}).manifest();
+    await registry.session(parseReference(name), {}).manifest();
+    expect(seen.map(({ url }) => new URL(url).protocol)).toEqual(['https:', 'http:', 'http:']);
+  });
+
+  it('speaks only HTTPS to everybody else, and to Docker’s own registry', async () => {
+    const { seen, registry } = client(() => {
+      throw new SwarmError('unavailable', 'nobody there');
+    });
+    await expect(registry.session(parseReference('nginx'), {}).manifest()).rejects.toThrow(
+      'nobody',
+    );
+    expect(seen.map(({ url }) => new URL(url).pathname)).toEqual([
+      '/v2/library/nginx/manifests/latest',
+    ]);
+  });
+
+  it.each([
+    [
+      401,
+      '',
+      'notFound',
+      "pull access denied for reg.example/a, repository does not exist or may require 'docker login': denied",
+    ],
+    [403, '{"errors":[{"code":"DENIED","message":"no"}]}', 'notFound', 'denied: no'],
+    [
+      404,
+      '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}',
+      'notFound',
+      'manifest for reg.example/a:latest not found: manifest unknown: manifest unknown',
+    ],
+    [
+      404,
+      '{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}',
+      'notFound',
+      'repository reg.example/a not found: name unknown',
+    ],
+    [
+      429,
+      '{"errors":[{"code":"TOOMANYREQUESTS","message":"slow"}]}',
+      'unavailable',
+      'toomanyrequests: slow',
+    ],
+    [500, 'oops', 'unavailable', 'answers 500'],
+  ])('says what %i %s means', async (status, body, code, message) => {
+    const { registry } = client(() => ({ status, body }));
+    const failure: unknown = await registry
+      .session(parseReference('reg.example/a'), {})
+      .manifest()
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code, message: expect.stringContaining(message) as string });
+  });
+
+  it('refuses a manifest that is not the one asked for', async () => {
+    const { registry } = client(() => ({ status: 200, body: manifest }));
+    const reference = parseReference(`reg.example/a@sha256:${'b'.repeat(64)}`);
+    await expect(registry.session(reference, {}).manifest()).rejects.toMatchObject({
+      code: 'dataLoss',
+    });
+  });
+});
