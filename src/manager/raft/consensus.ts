@@ -88,7 +88,10 @@ export interface ConsensusOptions {
   readonly self: Member;
   /** host:port to listen on for peers. */
   readonly listenAddress: string;
-  /** `bootstrap`: first manager of a new cluster; `join`: wait for the leader to send us the log; `restart`: from disk. */
+  /**
+   * `bootstrap`: first manager of a new cluster; `join`: wait for the leader to send us the log;
+   * `restart`: from disk. The first two go on with a log of this member that is there already.
+   */
   readonly start:
     | { readonly kind: 'bootstrap' }
     | { readonly kind: 'join'; readonly members: readonly Member[] }

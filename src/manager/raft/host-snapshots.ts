@@ -4,7 +4,7 @@ import type { ConfState, MemoryStorage, Message, Snapshot } from 'raft-ts';
 import { messageOf, SwarmError, type Logger } from '../../base/index.ts';
 import type { PeerTransport, StateMachine } from './host-ports.ts';
 import { COMPACTION_KEEP_ENTRIES } from './limits.ts';
-import type { MemberTable } from './membership.ts';
+import type { HostMembers } from './host-members.ts';
 import type { SnapshotDraft, SnapshotStore } from './snapshot-file.ts';
 import type { Wal } from './wal.ts';
 
@@ -22,6 +22,9 @@ export interface HostSnapshotsPorts {
   readonly transport: PeerTransport;
   /** Gives a message to raft and carries out what follows. */
   step(message: Message): void;
+  /** Runs something between two batches of the state machine; says how far it has applied. */
+  between(call: (applied: number) => void): Promise<void>;
+  readonly members: HostMembers;
   /** A snapshot has reached a member, or not. */
   delivered(raftId: number, ok: boolean): void;
 }
@@ -40,11 +43,15 @@ export class HostSnapshots {
   }
 
   /** Takes a snapshot of what has just been applied, if it is time; writing it goes on behind. */
-  maybeTake(applied: number, confState: ConfState, table: MemberTable): void {
-    if (applied < this.#nextAt || this.#taking !== undefined) return;
-    this.#nextAt = applied + this.#ports.interval;
+  maybeTake(applied: number): void {
+    if (applied >= this.#nextAt) this.#takeNow(applied);
+  }
+
+  #takeNow(applied: number): void {
     const term = this.#ports.storage.term(applied);
-    if (term === undefined) return;
+    if (term === undefined || this.#taking !== undefined) return;
+    this.#nextAt = applied + this.#ports.interval;
+    const { confState, table } = this.#ports.members;
     const head: Snapshot = { index: applied, term, confState, data: table.encode() };
     const chunks = this.#ports.machine.snapshot();
     this.#taking = this.#take(head, chunks)
@@ -75,13 +82,26 @@ export class HostSnapshots {
   send(message: Message): void {
     const { snapshots, transport, logger } = this.#ports;
     const index = message.snapshot?.index ?? 0;
-    transport.sendSnapshot(message, snapshots.read(index)).then(
+    const sent = knows(message.snapshot?.confState, message.to)
+      ? transport.sendSnapshot(message, snapshots.read(index))
+      : this.#renewFor(message.to);
+    sent.then(
       () => this.#ports.delivered(message.to, true),
       (error: unknown) => {
         logger.warn({ to: message.to, index, error: messageOf(error) }, 'snapshot not delivered');
         this.#ports.delivered(message.to, false);
       },
     );
+  }
+
+  /** A new member takes no snapshot that is older than its membership: a newer one comes next. */
+  async #renewFor(raftId: number): Promise<void> {
+    await this.#taking;
+    if (!knows(this.#ports.storage.snapshot()?.confState, raftId)) {
+      await this.#ports.between((applied) => this.#takeNow(applied));
+      await this.#taking;
+    }
+    throw new SwarmError('unavailable', `the snapshot was older than member ${raftId}`);
   }
 
   /** Stores a snapshot of the leader aside, and asks raft whether it wants it. */
@@ -132,4 +152,9 @@ export class HostSnapshots {
   async stop(): Promise<void> {
     await this.#taking;
   }
+}
+
+function knows(state: ConfState | undefined, raftId: number): boolean {
+  if (state === undefined) return false;
+  return [...state.voters, ...state.votersOutgoing, ...state.learners].includes(raftId);
 }

@@ -154,17 +154,19 @@ describe('a single manager', () => {
     expect(host.failure?.message).toContain('I/O error');
   });
 
-  it('refuses to bootstrap over an existing log, and to restart without one', async () => {
+  it('goes on with a log that it has begun, and does not restart without one', async () => {
     const w = world(5);
     const host = w.add(1);
     await expect(w.run(host.start({ kind: 'restart' }))).rejects.toMatchObject({
       code: 'notFound',
     });
     await w.run(host.start({ kind: 'bootstrap' }));
+    await w.clock.until(() => host.isLeader, 1000);
+    await w.run(host.propose('once'));
     w.crash(1);
-    await expect(w.run(host.start({ kind: 'bootstrap' }))).rejects.toMatchObject({
-      code: 'precondition',
-    });
+    await w.run(host.start({ kind: 'bootstrap' }));
+    await w.clock.until(() => host.texts.includes('once'), 1000);
+    expect(host.texts).toEqual(['once']);
   });
 });
 
@@ -223,6 +225,26 @@ describe('three managers', () => {
     const back = w.hosts.get(3);
     await w.clock.until(() => back?.texts.length === 1500, 30_000, 'the snapshot');
     expect(back?.texts).toEqual(leader?.texts);
+  });
+
+  it('take in a new member after the log was compacted', async () => {
+    const w = world(17, { snapshotInterval: 600 });
+    const first = w.add(1);
+    await w.run(first.start({ kind: 'bootstrap' }));
+    await w.clock.until(() => first.isLeader, 5000);
+    for (let i = 0; i < 30; i++) {
+      const texts = Array.from({ length: 50 }, (_, j) => `entry ${i * 50 + j}`);
+      await w.run(Promise.all(texts.map((text) => first.propose(text))));
+    }
+    const second = w.add(2);
+    await w.run(first.host?.addMember(second.self) ?? Promise.resolve());
+    const members = first.host?.status.members ?? [];
+    await w.run(second.start({ kind: 'join', members }));
+    await w.clock.until(() => first.host?.status.voters.length === 2, 10_000, 'promotion');
+    await w.run(first.propose('both'));
+    await w.clock.until(() => second.texts.includes('both'), 1000);
+    expect(second.texts).toEqual(first.texts);
+    expect(second.host?.status.members).toEqual(first.host?.status.members);
   });
 
   it('refuse a removal that would cost the quorum, and do one that does not', async () => {

@@ -238,6 +238,11 @@ export class RaftHost {
       machine: this.#ports.machine,
       logger: this.#ports.logger,
       transport: this.#ports.transport,
+      members: this.#members,
+      between: (call) =>
+        this.#applier.between(async () => {
+          call(this.#applied);
+        }),
       step: (message) => {
         this.#receive(message);
         this.#pump();
@@ -375,7 +380,7 @@ export class RaftHost {
       this.#members.entryApplied(entry);
     }
     this.#reached(last.index);
-    this.#snapshots.maybeTake(this.#applied, this.#members.confState, this.#members.table);
+    this.#snapshots.maybeTake(this.#applied);
   }
 
   async #restore(work: Message): Promise<void> {

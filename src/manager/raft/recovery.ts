@@ -23,7 +23,10 @@ export interface Recovered {
   readonly snapshot: Snapshot | undefined;
 }
 
-/** Opens, or for `bootstrap` and `join` makes, the stable state. */
+/**
+ * Opens, or for `bootstrap` and `join` makes, the stable state. A log that is there already is gone on
+ * with: the process may have been killed before it could remember that it had begun.
+ */
 export async function recover(
   options: ConsensusOptions,
   ports: Pick<HostPorts, 'disk' | 'random'>,
@@ -41,14 +44,8 @@ export async function recover(
   if (start.kind === 'restart' && fresh) {
     throw new SwarmError('notFound', `${directory} holds no raft log: bootstrap or join instead`);
   }
-  if (start.kind !== 'restart' && !fresh) {
-    throw new SwarmError(
-      'precondition',
-      `${directory} holds a raft log already: restart from it, or remove it`,
-    );
-  }
   const storage = fill(directory, snapshot, log);
-  if (start.kind === 'bootstrap') await bootstrap(options, storage, wal);
+  if (start.kind === 'bootstrap' && fresh) await bootstrap(options, storage, wal);
   return { storage, wal, snapshots, snapshot };
 }
 
