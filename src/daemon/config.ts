@@ -17,6 +17,8 @@ export interface DaemonConfig {
   readonly containerdSocket: string | undefined;
   /** OCI runtime, a name on PATH or a path. */
   readonly runtime: string;
+  /** Parent of all containers' control groups. */
+  readonly cgroupParent: string | undefined;
   /** Tells the links and tables of this daemon from another's: 1 to 6 of [a-z0-9]. */
   readonly instance: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -36,6 +38,7 @@ Options:
       --insecure-registry R   Speak to registry R (host:port) without TLS; repeatable
       --containerd SOCKET     Use a running containerd instead of starting a private one
       --runtime NAME          OCI runtime (default runc)
+      --cgroup-parent PATH    Parent of all containers' control groups (default /tsswarm)
       --instance TAG          Tag for links and firewall tables, 1 to 6 of [a-z0-9] (default ts)
       --log-level LEVEL       debug, info, warn or error (default info)
       --help                  Show this text
@@ -55,6 +58,7 @@ export function parseConfig(argv: readonly string[]): DaemonConfig | 'help' | 'v
     insecureRegistries: values['insecure-registry'] ?? [],
     containerdSocket: values.containerd,
     runtime: values.runtime ?? 'runc',
+    cgroupParent: values['cgroup-parent'],
     instance: values.instance ?? 'ts',
     labels: Object.fromEntries((values.label ?? []).map(parseLabel)),
     logLevel: values['log-level'] ?? 'info',
@@ -74,6 +78,7 @@ function parse(argv: readonly string[]) {
         'insecure-registry': { type: 'string', multiple: true },
         containerd: { type: 'string' },
         runtime: { type: 'string' },
+        'cgroup-parent': { type: 'string' },
         instance: { type: 'string' },
         'log-level': { type: 'string' },
         help: { type: 'boolean' },

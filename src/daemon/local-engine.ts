@@ -63,6 +63,7 @@ export async function startLocalEngine(
       insecureRegistries: config.insecureRegistries,
       ...(config.runtime === 'runc' ? {} : { runtime: { binary: config.runtime } }),
       protoDirectory: `${paths.protos}/containerd`,
+      ...(config.cgroupParent === undefined ? {} : { cgroupParent: config.cgroupParent }),
       ...(config.hostname === undefined ? {} : { hostname: config.hostname }),
       ...(config.containerdSocket === undefined
         ? {}
