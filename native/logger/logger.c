@@ -229,7 +229,8 @@ static void consume(struct log *log, struct stream *stream, const char *data, si
     while (length > 0) {
         size_t room = MAX_LINE - stream->length;
         size_t take = length < room ? length : room;
-        const char *end = memchr(data, '\n', take);
+        /* One byte more than there is room for: a full line may end right here. */
+        const char *end = memchr(data, '\n', length < room + 1 ? length : room + 1);
         if (end != NULL) take = (size_t)(end - data);
         memcpy(stream->line + stream->length, data, take);
         stream->length += take;
@@ -240,7 +241,7 @@ static void consume(struct log *log, struct stream *stream, const char *data, si
             stream->length = 0;
             data++;
             length--;
-        } else if (stream->length == MAX_LINE && (length == 0 || *data != '\n')) {
+        } else if (stream->length == MAX_LINE) {
             size_t cut = cut_point(stream->line, MAX_LINE);
             add_record(log, stream, cut, 0);
             memmove(stream->line, stream->line + cut, MAX_LINE - cut);

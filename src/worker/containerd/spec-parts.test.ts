@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import { CAPABILITIES, DEFAULT_CAPABILITIES, containerCapabilities } from './capabilities.ts';
+import {
+  cgroupLayout,
+  cgroupsPath,
+  countsOomKill,
+  ociResources,
+  oomCounter,
+  type CgroupLayout,
+} from './cgroups.ts';
+import { logPlan } from './log-options.ts';
+import { hostsFile, resolvFile } from './network-files.ts';
+import { signalNumber } from './signals.ts';
+import { formatTime } from './time-text.ts';
+import { resolveUser } from './user.ts';
+
+describe('capabilities', () => {
+  const every = (1n << BigInt(CAPABILITIES.length)) - 1n;
+  const set = (add: string[], drop: string[], available = every) =>
+    containerCapabilities(add, drop, available).toSorted();
+
+  it('are the default set, plus and minus', () => {
+    expect(set([], [])).toEqual(DEFAULT_CAPABILITIES.toSorted());
+    expect(set(['net_admin'], [])).toContain('CAP_NET_ADMIN');
+    expect(set([], ['CAP_KILL'])).not.toContain('CAP_KILL');
+    expect(set(['NET_RAW'], ['ALL'])).toEqual(['CAP_NET_RAW']);
+    expect(set([], ['ALL'])).toEqual([]);
+  });
+
+  it('with ALL are what the host can give', () => {
+    expect(set(['ALL'], [])).toHaveLength(CAPABILITIES.length);
+    expect(set(['ALL'], ['SYS_ADMIN'])).not.toContain('CAP_SYS_ADMIN');
+    expect(set(['ALL'], [], every & ~(1n << 24n))).not.toContain('CAP_SYS_RESOURCE');
+  });
+
+  it('must exist', () => {
+    expect(() => set(['FLY'], [])).toThrow('invalid CapAdd: unknown capability: "FLY"');
+  });
+});
+
+describe('control groups', () => {
+  const line = (point: string, type: string, options: string): string =>
+    `30 20 0:26 / ${point} rw,relatime - ${type} ${type} rw,${options}`;
+  const memory = line('/sys/fs/cgroup/memory', 'cgroup', 'memory');
+  const named = line('/sys/fs/cgroup/systemd', 'cgroup', 'xattr,name=systemd');
+  const layouts: [string, string, string, CgroupLayout][] = [
+    [
+      'v1',
+      [memory, named].join('\n'),
+      'init',
+      { version: 'v1', driver: 'cgroupfs', memoryRoot: '/sys/fs/cgroup/memory' },
+    ],
+    [
+      'hybrid counts as v1',
+      [memory, named, line('/sys/fs/cgroup/unified', 'cgroup2', '')].join('\n'),
+      'systemd\n',
+      { version: 'v1', driver: 'systemd', memoryRoot: '/sys/fs/cgroup/memory' },
+    ],
+    [
+      'v2',
+      line('/sys/fs/cgroup', 'cgroup2', 'nsdelegate'),
+      'systemd',
+      { version: 'v2', driver: 'systemd', memoryRoot: '/sys/fs/cgroup' },
+    ],
+    [
+      'v2 beside systemd’s own v1 hierarchy',
+      [named, line('/sys/fs/cgroup/unified', 'cgroup2', '')].join('\n'),
+      'bash',
+      { version: 'v2', driver: 'cgroupfs', memoryRoot: '/sys/fs/cgroup/unified' },
+    ],
+  ];
+  it.each(layouts)('of a host with %s', (_, mounts, pid1, layout) => {
+    expect(cgroupLayout(mounts, pid1)).toEqual(layout);
+  });
+
+  it('lie where the driver wants them', () => {
+    const plain: CgroupLayout = { version: 'v1', driver: 'cgroupfs', memoryRoot: '/m' };
+    const systemd: CgroupLayout = { version: 'v2', driver: 'systemd', memoryRoot: '/m' };
+    expect(cgroupsPath(plain, '/tsswarm', 'c1')).toBe('/tsswarm/c1');
+    expect(cgroupsPath(systemd, '/tsswarm', 'c1')).toBe('tsswarm.slice:tsswarm:c1');
+    expect(oomCounter(plain, '/tsswarm', 'c1')?.file).toBe('/m/tsswarm/c1/memory.oom_control');
+    expect(oomCounter(systemd, '/tsswarm', 'c1')?.file).toBe(
+      '/m/tsswarm.slice/tsswarm-c1.scope/memory.events',
+    );
+  });
+
+  it('count kills for want of memory in both versions', () => {
+    expect(countsOomKill('oom_kill_disable 0\nunder_oom 0\noom_kill 1\n')).toBe(true);
+    expect(countsOomKill('low 0\noom 3\noom_kill 0\n')).toBe(false);
+    expect(countsOomKill('')).toBe(false);
+  });
+
+  it('carry limits and reservations', () => {
+    expect(
+      ociResources({
+        Limits: { NanoCPUs: 1.5e9, MemoryBytes: 100, Pids: 7 },
+        Reservations: { MemoryBytes: 50, NanoCPUs: 2e9 },
+      }),
+    ).toEqual({
+      devices: [{ allow: false, access: 'rwm' }],
+      memory: { limit: 100, reservation: 50 },
+      cpu: { quota: 150_000, period: 100_000, shares: 2048 },
+      pids: { limit: 7 },
+    });
+    const none = { devices: [{ allow: false, access: 'rwm' }] };
+    expect(ociResources(undefined)).toEqual(none);
+    expect(ociResources({ Limits: { MemoryBytes: 0 }, Reservations: { NanoCPUs: 1e8 } })).toEqual(
+      none,
+    );
+  });
+});
+
+describe('users', () => {
+  const passwd = 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home:/bin/sh\n';
+  const group = 'root:x:0:\napp:x:1001:\nextra:x:2000:app,other\n42:x:77:\n';
+  it.each<[string, string[], object]>([
+    ['', [], { uid: 0, gid: 0, additionalGids: [0] }],
+    ['app', [], { uid: 1000, gid: 1001, additionalGids: [1001, 2000] }],
+    ['1000', [], { uid: 1000, gid: 1001, additionalGids: [1001, 2000] }],
+    ['app:extra', [], { uid: 1000, gid: 2000, additionalGids: [2000] }],
+    ['5:6', [], { uid: 5, gid: 6, additionalGids: [6] }],
+    ['5', ['extra', '9'], { uid: 5, gid: 0, additionalGids: [0, 2000, 9] }],
+    ['5:42', [], { uid: 5, gid: 77, additionalGids: [77] }],
+  ])('%j with groups %j', (user, groups, ids) => {
+    expect(resolveUser(user, groups, passwd, group)).toEqual(ids);
+  });
+
+  it('must be known or numbers', () => {
+    expect(() => resolveUser('ghost', [], passwd, group)).toThrow(
+      'unable to find user ghost: no matching entries in passwd file',
+    );
+    expect(() => resolveUser('app:ghosts', [], passwd, group)).toThrow(
+      'unable to find group ghosts: no matching entries in group file',
+    );
+    expect(() => resolveUser('4294967296', [], passwd, group)).toThrow('must be in range');
+  });
+});
+
+describe('signals', () => {
+  it.each([
+    [undefined, 15],
+    ['SIGTERM', 15],
+    ['usr1', 10],
+    ['9', 9],
+    ['SIGRTMIN+3', 37],
+    ['RTMAX-1', 63],
+  ])('%s is %i', (text, value) => expect(signalNumber(text)).toBe(value));
+
+  it.each(['SIGNOPE', '0', '65', 'SIGRTMIN-1'])('%s is none', (text) => {
+    expect(() => signalNumber(text)).toThrow('invalid signal');
+  });
+});
+
+describe('log options', () => {
+  it('have defaults that keep the disk free', () => {
+    expect(logPlan(undefined)).toEqual({ maxSize: 10_485_760, maxFiles: 3 });
+    expect(logPlan({ Name: 'none' })).toBeUndefined();
+    expect(logPlan({ Options: { 'max-size': '1.5k', 'max-file': '7' } })).toEqual({
+      maxSize: 1536,
+      maxFiles: 7,
+    });
+    expect(logPlan({ Name: 'json-file', Options: { 'max-size': '-1' } })?.maxSize).toBe(0);
+  });
+
+  it('refuse what they do not know', () => {
+    expect(() => logPlan({ Name: 'syslog' })).toThrow("no log driver named 'syslog' is registered");
+    expect(() => logPlan({ Options: { 'max-size': 'big' } })).toThrow('max-size');
+    expect(() => logPlan({ Options: { 'max-file': '0' } })).toThrow('max-file');
+    expect(() => logPlan({ Options: { speed: '1' } })).toThrow("unknown log opt 'speed'");
+  });
+});
+
+describe('network files', () => {
+  const namespace = {
+    path: '/n',
+    hosts: [{ address: '10.0.0.2', names: ['alias'] }],
+    nameservers: ['127.0.0.11'],
+    search: ['a.test'],
+    options: ['ndots:0'],
+  };
+
+  it('name the task’s addresses and what the service adds', () => {
+    const text = hostsFile(namespace, { Hosts: ['192.0.2.1 db  db.local'] }, 'box');
+    expect(text.split('\n').slice(-3)).toEqual([
+      '192.0.2.1\tdb\tdb.local',
+      '10.0.0.2\talias\tbox',
+      '',
+    ]);
+    const named = { ...namespace, hosts: [{ address: '10.0.0.2', names: ['box'] }] };
+    expect(hostsFile(named, {}, 'box')).toContain('\n10.0.0.2\tbox\n');
+  });
+
+  it('take each part of the resolver from the service first', () => {
+    expect(resolvFile(namespace, undefined)).toBe(
+      'nameserver 127.0.0.11\nsearch a.test\noptions ndots:0\n',
+    );
+    expect(resolvFile(namespace, { Nameservers: ['192.0.2.53'], Search: [], Options: [] })).toBe(
+      'nameserver 192.0.2.53\nsearch a.test\noptions ndots:0\n',
+    );
+  });
+});
+
+describe('times as text', () => {
+  it.each([0, 951_782_400_123, 1_709_164_800_000, 4_102_444_799_999, -86_400_000])(
+    '%i reads as the calendar says',
+    (ms) => expect(formatTime(ms)).toBe(new Date(ms).toISOString()),
+  );
+});
