@@ -99,11 +99,13 @@ export function tableChange(
   for (const [id, names] of Object.entries(after.networks)) {
     const old = before.networks[id];
     if (old === names) continue;
-    networks[id] = {
+    const change = {
       name: names.name,
       names: difference(old?.names ?? {}, names.names),
       reverse: difference(old?.reverse ?? {}, names.reverse),
     };
+    const size = Object.keys(change.names).length + Object.keys(change.reverse).length;
+    if (old?.name !== names.name || size > 0) networks[id] = change;
   }
   const tasks = difference(before.tasks, after.tasks);
   if (Object.keys(networks).length + Object.keys(tasks).length === 0) return undefined;

@@ -18,7 +18,6 @@ import {
   bareAddress,
   isIpv4,
   networkNamespace,
-  shortName,
   taskLink,
   taskMac,
   taskNamespace,

@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { decode, encode } from 'dns-packet';
 
 type Command = { readonly id: number } & (
   | { readonly call: 'serve'; readonly port: number; readonly name: string }
@@ -24,6 +25,8 @@ type Command = { readonly id: number } & (
       readonly data: string;
     }
   | { readonly call: 'heard' }
+  /** A name server that gives one address for every name. */
+  | { readonly call: 'serveNames'; readonly address: string; readonly answer: string }
   | {
       readonly call: 'lookUp';
       readonly name: string;
@@ -51,6 +54,23 @@ function serve(port: number, name: string): Promise<void> {
     udp.on('error', reject);
     tcp.on('error', reject);
     udp.bind(port, () => tcp.listen(port, '0.0.0.0', resolve));
+  });
+}
+
+function serveNames(address: string, answer: string): Promise<void> {
+  const socket = createSocket('udp4');
+  socket.on('message', (message, from) => {
+    const query = decode(message);
+    const reply = encode({
+      type: 'response',
+      id: query.id ?? 0,
+      questions: query.questions ?? [],
+      answers: (query.questions ?? []).map(({ name }) => ({ type: 'A', name, data: answer })),
+    });
+    socket.send(reply, from.port, from.address);
+  });
+  return new Promise((resolve) => {
+    socket.bind(53, address, resolve);
   });
 }
 
@@ -158,6 +178,8 @@ function run(command: Command): Promise<unknown> {
       return say(command.connection);
     case 'send':
       return udp(command, Buffer.from(command.data, 'base64'), false);
+    case 'serveNames':
+      return serveNames(command.address, command.answer);
     case 'heard':
       return Promise.resolve(heard);
     case 'lookUp':

@@ -1,0 +1,163 @@
+// The whole overlay on a kernel of maps: convergence, adoption, repair and failure.
+import { describe, expect, it } from 'vitest';
+import { OverlayWorld, localTask, overlayState } from '../../test/builders/overlay-world.ts';
+import { CHECK_INTERVAL_MS, REMOVED_ENDPOINT_MS } from './limits.ts';
+import { checkInstance } from './overlay-engine.ts';
+
+const ROUTE = 'route 10.0.1.12/32 table 254 via 198.18.0.2 dev vx0';
+
+describe('checkInstance', () => {
+  it('refuses a tag that does not fit into interface names', () => {
+    expect(() => checkInstance('too-long')).toThrow('instance "too-long"');
+    expect(() => checkInstance('')).toThrow('instance ""');
+    checkInstance('ts1');
+  });
+});
+
+describe('Overlay', () => {
+  it('brings a remote endpoint in and out, and resets its connections', async () => {
+    const world = new OverlayWorld();
+    const { kernel } = world;
+    const overlay = await world.daemon();
+    overlay.update(overlayState(['10.0.1.12']));
+    await overlay.settled();
+    expect(kernel.texts('n-front')).toContain(ROUTE);
+    overlay.update(overlayState([]));
+    await overlay.settled();
+    expect(kernel.texts('n-front')).not.toContain(ROUTE);
+    expect(kernel.log).toContain('n-front: forget 10.0.1.12');
+    expect(kernel.tables.get('n-front ip tsswarm')).toContain('dead { 10.0.1.12 }');
+    expect(overlay.problems()).toEqual([]);
+  });
+
+  it('ends the reset when the time is over, and at once when the address is used again', async () => {
+    const world = new OverlayWorld();
+    const overlay = await world.daemon();
+    const addresses = ['10.0.1.12', '10.0.1.13'];
+    overlay.update(overlayState(addresses));
+    await overlay.settled();
+    overlay.update(overlayState([]));
+    await overlay.settled();
+    world.kernel.log.length = 0;
+    overlay.update(overlayState(['10.0.1.12']));
+    await overlay.settled();
+    expect(world.kernel.log).toContain('n-front: nft delete element ip tsswarm dead { 10.0.1.12 }');
+    world.clock.advance(REMOVED_ENDPOINT_MS + CHECK_INTERVAL_MS);
+    await overlay.settled();
+    // The check replaces the table, whose fake listing holds its history.
+    expect(world.kernel.tables.get('n-front ip tsswarm')).not.toContain(
+      'add element ip tsswarm dead',
+    );
+  });
+
+  it('attaches a task and takes it away again', async () => {
+    const world = new OverlayWorld();
+    const { kernel } = world;
+    const overlay = await world.daemon();
+    overlay.update(overlayState());
+    const namespace = await overlay.attach(localTask('a', '10.0.1.5/24'));
+    expect(namespace).toMatchObject({
+      path: '/run/netns/t-a',
+      hosts: [{ address: '10.0.1.5', names: ['web.1.a'] }],
+      nameservers: ['127.0.0.11'],
+    });
+    expect(kernel.texts('t-a')).toContain('addr 10.0.1.5/24 dev eth0');
+    expect(world.asked.at(-1)).toMatchObject({
+      table: { tasks: { a: { networks: ['front'] } } },
+    });
+    await overlay.detach('a');
+    expect(await kernel.listNamespaces()).toEqual(['n-front']);
+    expect(kernel.texts('n-front').join('\n')).not.toContain('10.0.1.5');
+  });
+
+  it('says that a network is not known yet', async () => {
+    const overlay = await new OverlayWorld().daemon();
+    await expect(overlay.attach(localTask('a', '10.0.1.5/24'))).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    overlay.update({ ...overlayState(), networks: new Map() });
+    await expect(overlay.attach(localTask('a', '10.0.1.5/24'))).rejects.toThrow(
+      'network front is not known on this host',
+    );
+  });
+
+  it('changes nothing after a restart', async () => {
+    const world = new OverlayWorld();
+    const first = await world.daemon();
+    first.update(overlayState(['10.0.1.12']));
+    await first.attach(localTask('a', '10.0.1.5/24'));
+    await first.stop();
+    const second = await world.daemon();
+    second.update(overlayState(['10.0.1.12']));
+    await second.settled();
+    world.kernel.log.length = 0;
+    const third = await world.daemon();
+    third.update(overlayState(['10.0.1.12']));
+    const again = await third.attach(localTask('a', '10.0.1.5/24'));
+    expect(again.path).toBe('/run/netns/t-a');
+    expect(world.kernel.log.filter((line) => !line.includes('delete namespace scratch'))).toEqual(
+      [],
+    );
+  });
+
+  it('finds and repairs what others changed', async () => {
+    const world = new OverlayWorld();
+    const { kernel } = world;
+    const overlay = await world.daemon();
+    overlay.update(overlayState(['10.0.1.12']));
+    await overlay.settled();
+    kernel.namespaces.get('n-front')?.delete('route 10.0.1.12/32 table 254');
+    kernel.tables.set('n-front ip tsswarm', 'add rule ip tsswarm raw accept\n');
+    world.clock.advance(CHECK_INTERVAL_MS);
+    await overlay.settled();
+    expect(kernel.texts('n-front')).toContain(ROUTE);
+    expect(kernel.tables.get('n-front ip tsswarm')).not.toContain('raw accept');
+  });
+
+  it('reports what fails, tries again, and forgets the problem when it is over', async () => {
+    const world = new OverlayWorld();
+    const { kernel, clock } = world;
+    const overlay = await world.daemon();
+    kernel.broken = '10.0.1.12';
+    overlay.update(overlayState(['10.0.1.12']));
+    await overlay.settled();
+    expect(overlay.problems()).toEqual([
+      { networkId: 'front', message: expect.stringContaining('10.0.1.12/32 table 254: broken') },
+    ]);
+    kernel.broken = undefined;
+    clock.advance(10_000);
+    await overlay.settled();
+    expect(overlay.problems()).toEqual([]);
+    expect(kernel.texts('n-front')).toContain(ROUTE);
+  });
+
+  it('gives tasks without networks addresses of a free local subnet, kept over restarts', async () => {
+    const world = new OverlayWorld();
+    const first = await world.daemon();
+    first.update(overlayState());
+    const attached = await Promise.all(['a', 'b'].map((id) => first.attach(localTask(id))));
+    // 172.18.0.0/16 is taken by somebody else on this host.
+    expect(attached.map(({ hosts }) => hosts[0]?.address)).toEqual(['172.19.0.2', '172.19.0.3']);
+    await first.stop();
+    const second = await world.daemon();
+    second.update(overlayState());
+    const [again, fresh] = [
+      await second.attach(localTask('a')),
+      await second.attach(localTask('c')),
+    ];
+    expect(again.hosts[0]?.address).toBe('172.19.0.2');
+    expect(fresh.hosts[0]?.address).toBe('172.19.0.4');
+  });
+
+  it('removes a network that is no longer assigned, but not under a task', async () => {
+    const world = new OverlayWorld();
+    const overlay = await world.daemon();
+    overlay.update(overlayState());
+    await overlay.attach(localTask('a', '10.0.1.5/24'));
+    overlay.update({ ...overlayState(), networks: new Map() });
+    await overlay.settled();
+    expect(await world.kernel.listNamespaces()).toEqual(['n-front', 't-a']);
+    await overlay.detach('a');
+    expect(await world.kernel.listNamespaces()).toEqual([]);
+  });
+});
