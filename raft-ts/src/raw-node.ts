@@ -212,6 +212,11 @@ export class RawNode {
     return this.#raft.term;
   }
 
+  /** The leader of the current term, NONE if none is known; cheaper than `status`. */
+  get lead(): number {
+    return this.#raft.lead;
+  }
+
   /** The last entry of the log, stable or not; cheaper than `status`. */
   get lastIndex(): number {
     return this.#raft.log.lastIndex();

@@ -80,28 +80,35 @@ export class HostSnapshots {
 
   /** Sends the newest snapshot (MsgSnap) with the state behind it. */
   send(message: Message): void {
-    const { snapshots, transport, logger } = this.#ports;
-    const index = message.snapshot?.index ?? 0;
-    const sent = knows(message.snapshot?.confState, message.to)
-      ? transport.sendSnapshot(message, snapshots.read(index))
-      : this.#renewFor(message.to);
-    sent.then(
-      () => this.#ports.delivered(message.to, true),
+    this.#send(message).then(
+      (ok) => this.#ports.delivered(message.to, ok),
       (error: unknown) => {
-        logger.warn({ to: message.to, index, error: messageOf(error) }, 'snapshot not delivered');
+        const index = message.snapshot?.index ?? 0;
+        this.#ports.logger.warn(
+          { to: message.to, index, error: messageOf(error) },
+          'snapshot not delivered',
+        );
         this.#ports.delivered(message.to, false);
       },
     );
   }
 
-  /** A new member takes no snapshot that is older than its membership: a newer one comes next. */
-  async #renewFor(raftId: number): Promise<void> {
+  /** False when it was not sent, because the next one will be of more use. */
+  async #send(message: Message): Promise<boolean> {
+    const { to, snapshot } = message;
+    if (snapshot === undefined) return false;
+    if (knows(snapshot.confState, to)) {
+      const chunks = this.#ports.snapshots.read(snapshot.index);
+      await this.#ports.transport.sendSnapshot(message, chunks);
+      return true;
+    }
+    // A new member takes no snapshot that is older than its membership.
     await this.#taking;
-    if (!knows(this.#ports.storage.snapshot()?.confState, raftId)) {
+    if (!knows(this.#ports.storage.snapshot()?.confState, to)) {
       await this.#ports.between((applied) => this.#takeNow(applied));
       await this.#taking;
     }
-    throw new SwarmError('unavailable', `the snapshot was older than member ${raftId}`);
+    return false;
   }
 
   /** Stores a snapshot of the leader aside, and asks raft whether it wants it. */

@@ -40,6 +40,7 @@ export const BARRIERS_PENDING_MAX = 16_384;
 export const PROMOTION_LAG_ENTRIES = 100;
 /** Waiting times of `close` and of connections. */
 export const CLOSE_TRANSFER_MS = 500;
+export const HANDOVER_POLL_MS = 10;
 export const RECONNECT_MIN_MS = 50;
 export const RECONNECT_MAX_MS = 1000;
 /** A cut link is noticed after the sum of these two. */

@@ -2,7 +2,7 @@
 import type { Entry } from 'raft-ts';
 import { SwarmError } from '../../base/index.ts';
 import type { CompletedProposal } from './host-ports.ts';
-import { PROPOSALS_PENDING_MAX } from './limits.ts';
+import { PROPOSAL_BYTES_MAX, PROPOSALS_PENDING_MAX } from './limits.ts';
 
 /** One payload, and how its owner knows it. */
 export interface ProposalItem {
@@ -24,8 +24,16 @@ export class PendingProposals {
     this.#fail = fail;
   }
 
-  hasRoomFor(count: number): boolean {
-    return this.#pending.size + count <= PROPOSALS_PENDING_MAX;
+  /** Why these cannot be proposed now; undefined when they can. */
+  refusalOf(items: readonly ProposalItem[], isLeader: boolean): SwarmError | undefined {
+    if (!isLeader) return notLeader();
+    const large = items.find((item) => item.payload.length > PROPOSAL_BYTES_MAX);
+    if (large !== undefined) {
+      const message = `change of ${large.payload.length} bytes is larger than ${PROPOSAL_BYTES_MAX}`;
+      return new SwarmError('invalid', message);
+    }
+    if (this.#pending.size + items.length <= PROPOSALS_PENDING_MAX) return undefined;
+    return new SwarmError('exhausted', 'too many changes wait to be committed: retry later');
   }
 
   /** These items are the entries from `firstIndex` on. */
@@ -95,6 +103,11 @@ export class PendingChanges {
 /** This manager is not the leader. */
 export function notLeader(): SwarmError {
   return new SwarmError('unavailable', 'this manager is not the leader: ask the leader, or retry');
+}
+
+/** This manager takes nothing any more. */
+export function stopping(): SwarmError {
+  return new SwarmError('unavailable', 'this manager is stopping: ask another one');
 }
 
 /** What was proposed here may or may not be committed. */

@@ -11,26 +11,19 @@ import {
   type Message,
   type Ready,
 } from 'raft-ts';
-import { messageOf, SwarmError, type Timer } from '../../base/index.ts';
+import { messageOf, sleep, SwarmError, type Clock, type Timer } from '../../base/index.ts';
 import { Applier } from './applier.ts';
 import { Barriers } from './barriers.ts';
 import type { ConsensusOptions, ConsensusStatus, Member } from './consensus.ts';
 import { HostMembers } from './host-members.ts';
 import type { HostPorts } from './host-ports.ts';
 import { HostSnapshots } from './host-snapshots.ts';
-import {
-  APPEND_MESSAGE_BYTES,
-  CLOSE_TRANSFER_MS,
-  INFLIGHT_BYTES_MAX,
-  INFLIGHT_MESSAGES_MAX,
-  PROPOSAL_BYTES_MAX,
-  UNAPPLIED_BYTES_MAX,
-  UNCOMMITTED_BYTES_MAX,
-} from './limits.ts';
+import { CLOSE_TRANSFER_MS, HANDOVER_POLL_MS } from './limits.ts';
 import { LogWriter } from './log-writer.ts';
-import { leadershipLost, notLeader, PendingProposals, type ProposalItem } from './proposals.ts';
+import { leadershipLost, PendingProposals, stopping, type ProposalItem } from './proposals.ts';
+import { raftOptions } from './raft-options.ts';
 import { recover, type Recovered } from './recovery.ts';
-import { sameStatus } from './status.ts';
+import { HostStatus } from './host-status.ts';
 
 /** One member of the managers' raft group. */
 export class RaftHost {
@@ -45,11 +38,10 @@ export class RaftHost {
   readonly #members: HostMembers;
   #applied: number;
   #isLeader = false;
-  #status: ConsensusStatus;
+  readonly #view: HostStatus;
   #timer: Timer | undefined;
-  #ticks = 0;
-  readonly #heardAt = new Map<number, number>();
   #pumpScheduled = false;
+  #statusStale = true;
   #state: 'running' | 'closing' | 'stopped' = 'running';
 
   /**
@@ -81,24 +73,7 @@ export class RaftHost {
     this.#options = options;
     this.#ports = ports;
     this.#applied = snapshot?.index ?? 0;
-    this.#node = new RawNode({
-      id: options.self.raftId,
-      electionTicks: options.electionTicks,
-      heartbeatTicks: options.heartbeatTicks,
-      storage,
-      applied: this.#applied,
-      random: (bound) => ports.random.below(bound),
-      asyncStorageWrites: true,
-      preVote: true,
-      checkQuorum: true,
-      stepDownOnRemoval: true,
-      disableProposalForwarding: true,
-      maxSizePerMessage: APPEND_MESSAGE_BYTES,
-      maxCommittedSizePerReady: UNAPPLIED_BYTES_MAX,
-      maxUncommittedSize: UNCOMMITTED_BYTES_MAX,
-      maxInflightMessages: INFLIGHT_MESSAGES_MAX,
-      maxInflightBytes: INFLIGHT_BYTES_MAX,
-    });
+    this.#node = new RawNode(raftOptions(options, ports.random, storage, this.#applied));
     this.#proposals = new PendingProposals((token, error) =>
       ports.events.proposalFailed(token, error),
     );
@@ -115,9 +90,22 @@ export class RaftHost {
       confState: snapshot?.confState,
       table: snapshot?.data,
       joining: options.start.kind === 'join' ? options.start.members : [],
-      active: () => this.#activeIds(),
-      peersChanged: (peers) => ports.transport.setPeers(peers),
-      changed: () => this.#schedulePump(),
+      active: () => this.#view.activeIds(),
+      peersChanged: (peers) => {
+        this.#statusStale = true;
+        ports.transport.setPeers(peers);
+      },
+      changed: () => {
+        this.#statusStale = true;
+        this.#schedulePump();
+      },
+    });
+    this.#view = new HostStatus({
+      node: this.#node,
+      members: this.#members,
+      raftId: options.self.raftId,
+      activeTicks: options.electionTicks,
+      changed: (status) => ports.events.statusChanged(status),
     });
     this.#snapshots = this.#makeSnapshots(recovered);
     this.#writer = this.#makeWriter(recovered);
@@ -126,16 +114,18 @@ export class RaftHost {
       respond: (responses) => this.#respond(responses),
       failed: (error) => this.#fail(error),
     });
-    this.#status = this.#currentStatus();
   }
 
   get status(): ConsensusStatus {
-    return this.#status;
+    return this.#view.at(this.#applied);
   }
 
   /** Proposes payloads in this order; each item's outcome is told by its token. */
   propose(items: readonly ProposalItem[]): void {
-    const refusal = this.#refusalOf(items);
+    const refusal =
+      this.#state === 'running'
+        ? this.#proposals.refusalOf(items, this.#node.isLeader)
+        : stopping();
     if (refusal !== undefined) {
       for (const { token } of items) this.#ports.events.proposalFailed(token, refusal);
       return;
@@ -184,7 +174,7 @@ export class RaftHost {
     this.#node.transferLeadership(target);
     this.#schedulePump();
     const limitMs = this.#options.electionTicks * this.#options.tickMs;
-    if (!(await this.#lostLeadership(limitMs))) {
+    if (!(await lostLeadership(this.#node, this.#ports.clock, limitMs))) {
       throw new SwarmError('unavailable', `member ${target} did not take over in ${limitMs} ms`);
     }
   }
@@ -196,7 +186,7 @@ export class RaftHost {
     if (this.#isLeader && this.#members.hasTransferTarget()) {
       this.#node.transferLeadership(this.#members.transferTarget());
       this.#schedulePump();
-      await this.#lostLeadership(CLOSE_TRANSFER_MS);
+      await lostLeadership(this.#node, this.#ports.clock, CLOSE_TRANSFER_MS);
     }
     this.#stop(stopping());
     await this.#ports.transport.close();
@@ -254,13 +244,12 @@ export class RaftHost {
     });
   }
 
-  // ---- time ----
-
   #scheduleTick(): void {
     // One tick at a time: after a stall of this thread no burst of them may cause an election.
     this.#timer = this.#ports.clock.after(this.#options.tickMs, () => {
       this.#scheduleTick();
-      this.#ticks++;
+      this.#view.tick();
+      this.#statusStale = true;
       this.#guarded(() => {
         this.#node.tick();
         this.#barriers.tick();
@@ -269,21 +258,8 @@ export class RaftHost {
     });
   }
 
-  async #lostLeadership(limitMs: number): Promise<boolean> {
-    const { clock } = this.#ports;
-    const deadline = clock.monotonicMs() + limitMs;
-    while (this.#node.isLeader && clock.monotonicMs() < deadline && this.#state !== 'stopped') {
-      await new Promise<void>((resolve) => {
-        clock.after(this.#options.tickMs / 10, resolve);
-      });
-    }
-    return !this.#node.isLeader;
-  }
-
-  // ---- in ----
-
   #receive(message: Message): void {
-    this.#heardAt.set(message.from, this.#ticks);
+    this.#view.heard(message.from);
     this.#guarded(() => {
       try {
         this.#node.step(message);
@@ -293,22 +269,6 @@ export class RaftHost {
       }
     });
   }
-
-  #refusalOf(items: readonly ProposalItem[]): SwarmError | undefined {
-    if (this.#state !== 'running') return stopping();
-    if (!this.#node.isLeader) return notLeader();
-    const large = items.find((item) => item.payload.length > PROPOSAL_BYTES_MAX);
-    if (large !== undefined) {
-      return new SwarmError(
-        'invalid',
-        `change of ${large.payload.length} bytes is larger than ${PROPOSAL_BYTES_MAX}`,
-      );
-    }
-    if (this.#proposals.hasRoomFor(items.length)) return undefined;
-    return new SwarmError('exhausted', 'too many changes wait to be committed: retry later');
-  }
-
-  // ---- out ----
 
   #schedulePump(): void {
     if (this.#pumpScheduled || this.#state === 'stopped') return;
@@ -325,7 +285,7 @@ export class RaftHost {
       this.#barriers.askNext();
       this.#members.campaignIfAlone();
       while (this.#node.hasReady()) this.#carryOut(this.#node.ready());
-      this.#publishStatus();
+      if (this.#statusStale) this.#publishStatus();
     } catch (error) {
       this.#fail(error);
     }
@@ -351,6 +311,7 @@ export class RaftHost {
   }
 
   #roleChanged(leads: boolean): void {
+    this.#statusStale = true;
     if (this.#isLeader && !leads) {
       this.#proposals.failAll(leadershipLost());
       this.#members.failAll(leadershipLost());
@@ -397,39 +358,10 @@ export class RaftHost {
     this.#schedulePump();
   }
 
-  // ---- status ----
-
-  #activeIds(): number[] {
-    const since = this.#ticks - this.#options.electionTicks;
-    const self = this.#options.self.raftId;
-    return this.#members.table.all
-      .map((member) => member.raftId)
-      .filter((id) => id === self || (this.#heardAt.get(id) ?? -Infinity) >= since);
-  }
-
-  #currentStatus(): ConsensusStatus {
-    const { softState, hardState } = this.#node.status();
-    const members = this.#members.table.all;
-    return {
-      raftId: this.#options.self.raftId,
-      term: hardState.term,
-      leader: members.find((member) => member.raftId === softState.lead),
-      isLeader: softState.role === 'leader',
-      members,
-      voters: this.#members.confState.voters,
-      active: this.#activeIds(),
-      appliedIndex: this.#applied,
-    };
-  }
-
   #publishStatus(): void {
-    const status = this.#currentStatus();
-    const changed = !sameStatus(this.#status, status);
-    this.#status = status;
-    if (changed) this.#ports.events.statusChanged(status);
+    this.#statusStale = false;
+    this.#view.publish(this.#applied);
   }
-
-  // ---- end ----
 
   #guarded(body: () => void): void {
     if (this.#state === 'stopped') return;
@@ -458,6 +390,9 @@ export class RaftHost {
   }
 }
 
-function stopping(): SwarmError {
-  return new SwarmError('unavailable', 'this manager is stopping: ask another one');
+/** Waits until the member no longer leads; false when it still does after `limitMs`. */
+async function lostLeadership(node: RawNode, clock: Clock, limitMs: number): Promise<boolean> {
+  const deadline = clock.monotonicMs() + limitMs;
+  while (node.isLeader && clock.monotonicMs() < deadline) await sleep(clock, HANDOVER_POLL_MS);
+  return !node.isLeader;
 }

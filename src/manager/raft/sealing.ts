@@ -43,7 +43,7 @@ export class Sealer {
     } catch {
       return undefined;
     }
-    return plain;
+    return new Uint8Array(plain.buffer, plain.byteOffset, plain.length);
   }
 }
 
