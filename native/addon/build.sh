@@ -7,5 +7,5 @@ target="$root/build/tsswarm.node"
 # Written beside and renamed: a running process keeps the file that it has mapped.
 "${CC:-gcc}" -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden \
   -DNAPI_VERSION=8 -I"$root/node_modules/node-api-headers/include" \
-  -o "$target.new" "$root/native/addon/tsswarm.c" -ldl -lpthread
-mv "$target.new" "$target"
+  -o "$target.$$" "$root"/native/addon/*.c -ldl -lpthread
+mv "$target.$$" "$target"

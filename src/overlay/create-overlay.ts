@@ -110,6 +110,7 @@ class HostOverlay implements Overlay {
     if (!this.#engine.ready) {
       throw new SwarmError('unavailable', `task ${task.id}: the networks are not known yet`);
     }
+    const known = this.#engine.tasks.has(task.id);
     const attached = await this.#attachedTask(task);
     await this.#engine.prepare(task, { sysctls: TASK_SYSCTLS });
     this.#engine.add(attached);
@@ -120,6 +121,12 @@ class HostOverlay implements Overlay {
     if (unknown.length > 0 || failure !== undefined) {
       const reason = failure ?? `network ${unknown.join(', ')} is not known on this host`;
       throw new SwarmError('unavailable', `task ${task.id}: ${reason}`);
+    }
+    const [refused] = this.#engine.refusedPorts(task);
+    if (refused !== undefined && !known) {
+      // Better elsewhere than here without its port; a task that runs already is left alone.
+      await this.detach(task.id);
+      throw new SwarmError('conflict', `task ${task.id}: ${refused}`);
     }
     await Promise.all([this.#resolver.settled(), this.#file.flushed()]);
     return this.#namespaceOf(attached);

@@ -4,11 +4,16 @@ import type { Kernel } from './kernel.ts';
 import { removeTable, replaceTable, type NftTable } from './nft-ruleset.ts';
 
 const SCRATCH = 'scratch';
+/** Small tables are those of tasks; there are few different ones. */
+const MAX_KEPT = 64;
+const MAX_KEPT_LENGTH = 2_000;
 
 export class ExpectedListing {
   readonly #kernel: Kernel;
   #last: Promise<unknown> = Promise.resolve();
   #open = false;
+  /** Listings by the commands that make the table: those of tasks are nearly all alike. */
+  readonly #known = new Map<string, string>();
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -32,10 +37,18 @@ export class ExpectedListing {
   }
 
   async #list(table: NftTable): Promise<string> {
+    const commands = replaceTable(table);
+    const known = this.#known.get(commands);
+    if (known !== undefined) return known;
     if (!this.#open) await this.#make();
-    await this.#kernel.nft(SCRATCH, replaceTable(table));
+    await this.#kernel.nft(SCRATCH, commands);
     const listing = await this.#kernel.nft(SCRATCH, `list table ${table.family} ${table.name}`);
     await this.#kernel.nft(SCRATCH, removeTable(table));
+    if (commands.length <= MAX_KEPT_LENGTH) {
+      const [oldest] = this.#known.keys();
+      if (this.#known.size >= MAX_KEPT && oldest !== undefined) this.#known.delete(oldest);
+      this.#known.set(commands, listing);
+    }
     return listing;
   }
 

@@ -202,7 +202,8 @@ function filterChains(ours: string, dataPathPort: number, vnis: string): [string
         rules: [
           `iifname ${ours} udp dport ${dataPathPort} drop`,
           `oifname ${ours} ct status dnat accept`,
-          `iifname ${ours} oifname ${ours} drop`,
+          // Said, not just dropped: it is one of our tasks that asks for another network.
+          `iifname ${ours} oifname ${ours} reject with icmp type admin-prohibited`,
           `oifname ${ours} ct state established,related accept`,
           `oifname ${ours} drop`,
         ],

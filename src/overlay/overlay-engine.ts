@@ -138,6 +138,11 @@ export class OverlayEngine {
     return networkIds(task).filter((id) => !this.#views.has(id) && !isPredefined(id));
   }
 
+  /** Why ports of a task's own are not served, after a pass. */
+  refusedPorts(task: TaskAssignment): string[] {
+    return task.hostPorts.flatMap((config) => this.#claims.refusal(config) ?? []);
+  }
+
   problems(): OverlayProblem[] {
     const failures = [...this.#failures].map(([namespace, message]): OverlayProblem => {
       const networkId = namespace.startsWith('n-') ? namespace.slice(2) : undefined;
@@ -301,6 +306,10 @@ export class OverlayEngine {
 
   async #removeNamespaces(sandboxes: readonly NamespaceState[]): Promise<void> {
     const kept = new Set(sandboxes.map(({ namespace }) => namespace));
+    // Also those of networks that nobody knows any more, as long as a task here is on them.
+    for (const { task } of this.#tasks.values()) {
+      for (const id of networkIds(task)) kept.add(networkNamespace(id));
+    }
     for (const namespace of this.#reconcilers.keys()) {
       if (!namespace.startsWith('n-') || kept.has(namespace)) continue;
       await this.#removeNamespace(namespace);

@@ -39,13 +39,20 @@ export interface OverlayProblem {
 }
 
 export interface Overlay {
-  /** Adopts what an earlier process left in the kernel; call once before anything else. */
+  /**
+   * Adopts what an earlier process left in the kernel; call once before anything else. Nothing is
+   * changed before the first `update`.
+   */
   start(): Promise<void>;
   /** Takes the new desired state; returns at once, work is done in the background, latest state wins. */
   update(state: OverlayState): void;
   /** Resolves when everything handed in before the call is in the kernel. */
   settled(): Promise<void>;
-  /** Makes or finds the namespace of a task; repeatable; `update` must have brought its networks. */
+  /**
+   * Makes or finds the namespace of a task; repeatable; `update` must have been called (also on a
+   * node outside of any cluster) and have brought its networks, else it fails with `unavailable`.
+   * Fails with `conflict` when a port of the task's own is held by another program.
+   */
   attach(task: TaskAssignment): Promise<TaskNamespace>;
   detach(taskId: string): Promise<void>;
   problems(): readonly OverlayProblem[];

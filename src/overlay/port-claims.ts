@@ -1,6 +1,7 @@
 // Ports that this host serves for the mesh or for tasks with ports of their own. A port is served
 // only once it has really been bound: otherwise publishing 22 would take sshd away on every node.
 import { messageOf } from '../base/index.ts';
+import type { PortConfig } from '../model/index.ts';
 import { portKey, type PublishedPort } from './host-state.ts';
 import type { Kernel, PortClaim } from './kernel.ts';
 import type { OverlayProblem } from './overlay.ts';
@@ -13,6 +14,8 @@ export class PortClaims {
   readonly #refused: ReadonlySet<number>;
   readonly #claims = new Map<string, PortClaim>();
   #problems: OverlayProblem[] = [];
+  /** Message by port. */
+  readonly #refusals = new Map<string, string>();
 
   constructor(kernel: Kernel, ownPorts: readonly number[]) {
     this.#kernel = kernel;
@@ -22,6 +25,7 @@ export class PortClaims {
   /** Claims what is new; returns the ports that this host may serve. */
   async claim(wanted: readonly PublishedPort[]): Promise<PublishedPort[]> {
     this.#problems = [];
+    this.#refusals.clear();
     const granted: PublishedPort[] = [];
     const owners = new Set<string>();
     for (const port of wanted) {
@@ -51,6 +55,11 @@ export class PortClaims {
     return this.#problems;
   }
 
+  /** Why the port was not granted in the last `claim`. */
+  refusal({ Protocol: protocol, PublishedPort: port = 0 }: PortConfig): string | undefined {
+    return this.#refusals.get(portKey({ protocol, port }));
+  }
+
   async #claimOne(key: string, port: PublishedPort): Promise<boolean> {
     if (this.#claims.has(key)) return true;
     if (this.#refused.has(port.port)) {
@@ -66,7 +75,8 @@ export class PortClaims {
     }
   }
 
-  #problem({ serviceId }: PublishedPort, message: string): void {
-    this.#problems.push({ serviceId, message });
+  #problem(port: PublishedPort, message: string): void {
+    this.#refusals.set(portKey(port), message);
+    this.#problems.push({ serviceId: port.serviceId, message });
   }
 }

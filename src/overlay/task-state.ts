@@ -25,8 +25,9 @@ export const TASK_SYSCTLS: readonly Sysctl[] = [
 
 const SOURCE_TABLE = 100;
 const SOURCE_PRIORITY = 100;
-const FIRST_RESOLVER_PORT = 32_768;
-const RESOLVER_PORTS = 28_000;
+/** Above the ports that the kernel hands out. Few different ones: adoption is quicker then. */
+const FIRST_RESOLVER_PORT = 61_000;
+const RESOLVER_PORTS = 16;
 
 export interface TaskInput {
   readonly taskId: string;
