@@ -27,6 +27,8 @@ const entries = {
   'raft-thread': 'src/manager/raft/raft-thread.ts',
   resolver: 'src/overlay/resolver-main.ts',
   lab: 'src/lab/main.ts',
+  demo: 'src/lab/demo.ts',
+  'demo-image': 'scripts/demo-image.ts',
 };
 const present = Object.entries(entries).filter(([, path]) => existsSync(path));
 

@@ -1,0 +1,94 @@
+// `tsswarm network …`.
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { fillTemplate } from '../format/template.ts';
+import { formatList, type Column } from '../format/table.ts';
+import { shortId } from '../format/text.ts';
+import { parsePairs } from '../service-notation.ts';
+import type { WireNetwork } from '../wire.ts';
+import { collect, filtersQuery, listFlag, listOptions, type Flags } from './flags.ts';
+
+const COLUMNS: readonly Column[] = [
+  { header: 'NETWORK ID', field: 'ID' },
+  { header: 'NAME', field: 'Name' },
+  { header: 'DRIVER', field: 'Driver' },
+  { header: 'SCOPE', field: 'Scope' },
+];
+
+export function networkCommands(parent: Command, context: () => Context): void {
+  const network = parent.command('network').description('Manage networks');
+  listOptions(network.command('ls').alias('list').description('List networks'))
+    .option('--no-trunc', 'Do not truncate the output')
+    .action((flags: Flags) => list(context(), flags));
+  network
+    .command('create')
+    .description('Create a network')
+    .argument('<network>')
+    .option('--attachable', 'Enable manual container attachment')
+    .option('-d, --driver <string>', 'Driver to manage the Network', 'overlay')
+    .option('--gateway <ip>', 'IPv4 or IPv6 Gateway for the master subnet')
+    .option('--internal', 'Restrict external access to the network')
+    .option('--label <list>', 'Set metadata on a network', collect, [])
+    .option('-o, --opt <map>', 'Set driver specific options', collect, [])
+    .option('--subnet <cidr>', 'Subnet in CIDR format that represents a network segment')
+    .action((name: string, flags: Flags) => create(context(), name, flags));
+  network
+    .command('inspect')
+    .description('Display detailed information on one or more networks')
+    .argument('<network...>')
+    .option('-f, --format <string>', 'Format output using a Go template')
+    .action(async (names: string[], flags: Flags) => {
+      const networks = await Promise.all(
+        names.map((name) => context().api.get<object>(`/networks/${encodeURIComponent(name)}`)),
+      );
+      const { format } = flags;
+      if (format === undefined) context().print(`${JSON.stringify(networks, null, 4)}\n`);
+      else networks.forEach((one) => context().print(`${fillTemplate(format, one)}\n`));
+    });
+  network
+    .command('rm')
+    .alias('remove')
+    .description('Remove one or more networks')
+    .argument('<network...>')
+    .action(async (names: string[]) => {
+      for (const name of names) {
+        await context().api.delete(`/networks/${encodeURIComponent(name)}`);
+        context().print(`${name}\n`);
+      }
+    });
+}
+
+async function list(context: Context, flags: Flags): Promise<void> {
+  const networks = await context.api.get<WireNetwork[]>('/networks', {
+    filters: filtersQuery(flags.filter),
+  });
+  networks.sort((a, b) => a.Name.localeCompare(b.Name, 'en', { numeric: true }));
+  const full = flags['trunc'] === false;
+  const rows = networks.map((network) => ({
+    ID: full ? network.Id : shortId(network.Id),
+    Name: network.Name,
+    Driver: network.Driver,
+    Scope: network.Scope,
+  }));
+  context.print(formatList(rows, COLUMNS, flags));
+}
+
+async function create(context: Context, name: string, flags: Flags): Promise<void> {
+  const { subnet, gateway } = flags;
+  const config =
+    subnet === undefined
+      ? []
+      : [{ Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) }];
+  const { Id } = await context.api.post<{ Id: string }>('/networks/create', {
+    body: {
+      Name: name,
+      Driver: flags['driver'],
+      Attachable: flags['attachable'] === true,
+      Internal: flags['internal'] === true,
+      Labels: parsePairs(listFlag(flags, 'label')),
+      Options: parsePairs(listFlag(flags, 'opt')),
+      IPAM: { Driver: 'default', Config: config },
+    },
+  });
+  context.print(`${Id}\n`);
+}

@@ -1,0 +1,2 @@
+// The version that the CLI shows.
+export const CLI_VERSION = '0.1.0';
