@@ -74,7 +74,7 @@ async function readFacts(config: DaemonConfig): Promise<EngineFacts> {
 
 function clusterState(node: ClusterNode): ClusterState {
   const { membership, manager } = node;
-  const issuer = issuerInfo(membership.rootCertificates);
+  const issuer = cachedIssuer(membership.rootCertificates);
   return {
     nodeId: membership.nodeId,
     nodeAddress: membership.advertise.host,
@@ -85,6 +85,14 @@ function clusterState(node: ClusterNode): ClusterState {
     manager: manager === undefined ? undefined : managerBackend(node, manager),
     locks: manager !== undefined || node.agent?.connected === true ? 'active' : 'pending',
   };
+}
+
+/** Parsing a certificate takes as long as the rest of a request; the roots hardly ever change. */
+let lastIssuer: { roots: string; info: ReturnType<typeof issuerInfo> } | undefined;
+
+function cachedIssuer(roots: string): ReturnType<typeof issuerInfo> {
+  if (lastIssuer?.roots !== roots) lastIssuer = { roots, info: issuerInfo(roots) };
+  return lastIssuer.info;
 }
 
 function managerBackend(node: ClusterNode, manager: Manager): ManagerBackend {
