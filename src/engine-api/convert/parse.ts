@@ -19,7 +19,7 @@ import {
   SERVICE_SPEC_SCHEMA,
 } from './schemas.ts';
 
-const ajv = new Ajv({ removeAdditional: 'all', allErrors: false, strict: false });
+const ajv = new Ajv({ removeAdditional: true, allErrors: false, strict: false });
 const validators = new Map<object, ValidateFunction>();
 
 /** A copy of `body` that fits the schema. */
