@@ -82,8 +82,8 @@ function clusterState(node: ClusterNode): ClusterState {
     role: membership.role,
     managers: membership.managers,
     tls: { trustRoot: membership.rootCertificates, ...issuer },
-    manager: manager === undefined ? undefined : managerBackend(node, manager),
-    locks: manager !== undefined || node.agent?.connected === true ? 'active' : 'pending',
+    manager: manager?.caughtUp ? managerBackend(node, manager) : undefined,
+    locks: manager?.caughtUp === true || node.agent?.connected === true ? 'active' : 'pending',
   };
 }
 

@@ -99,6 +99,7 @@ export class SwarmNode {
       const membership = await this.#firstMembership(newCluster, request, listen, advertise);
       await saveMembership(fileDisk, this.#membershipPath, membership);
       await this.#begin(membership, newCluster);
+      await this.#served();
       return membership.nodeId;
     });
   }
@@ -263,7 +264,7 @@ export class SwarmNode {
   /** Resolves when a manager serves this node's agent, or gives up waiting: it goes on by itself. */
   async #served(): Promise<void> {
     const deadline = systemClock.monotonicMs() + JOIN_WAIT_MS;
-    while (this.#cluster?.agent?.connected !== true) {
+    while (!isServed(this.#cluster)) {
       if (systemClock.monotonicMs() > deadline) {
         throw new SwarmError(
           'deadline',
@@ -273,6 +274,11 @@ export class SwarmNode {
       await sleep(systemClock, 20);
     }
   }
+}
+
+function isServed(cluster: ClusterNode | undefined): boolean {
+  if (cluster?.agent?.connected !== true) return false;
+  return cluster.membership.role === 'worker' || cluster.manager?.caughtUp === true;
 }
 
 function mergeSpec(wish: InitRequest['spec']): NewCluster['spec'] {

@@ -8,6 +8,8 @@ export interface LabPaths {
   /** Data of all hosts. */
   readonly data: string;
   readonly state: string;
+  /** A state file per host. */
+  readonly hosts: string;
   /** Bind mount of the network namespace with the bridge. */
   readonly bridge: string;
 }
@@ -22,6 +24,7 @@ export function labPaths(name: string): LabPaths {
     run,
     data: `${DATA_ROOT}/${name}`,
     state: `${run}/lab.json`,
+    hosts: `${run}/hosts`,
     bridge: `${run}/bridge.net`,
   };
 }

@@ -24,19 +24,19 @@ export interface LabState {
 
 export class LabStore {
   readonly paths: LabPaths;
-  #state: LabState;
+  readonly #daemonArgs: readonly string[];
+  readonly #hosts = new Map<string, HostState>();
 
-  private constructor(paths: LabPaths, state: LabState) {
+  private constructor(paths: LabPaths, daemonArgs: readonly string[]) {
     this.paths = paths;
-    this.#state = state;
+    this.#daemonArgs = daemonArgs;
   }
 
   static async create(name: string, daemonArgs: readonly string[]): Promise<LabStore> {
     const paths = labPaths(name);
-    await mkdir(paths.run, { recursive: true });
-    const store = new LabStore(paths, { name, hosts: [], daemonArgs });
-    await store.#write();
-    return store;
+    await mkdir(paths.hosts, { recursive: true });
+    await write(paths.state, { daemonArgs });
+    return new LabStore(paths, daemonArgs);
   }
 
   /** Raises an error that names the lab when there is none. */
@@ -45,7 +45,14 @@ export class LabStore {
     const text = await readFile(paths.state, 'utf8').catch(() => undefined);
     if (text === undefined)
       throw new Error(`there is no lab ${name}: start it with 'tsswarm lab up'`);
-    return new LabStore(paths, JSON.parse(text) as LabState);
+    const { daemonArgs } = JSON.parse(text) as { daemonArgs: string[] };
+    const store = new LabStore(paths, daemonArgs);
+    for (const file of await readdir(paths.hosts)) {
+      if (!file.endsWith('.json')) continue;
+      const host = JSON.parse(await readFile(`${paths.hosts}/${file}`, 'utf8')) as HostState;
+      store.#hosts.set(host.name, host);
+    }
+    return store;
   }
 
   static async names(): Promise<string[]> {
@@ -53,26 +60,26 @@ export class LabStore {
   }
 
   get state(): LabState {
-    return this.#state;
+    const hosts = [...this.#hosts.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { name: this.paths.name, hosts, daemonArgs: this.#daemonArgs };
   }
 
   host(name: string): HostState {
-    const host = this.#state.hosts.find((one) => one.name === name);
+    const host = this.#hosts.get(name);
     if (host !== undefined) return host;
-    const known = this.#state.hosts.map((one) => one.name).join(', ');
-    throw new Error(`lab ${this.#state.name} has no host ${name}: it has ${known}`);
+    const known = [...this.#hosts.keys()].join(', ');
+    throw new Error(`lab ${this.paths.name} has no host ${name}: it has ${known}`);
   }
 
+  /** A file per host, so that commands on different hosts don't get in each other's way. */
   async setHost(host: HostState): Promise<void> {
-    const others = this.#state.hosts.filter((one) => one.name !== host.name);
-    const hosts = [...others, host].sort((a, b) => (a.name < b.name ? -1 : 1));
-    this.#state = { ...this.#state, hosts };
-    await this.#write();
+    this.#hosts.set(host.name, host);
+    await write(`${this.paths.hosts}/${host.name}.json`, host);
   }
+}
 
-  async #write(): Promise<void> {
-    const temporary = `${this.paths.state}.${process.pid}.new`;
-    await writeFile(temporary, JSON.stringify(this.#state));
-    await rename(temporary, this.paths.state);
-  }
+async function write(path: string, content: object): Promise<void> {
+  const temporary = `${path}.${process.pid}.new`;
+  await writeFile(temporary, JSON.stringify(content));
+  await rename(temporary, path);
 }

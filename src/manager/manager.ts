@@ -2,6 +2,7 @@
 // follows; the list of what starts with leadership is all there is to it.
 import {
   newId,
+  sleep,
   messageOf,
   type Clock,
   type Logger,
@@ -26,6 +27,7 @@ import { Store, type StoreView } from './store/index.ts';
 
 /** An agent waits at most this long for a manager that has to catch up. */
 const SESSION_APPLY_TIMEOUT_MS = 3_000;
+const CATCH_UP_POLL_MS = 50;
 /** Heartbeat periods grow with the cluster: this much for every node. */
 const PERIOD_MS_PER_NODE = 0.5;
 
@@ -56,6 +58,7 @@ export class Manager implements LeaderApi {
   #leading = false;
   #leaderId: number | undefined;
   #wasMember = false;
+  #caughtUp = false;
 
   static async start(options: ManagerOptions): Promise<Manager> {
     const manager = new Manager(options);
@@ -64,6 +67,7 @@ export class Manager implements LeaderApi {
     manager.store.connect(consensus);
     manager.#proxy.connect(consensus);
     manager.#statusChanged(consensus.status);
+    void manager.#catchUp();
     return manager;
   }
 
@@ -115,6 +119,11 @@ export class Manager implements LeaderApi {
     return this.#consensus;
   }
 
+  /** After a start: this manager has applied all that was committed before, so its answers are not old. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
   get view(): StoreView {
     return this.store.view;
   }
@@ -161,9 +170,22 @@ export class Manager implements LeaderApi {
 
   /** Stops this manager in good order: leadership is handed over first. */
   async close(): Promise<void> {
+    this.#caughtUp = true;
     this.#stopLeading();
     this.dispatcher.close();
     await this.#consensus?.close();
+  }
+
+  async #catchUp(): Promise<void> {
+    while (!this.#caughtUp) {
+      try {
+        await this.#consensus?.barrier();
+        this.#caughtUp = true;
+      } catch {
+        // No leader yet.
+        await sleep(this.#options.clock, CATCH_UP_POLL_MS);
+      }
+    }
   }
 
   #handler(): ConsensusHandler {

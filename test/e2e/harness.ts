@@ -128,7 +128,12 @@ export class TestLab {
     return node.ID;
   }
 
+  /** Host name of the leader as one manager sees it, once it sees one. */
   async leader(via: string): Promise<string> {
+    await waitFor(`a leader as ${via} sees it`, async () => {
+      const nodes = await this.nodes(via).catch(() => []);
+      return nodes.some((node) => node.ManagerStatus?.Leader === true);
+    });
     const leader = (await this.nodes(via)).find((node) => node.ManagerStatus?.Leader === true);
     return leader?.Description.Hostname ?? '';
   }

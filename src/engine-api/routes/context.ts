@@ -12,6 +12,9 @@ export function manager(request: Request): { cluster: ClusterState; manager: Man
       'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
     );
   }
+  if (cluster.manager === undefined && cluster.role === 'manager') {
+    throw new SwarmError('unavailable', 'The manager on this node is starting: try again in a moment.');
+  }
   if (cluster.manager === undefined) {
     throw new SwarmError(
       'unavailable',

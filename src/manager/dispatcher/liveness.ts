@@ -4,7 +4,7 @@
 import type { Clock, Logger, Timer } from '../../base/index.ts';
 import { update, type Node } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
-import { GRACE_BEATS, MISSED_BEATS } from './limits.ts';
+import { GRACE_BEATS, MISSED_BEATS, RESTART_GRACE_MS } from './limits.ts';
 
 const CHECK_MS = 100;
 /** A check that comes this much too late means that the process was stalled. */
@@ -16,6 +16,7 @@ export class Liveness {
   readonly #logger: Logger;
   readonly #periodMs: () => number;
   readonly #deadlines = new Map<string, number>();
+  readonly #startedAt: number;
   #timer: Timer | undefined;
   #lastCheck = 0;
 
@@ -24,15 +25,18 @@ export class Liveness {
     this.#clock = clock;
     this.#logger = logger;
     this.#periodMs = periodMs;
+    this.#startedAt = clock.monotonicMs();
   }
 
   /** Leadership gained: every node that is not known to be down gets time to be heard from. */
   start(): void {
     this.stop();
     const now = this.#clock.monotonicMs();
+    const restarted = now - this.#startedAt < RESTART_GRACE_MS;
+    const grace = Math.max(restarted ? RESTART_GRACE_MS : 0, GRACE_BEATS * this.#periodMs());
     for (const node of this.#store.view.all('node')) {
       if (node.status.state === 'down') continue;
-      this.#deadlines.set(node.id, now + GRACE_BEATS * this.#periodMs());
+      this.#deadlines.set(node.id, now + grace);
     }
     this.#lastCheck = now;
     this.#schedule();
