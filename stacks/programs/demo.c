@@ -8,6 +8,7 @@
 //   demo count QUEUE DB           moves votes from QUEUE:7000 to the counters of DB:7000
 //   demo result PORT DB           web server: shows the counters of DB:7000
 //   demo load                     prints the machine's load every ten seconds
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -229,7 +230,7 @@ static void result(int fd, const char *line, const char *client) {
   reply(fd, answer);
 }
 
-static int count(const char *from, const char *to) {
+static _Noreturn void count(const char *from, const char *to) {
   for (;;) {
     char vote_[LINE], command[LINE], answer[LINE];
     if (ask(from, STORE_PORT, "POP\n", vote_, sizeof vote_) != 0 || vote_[0] == '-') {
@@ -243,7 +244,7 @@ static int count(const char *from, const char *to) {
   }
 }
 
-static int call(const char *host, int port) {
+static _Noreturn void call(const char *host, int port) {
   for (;;) {
     char answer[2048], request[LINE];
     snprintf(request, sizeof request, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", host);
@@ -256,7 +257,7 @@ static int call(const char *host, int port) {
   }
 }
 
-static int print_load(void) {
+static _Noreturn void print_load(void) {
   for (;;) {
     double load[3] = {0};
     if (getloadavg(load, 3) > 0) printf("%s: load %.2f\n", env("NODE_NAME"), load[0]);
@@ -271,8 +272,8 @@ int main(int argc, char **argv) {
   signal(SIGINT, stop);
   signal(SIGPIPE, SIG_IGN);
   if (strcmp(role, "hello") == 0) return listen_on(atoi(a), hello);
-  if (strcmp(role, "call") == 0) return call(a, atoi(b));
-  if (strcmp(role, "load") == 0) return print_load();
+  if (strcmp(role, "call") == 0) call(a, atoi(b));
+  if (strcmp(role, "load") == 0) print_load();
   if (strcmp(role, "check") == 0) {
     char answer[LINE];
     return ask("127.0.0.1", atoi(a), "GET / HTTP/1.0\r\n\r\n", answer, sizeof answer) == 0 ? 0 : 1;
@@ -285,7 +286,7 @@ int main(int argc, char **argv) {
   remote = b;
   if (strcmp(role, "vote") == 0) return listen_on(atoi(a), vote);
   if (strcmp(role, "result") == 0) return listen_on(atoi(a), result);
-  if (strcmp(role, "count") == 0) return count(a, b);
+  if (strcmp(role, "count") == 0) count(a, b);
   fprintf(stderr, "usage: see the head of demo.c\n");
   return 2;
 }
