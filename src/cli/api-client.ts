@@ -88,7 +88,7 @@ export class ApiClient {
       headers['Content-Type'] = 'application/json';
       headers['Content-Length'] = Buffer.byteLength(text);
     }
-    const search = query.size > 0 ? `?${query}` : '';
+    const search = query.size > 0 ? `?${query.toString()}` : '';
     return new Promise((resolve, reject) => {
       const outgoing = request(
         { ...this.#target, method, path: `${API_PREFIX}${path}${search}`, headers, agent: false },

@@ -1,136 +1,144 @@
-// Waits until a service is as it was asked for, and shows how far it is. On a terminal the display is
-// drawn over itself; elsewhere a line is printed whenever something changed.
+// Waits until services are as they were asked for, and shows how far they are. On a terminal the
+// display is drawn over itself; elsewhere a line is printed whenever a count changed.
 import type { Context } from './context.ts';
-import { capitalized } from './format/text.ts';
+import { bar, mayComplete, progressOf, type Progress } from './progress.ts';
 import type { WireService, WireTask } from './wire.ts';
 
 const POLL_MS = 100;
 /** Tasks must stay up this long: one that fails at once is noticed. */
 const STABLE_MS = 1_000;
-/** More tasks than this are shown as one bar. */
-const LINES_MAX = 20;
-/** The states on the way up, for the bars. */
-const STATES = [
-  'new',
-  'pending',
-  'assigned',
-  'accepted',
-  'preparing',
-  'ready',
-  'starting',
-  'running',
-];
+const STACK_BAR_WIDTH = 20;
+const REASON_LENGTH = 80;
 
-interface Progress {
+/** What a display shows: lines for terminals, facts (by key) for plain output. */
+interface Picture {
   readonly lines: readonly string[];
-  readonly summary: string;
+  readonly facts: ReadonlyMap<string, string>;
   readonly converged: boolean;
-  /** Said when the update ended otherwise. */
-  readonly failure?: string;
+  readonly failures: readonly string[];
 }
 
-/** Raises an error when the update was paused or rolled back. */
+/** One service; raises an error when its update was paused or rolled back. */
 export async function converge(context: Context, serviceId: string): Promise<void> {
-  const display = new Display(context);
-  let stableSince: number | undefined;
-  for (;;) {
-    const progress = await look(context, serviceId);
-    display.show(progress);
-    if (progress.failure !== undefined) {
-      display.end();
-      throw new Error(progress.failure);
-    }
-    if (!progress.converged) stableSince = undefined;
-    else if (stableSince === undefined) stableSince = context.now();
-    else if (context.now() - stableSince >= STABLE_MS) break;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  display.end();
+  await watch(context, async () => {
+    const service = await context.api.get<WireService>(`/services/${serviceId}`);
+    const filters = { service: { [serviceId]: true } };
+    const progress = progressOf(service, await tasksOf(context, filters, mayComplete(service)));
+    const summary = `overall progress: ${progress.running} out of ${progress.wanted} tasks`;
+    return {
+      lines: [summary, ...progress.lines],
+      facts: new Map([['', summary]]),
+      converged: progress.converged,
+      failures: progress.failure === undefined ? [] : [progress.failure],
+    };
+  });
   context.print('verify: Service converged\n');
 }
 
-async function look({ api }: Context, serviceId: string): Promise<Progress> {
-  const service = await api.get<WireService>(`/services/${serviceId}`);
-  const filters = JSON.stringify({ service: { [serviceId]: true }, '_up-to-date': { true: true } });
-  const tasks = await api.get<WireTask[]>('/tasks', { filters });
-  const state = service.UpdateStatus?.State;
-  const updating = state === 'updating' || state === 'rollback_started';
-  const progress = service.Spec.Mode.Global
-    ? globalProgress(tasks)
-    : replicaProgress(tasks, service.Spec.Mode.Replicated?.Replicas ?? 0);
-  const failure =
-    state === 'paused' || state === 'rollback_paused' ? service.UpdateStatus?.Message : undefined;
+/** Several services that have the label (`key=value`), one line each; `ids` are those to wait for. */
+export async function convergeAll(
+  context: Context,
+  label: string,
+  ids: ReadonlySet<string>,
+): Promise<void> {
+  await watch(context, async () => {
+    const filters = { label: { [label]: true } };
+    const all = await context.api.get<WireService[]>('/services', {
+      filters: JSON.stringify(filters),
+    });
+    const services = all.filter(({ ID }) => ids.has(ID));
+    const present = await tasksOf(context, filters, false);
+    const ever = services.some(mayComplete) ? await tasksOf(context, filters, true) : [];
+    const rows = services.map((service) => {
+      const tasks = mayComplete(service) ? ever : present;
+      const own = tasks.filter(({ ServiceID }) => ServiceID === service.ID);
+      return { name: service.Spec.Name, progress: progressOf(service, own) };
+    });
+    return stackPicture(rows, ids.size);
+  });
+  context.print(`verify: ${ids.size} service${ids.size === 1 ? '' : 's'} converged\n`);
+}
+
+function stackPicture(
+  rows: readonly { readonly name: string; readonly progress: Progress }[],
+  wanted: number,
+): Picture {
+  const width = Math.max(0, ...rows.map(({ name }) => name.length));
+  // A service whose update was stopped holds nobody up; its failure is told at the end.
+  const settled = rows.filter(
+    ({ progress }) => progress.converged || progress.failure !== undefined,
+  );
+  const failures = rows.flatMap(({ name, progress }) =>
+    progress.failure === undefined ? [] : [`${name}: ${progress.failure}`],
+  );
   return {
-    ...progress,
-    converged: progress.converged && !updating,
-    ...(failure === undefined ? {} : { failure: `service update ${state}: ${failure}` }),
+    lines: [
+      `overall progress: ${settled.length - failures.length} out of ${wanted} services`,
+      ...rows.map(({ name, progress }) => serviceLine(name.padEnd(width), progress)),
+    ],
+    facts: new Map(
+      rows.map(({ name, progress }) => [
+        name,
+        `${name}: ${progress.running} out of ${progress.wanted} tasks`,
+      ]),
+    ),
+    converged: settled.length === wanted,
+    failures: settled.length === wanted ? failures : [],
   };
 }
 
-function replicaProgress(tasks: readonly WireTask[], wanted: number): Omit<Progress, 'failure'> {
-  const bySlot = new Map<number, WireTask>();
-  for (const task of tasks) {
-    const known = bySlot.get(task.Slot ?? 0);
-    if (!known || Date.parse(task.CreatedAt) >= Date.parse(known.CreatedAt))
-      bySlot.set(task.Slot ?? 0, task);
+function serviceLine(name: string, progress: Progress): string {
+  const { running, wanted, reason, converged } = progress;
+  const part = wanted === 0 ? Number(converged) : running / wanted;
+  const text = (reason ?? '').replaceAll('\n', ' ').slice(0, REASON_LENGTH);
+  const count = `${running}/${wanted}`.padEnd(7);
+  return `${name}  ${bar(part, STACK_BAR_WIDTH)} ${count} ${text}`.trimEnd();
+}
+
+/** `ended`: also those that are no longer wanted. */
+function tasksOf({ api }: Context, filters: object, ended: boolean): Promise<WireTask[]> {
+  const all = ended ? filters : { ...filters, '_up-to-date': { true: true } };
+  return api.get<WireTask[]>('/tasks', { filters: JSON.stringify(all) });
+}
+
+/** Looks again and again until all is stable; raises an error with the failures. */
+async function watch(context: Context, look: () => Promise<Picture>): Promise<void> {
+  const display = new Display(context);
+  let stableSince: number | undefined;
+  for (;;) {
+    const picture = await look();
+    display.show(picture);
+    if (picture.failures.length > 0) throw new Error(picture.failures.join('\n'));
+    if (!picture.converged) stableSince = undefined;
+    else if (stableSince === undefined) stableSince = context.now();
+    else if (context.now() - stableSince >= STABLE_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  const slots = [...bySlot.keys()].sort((a, b) => a - b);
-  const running = slots.filter((slot) => bySlot.get(slot)?.Status.State === 'running').length;
-  const lines =
-    wanted > LINES_MAX ? [] : slots.map((slot) => line(`${slot}/${wanted}`, bySlot.get(slot)));
-  return {
-    lines,
-    summary: `overall progress: ${running} out of ${wanted} tasks`,
-    converged: running === wanted && slots.length === wanted,
-  };
-}
-
-function globalProgress(tasks: readonly WireTask[]): Omit<Progress, 'failure'> {
-  const running = tasks.filter((task) => task.Status.State === 'running').length;
-  return {
-    lines:
-      tasks.length > LINES_MAX
-        ? []
-        : tasks.map((task) => line((task.NodeID ?? '').slice(0, 12), task)),
-    summary: `overall progress: ${running} out of ${tasks.length} tasks`,
-    converged: running === tasks.length && tasks.length > 0,
-  };
-}
-
-function line(label: string, task: WireTask | undefined): string {
-  const state = task?.Status.State ?? 'new';
-  const at = STATES.indexOf(state);
-  const filled = at < 0 ? 0 : Math.round(((at + 1) / STATES.length) * 50);
-  const bar = `[${'='.repeat(Math.max(0, filled - 1))}${filled > 0 ? '>' : ''}${' '.repeat(50 - filled)}]`;
-  const error = task?.Status.Err === undefined ? '' : ` ${task.Status.Err}`;
-  return `${label}: ${capitalized(state).padEnd(10)} ${bar}${error}`;
 }
 
 class Display {
   readonly #context: Context;
+  readonly #facts = new Map<string, string>();
   #drawn = 0;
   #last = '';
-  #summary = '';
 
   constructor(context: Context) {
     this.#context = context;
   }
 
-  show({ summary, lines }: Progress): void {
-    const text = [summary, ...lines].join('\n');
-    if (text === this.#last) return;
-    this.#last = text;
+  show({ lines, facts }: Picture): void {
     if (!this.#context.isTerminal) {
-      if (summary !== this.#summary) this.#context.print(`${summary}\n`);
-      this.#summary = summary;
+      for (const [key, fact] of facts) {
+        if (this.#facts.get(key) !== fact) this.#context.print(`${fact}\n`);
+        this.#facts.set(key, fact);
+      }
       return;
     }
+    const text = lines.join('\n');
+    if (text === this.#last) return;
+    this.#last = text;
     const up = this.#drawn > 0 ? `\u001B[${this.#drawn}A` : '';
     this.#context.print(`${up}\u001B[J${text}\n`);
-    this.#drawn = lines.length + 1;
-  }
-
-  end(): void {
-    this.#drawn = 0;
+    this.#drawn = lines.length;
   }
 }

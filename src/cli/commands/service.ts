@@ -6,10 +6,11 @@ import { converge } from '../converge.ts';
 import { fillTemplate } from '../format/template.ts';
 import { formatList, type Column, type Row } from '../format/table.ts';
 import { shortId } from '../format/text.ts';
+import { withDigest } from '../image-digest.ts';
 import { printLogs } from '../logs.ts';
 import { networkId } from '../names.ts';
 import { parseNetwork } from '../service-notation.ts';
-import type { Loose, WireMeta, WireService, WireServiceSpec, WireTask } from '../wire.ts';
+import type { Loose, WireMeta, WireService, WireTask } from '../wire.ts';
 import { filtersQuery, listFlag, listOptions, type Flags } from './flags.ts';
 import { createOptions, updateOptions } from './service-options.ts';
 import { prettyService } from './service-pretty.ts';
@@ -118,28 +119,6 @@ async function create(
 /** Docker's default names are two random words; a short random name does the same. */
 function randomName(): string {
   return `service-${Math.random().toString(36).slice(2, 10)}`;
-}
-
-/** Pins the image to what its registry has now; without an answer the name stays as it is. */
-async function withDigest(context: Context, spec: WireServiceSpec): Promise<WireServiceSpec> {
-  const { Image } = spec.TaskTemplate.ContainerSpec;
-  if (Image.includes('@')) return spec;
-  try {
-    const { Descriptor } = await context.api.get<{ Descriptor: { digest: string } }>(
-      `/distribution/${Image}/json`,
-    );
-    const pinned = `${Image}@${Descriptor.digest}`;
-    const { TaskTemplate } = spec;
-    return {
-      ...spec,
-      TaskTemplate: {
-        ...TaskTemplate,
-        ContainerSpec: { ...TaskTemplate.ContainerSpec, Image: pinned },
-      },
-    };
-  } catch {
-    return spec;
-  }
 }
 
 async function waitUnlessDetached(context: Context, id: string, flags: Flags): Promise<void> {

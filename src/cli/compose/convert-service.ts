@@ -1,0 +1,198 @@
+// A service of a stack file as Docker's ServiceSpec. Pure; networks, secrets and configs are named,
+// their ids are bound when they are known.
+import { parseConstraint } from '../../model/index.ts';
+import { parseCpus } from '../duration.ts';
+import type { Loose } from '../wire.ts';
+import {
+  bytes,
+  compact,
+  containerSpec,
+  nanoseconds,
+  type ConversionContext,
+} from './convert-container.ts';
+import { STACK_IMAGE_LABEL, STACK_LABEL } from './labels.ts';
+import {
+  nameInCluster,
+  predefinedMode,
+  type ComposeAmounts,
+  type ComposeDeploy,
+  type ComposeService,
+  type ComposeUpdateConfig,
+} from './model.ts';
+
+/** A service as it should be; without `Replicas` an update keeps what there is. */
+export interface DesiredService {
+  readonly key: string;
+  readonly name: string;
+  /** As the file has it. */
+  readonly image: string;
+  readonly spec: Loose;
+}
+
+/** As the managers check it: the name of a service is a DNS label. */
+const NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
+const NAME_LENGTH_MAX = 63;
+
+/** Raises an error that names the service for values that can't be sent. */
+export function convertService(
+  context: ConversionContext,
+  key: string,
+  service: ComposeService,
+): DesiredService {
+  try {
+    return convert(context, key, service);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`services.${key}: ${reason}`, { cause: error });
+  }
+}
+
+function convert(context: ConversionContext, key: string, service: ComposeService): DesiredService {
+  const { stack } = context;
+  const name = `${stack}_${key}`;
+  const image = service.image ?? '';
+  const { deploy = {} } = service;
+  checkName(name);
+  const spec = compact({
+    Name: name,
+    Labels: { ...deploy.labels, [STACK_LABEL]: stack, [STACK_IMAGE_LABEL]: image },
+    TaskTemplate: compact({
+      ContainerSpec: containerSpec(context, service),
+      Resources: compact({
+        Limits: amounts(deploy.resources?.limits),
+        Reservations: amounts(deploy.resources?.reservations),
+      }),
+      RestartPolicy: restartPolicy(service.restart, deploy.restart_policy),
+      Placement: placement(deploy.placement),
+      Networks: attachments(context, key, service),
+      LogDriver: compact({ Name: service.logging?.driver, Options: service.logging?.options }),
+    }),
+    Mode: mode(deploy),
+    EndpointSpec: compact({ Mode: deploy.endpoint_mode, Ports: ports(service, deploy) }),
+    UpdateConfig: updateConfig(deploy.update_config),
+    RollbackConfig: updateConfig(deploy.rollback_config),
+  });
+  return { key, name, image, spec };
+}
+
+function checkName(name: string): void {
+  if (name.length > NAME_LENGTH_MAX) {
+    throw new Error(`the name ${name} is longer than ${NAME_LENGTH_MAX} characters`);
+  }
+  if (!NAME.test(name)) {
+    throw new Error(`the name ${name} is not valid as a DNS name: use letters, digits, - and _`);
+  }
+}
+
+function mode(deploy: ComposeDeploy): Loose {
+  if (deploy.mode !== 'global') {
+    return { Replicated: deploy.replicas === undefined ? {} : { Replicas: deploy.replicas } };
+  }
+  if (deploy.replicas !== undefined) {
+    throw new Error('deploy.replicas can only be used with the mode replicated');
+  }
+  return { Global: {} };
+}
+
+function amounts(given: ComposeAmounts | undefined): Loose {
+  const cpus = given?.cpus === undefined ? undefined : parseCpus(String(given.cpus));
+  return compact({ NanoCPUs: cpus, MemoryBytes: bytes(given?.memory), Pids: given?.pids });
+}
+
+const RESTART: Readonly<Record<string, string>> = {
+  no: 'none',
+  always: 'any',
+  'unless-stopped': 'any',
+  'on-failure': 'on-failure',
+};
+
+/** `deploy.restart_policy`; without it `restart`. */
+function restartPolicy(
+  restart: string | undefined,
+  policy: ComposeDeploy['restart_policy'],
+): Loose {
+  if (policy !== undefined) {
+    return compact({
+      Condition: policy.condition,
+      Delay: nanoseconds(policy.delay),
+      MaxAttempts: policy.max_attempts,
+      Window: nanoseconds(policy.window),
+    });
+  }
+  if (restart === undefined || restart === '') return {};
+  const [word = '', attempts] = restart.split(':');
+  const condition = Object.hasOwn(RESTART, word) ? RESTART[word] : undefined;
+  const counted = attempts === undefined || (word === 'on-failure' && /^\d+$/.test(attempts));
+  if (condition === undefined || !counted) {
+    throw new Error(
+      `restart ${JSON.stringify(restart)} is unknown: use no, always, unless-stopped or on-failure[:N]`,
+    );
+  }
+  return compact({
+    Condition: condition,
+    MaxAttempts: attempts === undefined ? undefined : Number(attempts),
+  });
+}
+
+function placement(given: ComposeDeploy['placement']): Loose {
+  for (const constraint of given?.constraints ?? []) parseConstraint(constraint);
+  return compact({
+    Constraints: given?.constraints,
+    Preferences: given?.preferences?.map(({ spread }) => ({
+      Spread: { SpreadDescriptor: spread },
+    })),
+    MaxReplicas: given?.max_replicas_per_node,
+  });
+}
+
+/** Each service answers to its key on each of its networks. */
+function attachments(context: ConversionContext, key: string, service: ComposeService): Loose[] {
+  const predefined = predefinedMode(service);
+  if (predefined !== undefined) return [{ Target: predefined }];
+  const { stack, model } = context;
+  return Object.entries(networksOf(service)).map(([network, { aliases = [], driver_opts }]) => {
+    const Target = nameInCluster(stack, network, model.networks[network] ?? {});
+    if (predefinedMode({ network_mode: Target }) !== undefined) return { Target };
+    return compact({ Target, Aliases: [...new Set([key, ...aliases])], DriverOpts: driver_opts });
+  });
+}
+
+/** A service that lists no network is on the stack's default one. */
+export function networksOf(service: ComposeService): NonNullable<ComposeService['networks']> {
+  if (predefinedMode(service) !== undefined) return {};
+  const { networks = {} } = service;
+  return Object.keys(networks).length === 0 ? { default: {} } : networks;
+}
+
+function ports(service: ComposeService, deploy: ComposeDeploy): Loose[] {
+  return (service.ports ?? []).map((port) => {
+    if (port.mode === 'ingress' && deploy.endpoint_mode === 'dnsrr') {
+      throw new Error(
+        `port ${port.target} can't be published with endpoint_mode dnsrr: use mode host`,
+      );
+    }
+    if (port.protocol === 'sctp') {
+      throw new Error(`port ${port.target}/sctp: only tcp and udp can be published`);
+    }
+    return compact({
+      Name: port.name,
+      Protocol: port.protocol,
+      TargetPort: port.target,
+      PublishedPort: port.published,
+      PublishMode: port.mode,
+    });
+  });
+}
+
+/** In the API 0 means all at once, also when it is left out: so 1 is said. */
+function updateConfig(config: ComposeUpdateConfig | undefined): Loose | undefined {
+  if (config === undefined) return undefined;
+  return compact({
+    Parallelism: config.parallelism ?? 1,
+    Delay: nanoseconds(config.delay),
+    FailureAction: config.failure_action,
+    Monitor: nanoseconds(config.monitor),
+    MaxFailureRatio: config.max_failure_ratio,
+    Order: config.order,
+  });
+}

@@ -1,0 +1,304 @@
+// A validated file in its long form, so that several files can be merged by key. Reports what is
+// ignored.
+import { splitWords } from '../service-notation.ts';
+import type { ComposeEnvFile, ComposeMount, ComposePort, ComposeService } from './model.ts';
+import { IGNORED_SERVICE_KEYS } from './schema.ts';
+import {
+  hostPath,
+  mountFromText,
+  portFromLong,
+  portsFromText,
+  tmpfsFromText,
+  type Directories,
+} from './short-forms.ts';
+import type { Path, Source } from './source.ts';
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** What the conversion of a file needs. */
+export interface LongFormContext {
+  readonly source: Source;
+  readonly directories: Directories;
+  readonly warn: (text: string) => void;
+}
+
+const SECTIONS = ['services', 'networks', 'volumes', 'secrets', 'configs'] as const;
+
+/** The five sections of a file that fits the schema; absent ones are empty. */
+export function longForm(context: LongFormContext): Values {
+  const file = context.source.value as Values;
+  return Object.fromEntries(
+    SECTIONS.map((section) => {
+      const entries = Object.entries((file[section] ?? {}) as Values).filter(
+        ([key]) => !key.startsWith('x-'),
+      );
+      const convert = section === 'services' ? serviceLong : objectLong(section);
+      return [
+        section,
+        Object.fromEntries(
+          entries.map(([key, value]) => [
+            key,
+            convert(context, [section, key], (value ?? {}) as Values),
+          ]),
+        ),
+      ];
+    }),
+  );
+}
+
+/** Runs one conversion per key; errors get the key's place. */
+function convertKeys(
+  context: LongFormContext,
+  path: Path,
+  value: Values,
+  converters: Readonly<Record<string, (value: unknown, path: Path) => unknown>>,
+): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(value)) {
+    if (key.startsWith('x-')) continue;
+    const convert = Object.hasOwn(converters, key) ? converters[key] : undefined;
+    result[key] = convert === undefined ? inner : located(context, [...path, key], inner, convert);
+  }
+  return result;
+}
+
+function located(
+  { source }: LongFormContext,
+  path: Path,
+  value: unknown,
+  convert: (value: unknown, path: Path) => unknown,
+): unknown {
+  try {
+    return convert(value, path);
+  } catch (error) {
+    if (error instanceof Error && error.constructor === Error)
+      throw source.error(path, error.message);
+    throw error;
+  }
+}
+
+function serviceLong(context: LongFormContext, path: Path, service: Values): Values {
+  const ignored = IGNORED_SERVICE_KEYS.filter((key) => Object.hasOwn(service, key));
+  const deploy = service['deploy'] as Values | undefined;
+  const reservations = (deploy?.['resources'] as Values | undefined)?.['reservations'] as
+    Values | undefined;
+  for (const key of ['devices', 'generic_resources']) {
+    if (reservations?.[key] !== undefined) ignored.push(`deploy.resources.reservations.${key}`);
+  }
+  if (ignored.length > 0) {
+    context.warn(`Ignoring unsupported options: ${ignored.join(', ')} (service ${path[1]})`);
+  }
+  const kept = Object.fromEntries(
+    Object.entries(service).filter(([key]) => !ignored.includes(key)),
+  );
+  const { tmpfs, scale, cpus, mem_limit, mem_reservation, pids_limit, ...long } = convertKeys(
+    context,
+    path,
+    kept,
+    serviceConverters(context, path),
+  );
+  const mounts = [
+    ...((long['volumes'] ?? []) as ComposeMount[]),
+    ...((tmpfs ?? []) as ComposeMount[]),
+  ];
+  const limits = withoutUndefined({ cpus, memory: mem_limit, pids: pids_limit });
+  const older = { scale, limits, reservations: withoutUndefined({ memory: mem_reservation }) };
+  return {
+    ...long,
+    ...(mounts.length > 0 ? { volumes: mounts } : {}),
+    ...withOlderKeys(long as ComposeService, older),
+  };
+}
+
+const withoutUndefined = (value: Values): Values =>
+  Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined));
+
+/** `scale`, `cpus`, `mem_limit`, …: count where `deploy` says nothing. */
+function withOlderKeys(
+  service: ComposeService,
+  older: { scale: unknown; limits: Values; reservations: Values },
+): Values {
+  const { scale, limits, reservations } = older;
+  const some = [limits, reservations].some((amounts) => Object.keys(amounts).length > 0);
+  if (scale === undefined && !some) return {};
+  const { deploy = {} } = service;
+  const resources = {
+    limits: { ...limits, ...deploy.resources?.limits },
+    reservations: { ...reservations, ...deploy.resources?.reservations },
+  };
+  return {
+    deploy: {
+      ...(scale === undefined ? {} : { replicas: scale }),
+      ...deploy,
+      ...(some ? { resources } : {}),
+    },
+  };
+}
+
+function serviceConverters(
+  context: LongFormContext,
+  service: Path,
+): Readonly<Record<string, (value: unknown, path: Path) => unknown>> {
+  const { directories } = context;
+  const warn = (text: string): void => context.warn(`${text} (service ${service[1]})`);
+  const each = (convert: (value: never) => unknown) => (value: unknown, path: Path) =>
+    (value as readonly unknown[]).flatMap((one, i) =>
+      located(context, [...path, i], one, (inner) => convert(inner as never)),
+    );
+  const words = (value: unknown): unknown =>
+    typeof value === 'string' ? splitWords(value) : value;
+  return {
+    command: words,
+    entrypoint: words,
+    environment: (value) => pairs(value, null),
+    env_file: (value) => envFiles(value, directories),
+    labels: texts,
+    sysctls: texts,
+    dns: listOf,
+    dns_search: listOf,
+    group_add: (value) => (value as readonly unknown[]).map(String),
+    extra_hosts: extraHosts,
+    tmpfs: (value, path) => each(tmpfsFromText)(listOf(value), path),
+    ports: each((port: string | number | { target: number }): ComposePort[] =>
+      typeof port === 'object' ? [portFromLong(port, warn)] : portsFromText(port, warn),
+    ),
+    volumes: each((volume: string | Values) => mountLong(volume, directories)),
+    networks: attachments,
+    secrets: each(payloadReference),
+    configs: each(payloadReference),
+    healthcheck: (value) => {
+      const { test, ...rest } = value as Values;
+      if (test === undefined) return rest;
+      return { ...rest, test: typeof test === 'string' ? ['CMD-SHELL', test] : test };
+    },
+    logging: (value) => withTexts(value, 'options'),
+    deploy: (value) => withTexts(value, 'labels'),
+  };
+}
+
+const listOf = (value: unknown): readonly unknown[] => [value].flat();
+
+/** Numbers and booleans of a map as the texts that they are sent as. */
+function texts(value: unknown): Record<string, string> {
+  return pairs(value, '') as Record<string, string>;
+}
+
+function withTexts(value: unknown, key: string): Values {
+  const inner = value as Values;
+  return inner[key] === undefined ? inner : { ...inner, [key]: texts(inner[key]) };
+}
+
+/** `[A=1, B]` or `{A: 1, B: null}`; `bare` is the value of a name alone. */
+function pairs(value: unknown, bare: string | null): Record<string, string | null> {
+  if (!Array.isArray(value)) {
+    const entries = Object.entries(value as Values);
+    return Object.fromEntries(
+      entries.map(([key, one]) => [key, one === null ? bare : String(one as string | number)]),
+    );
+  }
+  return Object.fromEntries(
+    (value as readonly string[]).map((text) => {
+      const at = text.indexOf('=');
+      return at < 0 ? [text, bare] : [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+function envFiles(value: unknown, directories: Directories): ComposeEnvFile[] {
+  return listOf(value).map((one) => {
+    const { path, required = true } =
+      typeof one === 'string' ? { path: one } : (one as { path: string; required?: boolean });
+    return { path: hostPath(path, directories), required };
+  });
+}
+
+/** `HOST:IP`, `HOST=IP` or a map, as `HOST=IP`. */
+function extraHosts(value: unknown): string[] {
+  if (!Array.isArray(value)) {
+    const entries = Object.entries(value as Record<string, string | readonly string[]>);
+    return entries.flatMap(([host, addresses]) =>
+      [addresses].flat().map((one) => `${host}=${one}`),
+    );
+  }
+  return (value as readonly string[]).map((text) => {
+    const match = /^([^:=]+)[:=]\s*(\S+)$/.exec(text.trim());
+    if (match?.[1] === undefined || match[2] === undefined) {
+      throw new Error(`invalid host ${JSON.stringify(text)}: use HOST:IP`);
+    }
+    return `${match[1].trim()}=${match[2].replace(/^\[(.*)\]$/, '$1')}`;
+  });
+}
+
+function mountLong(volume: string | Values, directories: Directories): unknown {
+  if (typeof volume === 'string') return mountFromText(volume, directories);
+  const { type, source, volume: options } = volume;
+  if ((options as Values | undefined)?.['subpath'] !== undefined) {
+    throw new Error('"volume.subpath" is not available: mount the whole volume');
+  }
+  if (type === 'bind' && source === undefined)
+    throw new Error('"source" is missing: a bind mount needs a path');
+  if (type === 'tmpfs' && source !== undefined) throw new Error('a tmpfs has no "source"');
+  return {
+    ...volume,
+    ...(type === 'bind' ? { source: hostPath(String(source), directories) } : {}),
+    ...(options === undefined ? {} : { volume: withTexts(options, 'labels') }),
+  };
+}
+
+function attachments(value: unknown): Values {
+  if (Array.isArray(value)) return Object.fromEntries(value.map((name: string) => [name, {}]));
+  const entries = Object.entries(value as Values);
+  return Object.fromEntries(
+    entries.map(([name, one]) => [name, withTexts(one ?? {}, 'driver_opts')]),
+  );
+}
+
+function payloadReference(value: string | Values): Values {
+  if (typeof value === 'string') return { source: value };
+  const { uid, gid, mode } = value;
+  if (typeof mode === 'string' && !/^0?[0-7]{3,4}$/.test(mode)) {
+    throw new Error(`invalid mode ${JSON.stringify(mode)}: use an octal number such as 0440`);
+  }
+  return {
+    ...value,
+    ...(uid === undefined ? {} : { uid: String(uid as string | number) }),
+    ...(gid === undefined ? {} : { gid: String(gid as string | number) }),
+    ...(typeof mode === 'string' ? { mode: Number.parseInt(mode, 8) } : {}),
+  };
+}
+
+/** Networks, volumes, secrets and configs at the top level. */
+function objectLong(
+  section: string,
+): (context: LongFormContext, path: Path, value: Values) => Values {
+  return (context, path, value) => {
+    const { external, ...rest } = convertKeys(context, path, value, {
+      labels: texts,
+      driver_opts: texts,
+      file: (file) => hostPath(String(file), context.directories),
+    });
+    const isPayload = section === 'secrets' || section === 'configs';
+    const unsupported = isPayload ? ['driver', 'driver_opts', 'template_driver'] : ['enable_ipv4'];
+    const ignored = unsupported.filter((key) => Object.hasOwn(rest, key));
+    if (ignored.length > 0) {
+      context.warn(`Ignoring unsupported options: ${ignored.join(', ')} (${section}.${path[1]})`);
+    }
+    const outside = external === true || (typeof external === 'object' && external !== null);
+    const name = typeof external === 'object' ? (external as Values | null)?.['name'] : undefined;
+    const kept = Object.fromEntries(Object.entries(rest).filter(([key]) => !ignored.includes(key)));
+    const contents = ['file', 'content', 'environment'].filter((key) => Object.hasOwn(kept, key));
+    if (isPayload && !outside && contents.length !== 1) {
+      const problem =
+        contents.length === 0 ? 'is missing' : `can't have ${contents.join(' and ')} at once`;
+      throw context.source.error(
+        path,
+        `${contents.length === 0 ? '"file", "content" or "environment" ' : ''}${problem}`,
+      );
+    }
+    return {
+      ...kept,
+      ...(outside ? { external: true } : {}),
+      ...(name === undefined ? {} : { name }),
+    };
+  };
+}
