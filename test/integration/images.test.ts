@@ -96,6 +96,11 @@ describe('pulling', () => {
       message: `manifest for ${open.host}/team/app:v9 not found: manifest unknown: manifest unknown`,
     });
     await expect(images.pull('127.0.0.1:9/nobody')).rejects.toMatchObject({ code: 'unavailable' });
+    const controller = bed.executor.controller(taskContext({ Image: '127.0.0.1:9/nobody' }));
+    await expect(controller.prepare(never())).rejects.toThrow(
+      'No such image: 127.0.0.1:9/nobody (GET',
+    );
+    await controller.remove();
     await expect(images.pull('team/Upper')).rejects.toMatchObject({ code: 'invalid' });
   });
 
@@ -224,6 +229,15 @@ describe('names', () => {
     await images.tag('two:1', 'also:1');
     expect((await images.inspect('also:1')).file.config?.Cmd).toEqual(['b']);
     await expect(images.inspect('one:1')).rejects.toThrow('No such image: one:1');
+    await images.load(chunks(await busyboxArchive({ names: ['three:1'], cmd: ['c'] })));
+    // Its removal runs containerd's garbage collector; what has a name outlives it.
+    await images.remove('three:1');
+    const context = taskContext({ Image: 'also:1', Command: ['true'] });
+    const controller = bed.executor.controller(context);
+    await controller.prepare(never());
+    await controller.start(never());
+    expect(await controller.wait(never())).toMatchObject({ exitCode: 0 });
+    await controller.remove();
     await expect(images.tag('gone:1', 'x:1')).rejects.toThrow('No such image: gone:1');
   });
 });

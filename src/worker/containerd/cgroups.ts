@@ -18,14 +18,16 @@ const NANO = 1e9;
 /** Weight of a container that reserves one CPU, and of one that says nothing. */
 const SHARES_PER_CPU = 1024;
 
+/** Where hierarchies of control groups are mounted, from the text of /proc/self/mountinfo. */
+export function cgroupMountPoints(mountInfo: string): readonly string[] {
+  return parseMounts(mountInfo)
+    .filter(({ type }) => type === 'cgroup' || type === 'cgroup2')
+    .map(({ point }) => point);
+}
+
 /** Reads the layout from the text of /proc/self/mountinfo and the name of PID 1. */
 export function cgroupLayout(mountInfo: string, pid1Name: string): CgroupLayout {
-  const mounts = mountInfo.split('\n').flatMap((line) => {
-    const [before = '', after = ''] = line.split(' - ');
-    const point = before.split(' ')[4];
-    const [type = '', , superOptions = ''] = after.split(' ');
-    return point === undefined ? [] : [{ point, type, options: superOptions.split(',') }];
-  });
+  const mounts = parseMounts(mountInfo);
   const driver = pid1Name.trim() === 'systemd' ? 'systemd' : 'cgroupfs';
   const memory = mounts.findLast(
     ({ type, options }) => type === 'cgroup' && options.includes('memory'),
@@ -34,6 +36,21 @@ export function cgroupLayout(mountInfo: string, pid1Name: string): CgroupLayout 
   if (legacy) return { version: 'v1', driver, memoryRoot: memory?.point };
   const unified = mounts.findLast(({ type }) => type === 'cgroup2');
   return { version: unified === undefined ? 'v1' : 'v2', driver, memoryRoot: unified?.point };
+}
+
+interface CgroupMount {
+  readonly point: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+function parseMounts(mountInfo: string): CgroupMount[] {
+  return mountInfo.split('\n').flatMap((line) => {
+    const [before = '', after = ''] = line.split(' - ');
+    const point = before.split(' ')[4];
+    const [type = '', , superOptions = ''] = after.split(' ');
+    return point === undefined ? [] : [{ point, type, options: superOptions.split(',') }];
+  });
 }
 
 /** A v1 mount of a real controller, not only of systemd's own named hierarchy. */

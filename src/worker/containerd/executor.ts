@@ -10,7 +10,7 @@ import { Containers, type ContainerKey } from './containers.ts';
 import { createController, type ControllerOptions } from './controller.ts';
 import { ExitWatch } from './exit-watch.ts';
 import type { HealthMonitor } from './health-monitor.ts';
-import { describeNode, goArchitecture, readHostFacts } from './host-facts.ts';
+import { describeNode, goArchitecture, readHostFacts, removeCgroupParents } from './host-facts.ts';
 import { createHttpTransport } from './http.ts';
 import { createImageBackend } from './image-backend.ts';
 import { readTaskLogs, type LogLine, type LogOptions } from './log-reader.ts';
@@ -294,6 +294,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
     this.close();
     await this.#daemon.stop();
     await this.#ports.payloads.unmount();
+    await removeCgroupParents(this.#ports.host.cgroupParent);
   }
 
   #key(taskId: string): ContainerKey {

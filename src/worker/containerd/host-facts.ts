@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { arch, cpus, hostname, totalmem } from 'node:os';
 import type { NodeDescription } from '../../model/index.ts';
 import { normalArchitecture } from '../images/index.ts';
-import { cgroupLayout } from './cgroups.ts';
+import { cgroupLayout, cgroupMountPoints } from './cgroups.ts';
 import type { HostFacts } from './oci-spec.ts';
 
 const NANO_PER_CPU = 1e9;
@@ -40,6 +40,12 @@ export async function readHostFacts(options: {
     minimumOomScore: mayLowerScore ? undefined : Number.parseInt(score, 10) || 0,
     initPath: options.initPath ?? (await firstExisting(INIT_PROGRAMS)),
   };
+}
+
+/** Takes away the empty parents of containers' control groups; one that is in use stays. */
+export async function removeCgroupParents(parent: string): Promise<void> {
+  const points = cgroupMountPoints(await fs.readFile('/proc/self/mountinfo', 'utf8'));
+  await Promise.all(points.map((point) => fs.rmdir(`${point}${parent}`).catch(() => undefined)));
 }
 
 /** Go's name of this machine's architecture. */

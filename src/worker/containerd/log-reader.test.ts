@@ -88,6 +88,19 @@ describe('the log of a task', () => {
     expect(await next()).toBeUndefined();
   });
 
+  it('is followed from its first line when it does not exist yet', async () => {
+    finished = false;
+    const lines = open({ follow: true });
+    const first = lines.next();
+    setImmediate(() => writeFileSync(path, record(1, 'a') + record(2, 'b')));
+    expect((await first).value).toMatchObject({ line: 'a' });
+    expect((await lines.next()).value).toMatchObject({ line: 'b' });
+    appendFileSync(path, record(3, 'c'));
+    expect((await lines.next()).value).toMatchObject({ line: 'c' });
+    finished = true;
+    expect((await lines.next()).done).toBe(true);
+  });
+
   it('ends when the reader gives up', async () => {
     finished = false;
     const stop = new AbortController();

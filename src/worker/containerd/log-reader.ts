@@ -166,8 +166,8 @@ async function* followed(
       // What came in before the rename and after the read above.
       if (current !== undefined) yield* readToEnd(current);
       files.push(next);
-      const old = files.shift();
-      if (old !== undefined && old !== next) await old.handle.close();
+      // Only the newest file is read from here on.
+      for (const old of files.splice(0, files.length - 1)) await old.handle.close();
       continue;
     }
     // One more round after the end, for what was written in between.

@@ -140,7 +140,14 @@ async function findImage(
   const local = await images.resolve(name);
   if (local !== undefined) return local;
   logger.info({ image: name, task: context.task.id }, 'pulling image');
-  return images.pull(name, { auth: context.revision.registryAuth });
+  try {
+    return await images.pull(name, { auth: context.revision.registryAuth });
+  } catch (error) {
+    if (!(error instanceof SwarmError) || !error.temporary) throw error;
+    // Nobody answers. As in Docker the task is rejected, which its user sees; the restart policy
+    // brings the next try.
+    throw new SwarmError('notFound', `No such image: ${name} (${error.message})`, { cause: error });
+  }
 }
 
 async function snapshot(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CAPABILITIES, DEFAULT_CAPABILITIES, containerCapabilities } from './capabilities.ts';
 import {
   cgroupLayout,
+  cgroupMountPoints,
   cgroupsPath,
   countsOomKill,
   ociResources,
@@ -71,6 +72,13 @@ describe('control groups', () => {
   ];
   it.each(layouts)('of a host with %s', (_, mounts, pid1, layout) => {
     expect(cgroupLayout(mounts, pid1)).toEqual(layout);
+  });
+
+  it('are mounted at these points', () => {
+    expect(cgroupMountPoints([memory, 'x', named].join('\n'))).toEqual([
+      '/sys/fs/cgroup/memory',
+      '/sys/fs/cgroup/systemd',
+    ]);
   });
 
   it('lie where the driver wants them', () => {
