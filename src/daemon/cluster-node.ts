@@ -70,6 +70,8 @@ export class ClusterNode {
   #blacklist: ReadonlySet<string> = new Set();
   #wantedRole: string | undefined;
   #changingRole = false;
+  /** Raft told us that we are no member any more. */
+  #removed = false;
   #closed = false;
 
   constructor(options: ClusterNodeOptions, membership: Membership) {
@@ -164,6 +166,13 @@ export class ClusterNode {
     return [...new Set([...own, ...this.#membership.managers])];
   }
 
+  /** Others first: a manager that was just taken out of Raft can't help itself. */
+  #managersButUs(): readonly string[] {
+    const own = formatAddress(this.#membership.advertise);
+    const others = this.#membership.managers.filter((address) => address !== own);
+    return others.length > 0 ? others : [own];
+  }
+
   #onNews(news: ClusterNews): void {
     this.#blacklist = new Set(news.blacklist);
     for (const nodeId of news.blacklist) this.rpc.server.disconnect(nodeId);
@@ -180,37 +189,47 @@ export class ClusterNode {
     if (this.#changingRole) return;
     this.#changingRole = true;
     try {
-      while (
-        !this.#closed &&
-        this.#wantedRole !== undefined &&
-        this.#wantedRole !== this.#membership.role
-      ) {
+      while (!this.#closed && !this.#hasWantedRole()) {
         try {
           if (this.#wantedRole === 'manager') await this.#promote();
           else await this.#demote();
         } catch (error) {
+          const wanted = this.#wantedRole;
           this.#options.logger.warn(
-            { role: this.#wantedRole, error: messageOf(error) },
+            { role: wanted, error: messageOf(error) },
             'role change is tried again',
           );
         }
-        if (this.#wantedRole !== this.#membership.role)
-          await sleep(this.#options.clock, ROLE_RETRY_MS);
+        if (!this.#hasWantedRole()) await sleep(this.#options.clock, ROLE_RETRY_MS);
       }
     } finally {
       this.#changingRole = false;
     }
   }
 
-  async #promote(): Promise<void> {
-    await this.#renew();
-    if (this.#membership.role !== 'manager') return;
-    await this.#startManager('join');
+  #hasWantedRole(): boolean {
+    const { role } = this.#membership;
+    const runs = this.#manager === undefined ? 'worker' : 'manager';
+    return this.#wantedRole === undefined || (role === this.#wantedRole && runs === role);
   }
 
-  /** The managers take us out of Raft first; until then the renewed certificate is a manager's. */
+  async #promote(): Promise<void> {
+    if (this.#membership.role !== 'manager') await this.#renew();
+    if (this.#membership.role === 'manager') await this.#startManager('join');
+  }
+
+  /** As far as we know: Raft told us of our removal, or the managers don't list us any more. */
+  #isRaftMember(): boolean {
+    const { managers, advertise } = this.#membership;
+    return (
+      this.#manager !== undefined && !this.#removed && managers.includes(formatAddress(advertise))
+    );
+  }
+
+  /** The managers take us out of Raft first; until then there is nothing to do. */
   async #demote(): Promise<void> {
-    await this.#renew();
+    if (this.#isRaftMember()) return;
+    if (this.#membership.role !== 'worker') await this.#renew();
     if (this.#membership.role === 'worker') await this.#stopManager();
   }
 
@@ -218,6 +237,7 @@ export class ClusterNode {
     const manager = this.#manager;
     this.#manager = undefined;
     this.#consensus = undefined;
+    this.#removed = false;
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#membership;
     await this.#save(rest);
@@ -286,6 +306,7 @@ export class ClusterNode {
   #removedFromRaft(): void {
     if (this.#closed || this.#manager === undefined) return;
     this.#options.logger.info({}, 'this node is not a manager any more');
+    this.#removed = true;
     this.#wantedRole = 'worker';
     void this.#followRole();
   }
@@ -351,10 +372,12 @@ export class ClusterNode {
 
   async #renew(): Promise<void> {
     const { key, csr } = await createRequest();
-    const issued = await this.rpc.renew(this.#managerAddresses(), csr);
+    const issued = await this.rpc.renew(this.#managersButUs(), csr);
     const { certificate, rootCertificates, role } = issued;
     await this.#save({ ...this.#membership, certificate, key, rootCertificates, role });
     this.#identity.update({ certificate, key, rootCertificates });
+    // Open connections still show the old certificate, which says the old role.
+    this.rpc.reconnect();
     this.#options.logger.info({ role }, 'certificate renewed');
   }
 

@@ -122,10 +122,16 @@ export class ClusterRpc implements ManagerCaller {
     return this.#client(node.address, node.nodeId).stream('/tsswarm.v1.Logs/Read', query, signal);
   }
 
+  /** Lets go of all connections to other nodes; new ones are made when they are needed. */
+  reconnect(): void {
+    const old = [...this.#clients.values()];
+    this.#clients.clear();
+    for (const client of old) client.close();
+  }
+
   close(): void {
     this.server.close();
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
+    this.reconnect();
   }
 
   async #onAny<T>(managers: readonly string[], ask: (client: RpcClient) => Promise<T>): Promise<T> {

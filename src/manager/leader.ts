@@ -1,7 +1,7 @@
 // The methods that only the leader carries out, beside the users' control methods. Everything ends in
 // a proposal; what decides is in the parts that are called here.
 import { SwarmError, type Clock, type Logger } from '../base/index.ts';
-import { update, type Action, type Node, type NodeDescription } from '../model/index.ts';
+import { update, type Node, type NodeDescription } from '../model/index.ts';
 import type { Authority } from './ca/index.ts';
 import type { ControlMethod, LeaderControl } from './control/index.ts';
 import type { Liveness } from './dispatcher/index.ts';
@@ -9,7 +9,7 @@ import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts
 import type { Consensus } from './raft/consensus.ts';
 import type { Store } from './store/index.ts';
 
-const REGISTER_TRIES = 5;
+const NODE_CHANGE_TRIES = 10;
 
 export interface LeaderOptions {
   readonly store: Store;
@@ -79,7 +79,7 @@ export class Leader implements LeaderApi {
         { kind: 'session', nodeId: node.id, managerId: request.managerId },
       ]);
       if (result.ok) break;
-      if (tries >= REGISTER_TRIES) throw new SwarmError(result.code, result.message);
+      if (tries >= NODE_CHANGE_TRIES) throw new SwarmError(result.code, result.message);
     }
     liveness.registered(request.nodeId);
     return { epoch: store.view.get('session', request.nodeId)?.epoch ?? 0 };
@@ -102,23 +102,35 @@ export class Leader implements LeaderApi {
       throw new SwarmError('denied', `node ${request.nodeId} is not wanted as a manager`);
     }
     const { nodeId, raftId, address, raftAddress } = request;
-    await store.propose([update('node', { ...node, manager: { raftId, address, raftAddress } })]);
+    await this.#changeNode(nodeId, (known) => ({
+      ...known,
+      manager: { raftId, address, raftAddress },
+    }));
     await consensus().addMember({ raftId, nodeId, address: raftAddress });
     logger.info({ nodeId, raftId }, 'manager added');
     return { members: [...consensus().status.members] };
+  }
+
+  /** Changes a node whatever else changes it at the same time. */
+  async #changeNode(nodeId: string, change: (node: Node) => Node): Promise<void> {
+    const { store } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const node = store.view.get('node', nodeId);
+      if (node === undefined) return;
+      const result = await store.tryPropose([update('node', change(node))]);
+      if (result.ok) return;
+      if (tries >= NODE_CHANGE_TRIES) throw new SwarmError(result.code, result.message);
+    }
   }
 
   async #removeMember(nodeId: string): Promise<object> {
     const { store, consensus, logger } = this.#options;
     const raftId = store.view.get('node', nodeId)?.manager?.raftId;
     if (raftId === undefined) return {};
-    await consensus().removeMember(raftId);
-    const node = store.view.get('node', nodeId);
-    if (node !== undefined) {
-      const { manager: _gone, ...worker } = node;
-      const actions: Action[] = [update('node', worker)];
-      await store.propose(actions);
-    }
+    // A first try may have come as far as this.
+    const member = consensus().status.members.some((one) => one.raftId === raftId);
+    if (member) await consensus().removeMember(raftId);
+    await this.#changeNode(nodeId, ({ manager: _gone, ...worker }) => worker);
     logger.info({ nodeId, raftId }, 'manager removed from Raft');
     return {};
   }

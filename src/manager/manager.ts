@@ -208,7 +208,10 @@ export class Manager implements LeaderApi {
     else if (!status.isLeader && this.#leading) this.#stopLeading();
     const member = status.members.some((one) => one.raftId === status.raftId);
     if (member) this.#wasMember = true;
-    else if (this.#wasMember) this.#options.onEnd({ removed: true });
+    else if (this.#wasMember) {
+      this.dispatcher.endAll('this manager was removed');
+      this.#options.onEnd({ removed: true });
+    }
   }
 
   /** Loops begin once everything that earlier leaders committed is applied here. */

@@ -14,6 +14,7 @@ export class RoleKeeper {
   #timer: Timer | undefined;
   #stopWatching: (() => void) | undefined;
   #busy = false;
+  #running = false;
 
   constructor(store: Store, leader: Leader, clock: Clock, logger: Logger) {
     this.#store = store;
@@ -24,6 +25,7 @@ export class RoleKeeper {
 
   start(): void {
     this.stop();
+    this.#running = true;
     this.#stopWatching = this.#store.watch((changes) => {
       if (changes.some((change) => change.table === 'node')) void this.#check();
     });
@@ -31,12 +33,13 @@ export class RoleKeeper {
   }
 
   stop(): void {
+    this.#running = false;
     this.#stopWatching?.();
     this.#timer?.cancel();
   }
 
   async #check(): Promise<void> {
-    if (this.#busy) return;
+    if (this.#busy || !this.#running) return;
     this.#busy = true;
     try {
       for (const node of this.#store.view.all('node')) {
@@ -44,6 +47,7 @@ export class RoleKeeper {
         await this.#leader.call('leader.removeMember', { nodeId: node.id });
       }
     } catch (error) {
+      if (!this.#running) return;
       this.#logger.warn({ error: messageOf(error) }, 'a demotion is not finished yet');
       this.#timer = this.#clock.after(RETRY_MS, () => void this.#check());
     } finally {
