@@ -120,7 +120,10 @@ export interface TestProxy {
   stop(): Promise<void>;
 }
 
-/** Stands before a registry and may change the body of answers: what it returns is sent, then cut off. */
+/**
+ * Stands before a registry and may change the body of answers: what it returns is sent, then cut
+ * off.
+ */
 export async function startProxy(
   registry: TestRegistry,
   spoil: (path: string, body: Buffer, count: number) => { body: Buffer; cut: boolean } | undefined,

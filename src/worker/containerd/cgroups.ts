@@ -1,5 +1,5 @@
-// Control groups: which layout the host has, where a container's group lies, and how the limits of a
-// service are written. Pure; the facts come from /proc.
+// Control groups: which layout the host has, where a container's group lies, and how the limits of
+// a service are written. Pure; the facts come from /proc.
 import type { TaskSpec } from '../../model/index.ts';
 import type { OciResources } from './oci-types.ts';
 

@@ -229,7 +229,10 @@ function taskCalls(caller: Caller) {
   };
 }
 
-/** Makes typed functions of the methods in the proto files. Paths leave out "containerd.services.". */
+/**
+ * Makes typed functions of the methods in the proto files. Paths leave out
+ * "containerd.services.".
+ */
 class Caller {
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #channel: grpc.Client;

@@ -276,7 +276,10 @@ export class Containers {
     return { ...exit, error: `task: non-zero exit (${end.exitStatus})${reason}` };
   }
 
-  /** The kernel's counter lives as long as the group, which goes with the task; events may be lost. */
+  /**
+   * The kernel's counter lives as long as the group, which goes with the task; events may be
+   * lost.
+   */
   async #wasOutOfMemory(containerId: string): Promise<boolean> {
     const { cgroups, cgroupParent, exits } = this.#options;
     if (exits.wasOutOfMemory(containerId)) return true;

@@ -1,5 +1,5 @@
-// The executor on containerd: one object that the agent and the local API share. It starts or adopts
-// containerd, keeps images, volumes and containers, and gives out a controller per task.
+// The executor on containerd: one object that the agent and the local API share. It starts or
+// adopts containerd, keeps images, volumes and containers, and gives out a controller per task.
 import { join } from 'node:path';
 import { messageOf, type Clock, type Disk, type Logger, type Random } from '../../base/index.ts';
 import type { Executor, TaskContext, TaskController, TaskNetworking } from '../executor.ts';
@@ -73,7 +73,9 @@ export interface ContainerdExecutor extends Executor {
   containers(): Promise<readonly ContainerSummary[]>;
   /** Lets go of containerd; it and all containers go on. */
   close(): void;
-  /** Ends the own containerd too and unmounts what the executor mounted; containers must be gone. */
+  /**
+   * Ends the own containerd too and unmounts what the executor mounted; containers must be gone.
+   */
   shutdownRuntime(): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 // Hears of the end of processes: one stream of containerd's events for all containers. Events get
-// lost while the stream is down, so after each connection and every now and then it looks for itself.
+// lost while the stream is down, so after each connection and every now and then it looks for
+// itself.
 import { SwarmError, backoffMs, messageOf, sleep } from '../../base/index.ts';
 import type { Clock, Logger, Random } from '../../base/index.ts';
 import { isNotFound, type ContainerdClient } from './client.ts';
@@ -56,7 +57,10 @@ export class ExitWatch {
     void this.#lookRegularly();
   }
 
-  /** The end of a container's first process, or of one executed in it; rejects when `signal` aborts. */
+  /**
+   * The end of a container's first process, or of one executed in it; rejects when `signal`
+   * aborts.
+   */
   wait(containerId: string, processId: string, signal: AbortSignal): Promise<ProcessEnd> {
     return new Promise((resolve, reject) => {
       const gaveUp = (): void => {
@@ -80,7 +84,10 @@ export class ExitWatch {
     });
   }
 
-  /** True when the kernel killed one of the container's processes for want of memory, as far as told. */
+  /**
+   * True when the kernel killed one of the container's processes for want of memory, as far as
+   * told.
+   */
   wasOutOfMemory(containerId: string): boolean {
     return this.#oom.has(containerId);
   }

@@ -1,5 +1,5 @@
-// The image store's content and snapshots in containerd: blobs by its content service, layers by its
-// diff and snapshot services, and leases against its garbage collector.
+// The image store's content and snapshots in containerd: blobs by its content service, layers by
+// its diff and snapshot services, and leases against its garbage collector.
 import { createHash, randomBytes } from 'node:crypto';
 import { SwarmError, type Clock } from '../../base/index.ts';
 import type { BlobWriter, ImageBackend, ImageRecord } from '../images/index.ts';

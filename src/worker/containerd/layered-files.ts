@@ -1,6 +1,7 @@
-// Reads single files out of a snapshot without mounting it: the layers of an overlay are directories
-// of the host, so a path is looked up in the uppermost layer that has it. Symbolic links are followed
-// inside the image only. (Opaque directories are not seen; layers that replace /etc as a whole are.)
+// Reads single files out of a snapshot without mounting it: the layers of an overlay are
+// directories of the host, so a path is looked up in the uppermost layer that has it. Symbolic
+// links are followed inside the image only. (Opaque directories are not seen; layers that replace
+// /etc as a whole are.)
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { SwarmError } from '../../base/index.ts';

@@ -159,7 +159,10 @@ function readPrivileges(spec: ContainerSpec): { seccomp: boolean; noNewPrivilege
   return { seccomp: mode !== 'unconfined', noNewPrivileges: privileges.NoNewPrivileges === true };
 }
 
-/** With a network of its own a container may use low ports and ping without being root, as in Docker. */
+/**
+ * With a network of its own a container may use low ports and ping without being root, as in
+ * Docker.
+ */
 function defaultSysctls(networkPath: string | undefined): Record<string, string> {
   if (networkPath === undefined) return {};
   return {

@@ -1,5 +1,5 @@
-// Secrets and configs of tasks: files on a tmpfs of the daemon's own, never on disk, one directory a
-// task, bind-mounted into its container.
+// Secrets and configs of tasks: files on a tmpfs of the daemon's own, never on disk, one directory
+// a task, bind-mounted into its container.
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { SwarmError, type Logger } from '../../base/index.ts';
@@ -21,7 +21,9 @@ export class PayloadDirectory {
     this.#logger = logger;
   }
 
-  /** Writes a task's secrets and configs; returns their mounts. Throws `unavailable` without one. */
+  /**
+   * Writes a task's secrets and configs; returns their mounts. Throws `unavailable` without one.
+   */
   async write(context: TaskContext): Promise<readonly OciMount[]> {
     const files = payloadFiles(context);
     if (files.length === 0) return [];

@@ -109,7 +109,10 @@ export async function prepareContainer(
   return { plan, rootfs };
 }
 
-/** Like Promise.all, but waits for all even when one fails, so that nothing goes on behind our back. */
+/**
+ * Like Promise.all, but waits for all even when one fails, so that nothing goes on behind our
+ * back.
+ */
 async function together<T extends readonly unknown[]>(work: {
   readonly [K in keyof T]: Promise<T[K]>;
 }): Promise<T> {
@@ -117,7 +120,10 @@ async function together<T extends readonly unknown[]>(work: {
   return (await Promise.all(work)) as unknown as T;
 }
 
-/** Env, hostname and mount sources may hold templates (mount sources are expanded where they are used). */
+/**
+ * Env, hostname and mount sources may hold templates (mount sources are expanded where they are
+ * used).
+ */
 function expandSpec(spec: ContainerSpec, context: TaskContext): ContainerSpec {
   return {
     ...spec,

@@ -136,7 +136,8 @@ function cloneRules(): OciSyscallRule[] {
       action: 'SCMP_ACT_ALLOW',
       args: [{ index: 0, value: CLONE_NAMESPACE_FLAGS, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }],
     },
-    // clone3 has its flags in memory, where no filter can look: with ENOSYS libc falls back to clone.
+    // clone3 has its flags in memory, where no filter can look: with ENOSYS libc falls back to
+    // clone.
     { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
   ];
 }

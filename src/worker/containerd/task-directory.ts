@@ -1,6 +1,6 @@
 // What the executor keeps on disk about a task: the files that its container sees as /etc/hosts and
-// the like, its log, and small records that let a restarted daemon go on. The directory is the first
-// thing made for a task and the last one removed, so it also tells which tasks there are.
+// the like, its log, and small records that let a restarted daemon go on. The directory is the
+// first thing made for a task and the last one removed, so it also tells which tasks there are.
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { SwarmError } from '../../base/index.ts';
@@ -78,7 +78,10 @@ export class TaskDirectory {
     return join(this.path, 'json.log');
   }
 
-  /** Writes a file that the container may see at once: in place, its inode may be mounted already. */
+  /**
+   * Writes a file that the container may see at once: in place, its inode may be mounted
+   * already.
+   */
   async writeFile(name: 'hosts' | 'hostname' | 'resolv.conf', content: string): Promise<string> {
     const path = this.file(name);
     await fs.writeFile(path, content, { mode: 0o644 });

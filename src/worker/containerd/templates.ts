@@ -3,7 +3,10 @@
 import { SwarmError } from '../../base/index.ts';
 import type { TaskContext } from '../executor.ts';
 
-/** Docker's name of a task, also its container's: service.slot.id, or service.node.id when global. */
+/**
+ * Docker's name of a task, also its container's: service.slot.id, or service.node.id when
+ * global.
+ */
 export function taskName(context: TaskContext): string {
   const { task } = context;
   return `${task.serviceName}.${task.slot > 0 ? task.slot : task.nodeId}.${task.id}`;

@@ -9,7 +9,9 @@ import { runProgram } from './programs.ts';
 
 const RECORD = 'volume.json';
 const DATA = '_data';
-/** There while image content is being copied (a copy cut short is done again); layers mount here. */
+/**
+ * There while image content is being copied (a copy cut short is done again); layers mount here.
+ */
 const COPYING = 'copying';
 
 /** Directories below `root`, which is made when it is needed. */

@@ -69,7 +69,9 @@ export interface DistributionInfo {
 }
 
 export interface ImageStore {
-  /** Fetches an image and unpacks it; calls for one name and platform at one time share the work. */
+  /**
+   * Fetches an image and unpacks it; calls for one name and platform at one time share the work.
+   */
   pull(reference: string, options?: PullOptions): Promise<Image>;
   load(archive: AsyncIterable<Uint8Array>): Promise<readonly LoadedImage[]>;
   list(): Promise<readonly Image[]>;

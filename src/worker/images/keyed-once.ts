@@ -20,7 +20,10 @@ interface Running<T> {
 export class KeyedOnce<T> {
   readonly #running = new Map<string, Running<T>>();
 
-  /** Starts `work`, or joins the one that runs under `key`; its error goes to everybody who joined. */
+  /**
+   * Starts `work`, or joins the one that runs under `key`; its error goes to everybody who
+   * joined.
+   */
   run(
     key: string,
     listener: ProgressListener | undefined,

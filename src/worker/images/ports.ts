@@ -87,7 +87,9 @@ export interface HttpResponse {
   discard(): void;
 }
 
-/** One HTTP exchange; redirects are not followed. Rejects with `unavailable` when nobody answers. */
+/**
+ * One HTTP exchange; redirects are not followed. Rejects with `unavailable` when nobody answers.
+ */
 export interface HttpTransport {
   request(request: HttpRequest): Promise<HttpResponse>;
 }

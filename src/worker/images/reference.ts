@@ -83,7 +83,10 @@ export function repositoryName(reference: ImageReference): string {
   return `${reference.domain}/${reference.path}`;
 }
 
-/** The one spelling of a reference, as image records are named: the digest if it has one, else the tag. */
+/**
+ * The one spelling of a reference, as image records are named: the digest if it has one, else
+ * the tag.
+ */
 export function canonicalName(reference: ImageReference): string {
   const name = repositoryName(reference);
   if (reference.digest !== undefined) return `${name}@${reference.digest}`;

@@ -46,7 +46,10 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Reads WWW-Authenticate (RFC 9110 §11.6.1): one or more challenges. Unreadable parts are left out. */
+/**
+ * Reads WWW-Authenticate (RFC 9110 §11.6.1): one or more challenges. Unreadable parts are left
+ * out.
+ */
 export function parseChallenges(header: string): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = [];
   const token = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+)))?/g;

@@ -172,8 +172,8 @@ class Session implements RegistrySession {
     let url = new URL(start);
     const { host } = url;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-      // A redirect leads to a store of blobs that has its own, signed addresses: our credentials are
-      // none of its business.
+      // A redirect leads to a store of blobs that has its own, signed addresses: our credentials
+      // are none of its business.
       const authorization = url.host === host ? this.#authorization : undefined;
       const response = await this.#options.http.request({
         method: 'GET',

@@ -34,7 +34,10 @@ export interface VolumeDirectories {
 }
 
 export interface VolumeStore {
-  /** Makes a volume; one that exists is returned as it is (with another driver option: `conflict`). */
+  /**
+   * Makes a volume; one that exists is returned as it is (with another driver option:
+   * `conflict`).
+   */
   create(request: VolumeRequest): Promise<Volume>;
   list(): Promise<readonly Volume[]>;
   /** Throws `notFound`, "get NAME: no such volume". */
@@ -68,6 +71,10 @@ export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
     const record = await directories.readRecord(name);
     return record === undefined ? undefined : parseRecord(name, record, directories);
   };
+  const list = async (): Promise<Volume[]> => {
+    const volumes = await Promise.all((await directories.list()).map(find));
+    return volumes.filter((volume) => volume !== undefined);
+  };
   const inUse = async (name: string): Promise<readonly string[]> => (await users()).get(name) ?? [];
 
   return {
@@ -89,10 +96,7 @@ export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
       }
       return volume;
     },
-    async list() {
-      const volumes = await Promise.all((await directories.list()).map(find));
-      return volumes.filter((volume) => volume !== undefined);
-    },
+    list,
     async inspect(name) {
       const volume = await find(name);
       if (volume === undefined) throw noSuchVolume(name);
@@ -112,19 +116,23 @@ export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
       }
       await directories.remove(name);
     },
-    async prune(choose) {
-      const mounted = await users();
-      const removed: string[] = [];
-      let bytes = 0;
-      for (const volume of await this.list()) {
-        if (mounted.has(volume.name) || !choose(volume)) continue;
-        bytes += await directories.usage(volume.name);
-        await directories.remove(volume.name);
-        removed.push(volume.name);
-      }
-      return { removed, bytes };
-    },
+    prune: async (choose) => prune(options, (await list()).filter(choose)),
   };
+}
+
+async function prune(
+  { directories, users }: VolumeStoreOptions,
+  candidates: readonly Volume[],
+): Promise<{ removed: readonly string[]; bytes: number }> {
+  const mounted = await users();
+  const removed: string[] = [];
+  let bytes = 0;
+  for (const { name } of candidates.filter((volume) => !mounted.has(volume.name))) {
+    bytes += await directories.usage(name);
+    await directories.remove(name);
+    removed.push(name);
+  }
+  return { removed, bytes };
 }
 
 function checkRequest(request: VolumeRequest): void {
