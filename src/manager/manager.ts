@@ -59,6 +59,8 @@ export class Manager implements LeaderApi {
   #leaderId: number | undefined;
   #wasMember = false;
   #caughtUp = false;
+  /** Some other manager led since this process began. */
+  #followed = false;
 
   static async start(options: ManagerOptions): Promise<Manager> {
     const manager = new Manager(options);
@@ -203,6 +205,7 @@ export class Manager implements LeaderApi {
       this.#leaderId = status.leader?.raftId;
       this.#proxy.leaderChanged();
     }
+    if (status.leader !== undefined && !status.isLeader) this.#followed = true;
     if (status.leader === undefined) this.dispatcher.endAll('this manager has no leader');
     if (status.isLeader && !this.#leading) void this.#startLeading();
     else if (!status.isLeader && this.#leading) this.#stopLeading();
@@ -228,7 +231,7 @@ export class Manager implements LeaderApi {
     if (!this.#leading || this.#consensus?.status.term !== term) return;
     this.#options.logger.info({ term }, 'leading');
     this.#runner.start();
-    this.#liveness.start();
+    this.#liveness.start(!this.#followed);
     this.#roleKeeper.start();
   }
 

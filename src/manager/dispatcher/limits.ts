@@ -11,8 +11,8 @@ export const MISSED_BEATS = 3;
 /** Periods that a new leader gives every node to be heard from. */
 export const GRACE_BEATS = 4;
 /**
- * When the leader's own process is younger than this, all of the cluster may just be coming back (a
- * power cut, an upgrade): nodes then get as long to be heard from, since their containers still run.
+ * After a start without a leader all of the cluster may be coming back (a power cut, an upgrade):
+ * nodes get this long to be heard from, since their containers may still run.
  */
 export const RESTART_GRACE_MS = 20_000;
 /** Beats of all sessions go to the leader this often in a heartbeat period. */

@@ -16,7 +16,6 @@ export class Liveness {
   readonly #logger: Logger;
   readonly #periodMs: () => number;
   readonly #deadlines = new Map<string, number>();
-  readonly #startedAt: number;
   #timer: Timer | undefined;
   #lastCheck = 0;
 
@@ -25,15 +24,16 @@ export class Liveness {
     this.#clock = clock;
     this.#logger = logger;
     this.#periodMs = periodMs;
-    this.#startedAt = clock.monotonicMs();
   }
 
-  /** Leadership gained: every node that is not known to be down gets time to be heard from. */
-  start(): void {
+  /**
+   * Leadership gained: every node that is not known to be down gets time to be heard from, much more
+   * when nobody led before (`firstLeader`): then all of the cluster may just be coming back.
+   */
+  start(firstLeader: boolean): void {
     this.stop();
     const now = this.#clock.monotonicMs();
-    const restarted = now - this.#startedAt < RESTART_GRACE_MS;
-    const grace = Math.max(restarted ? RESTART_GRACE_MS : 0, GRACE_BEATS * this.#periodMs());
+    const grace = Math.max(firstLeader ? RESTART_GRACE_MS : 0, GRACE_BEATS * this.#periodMs());
     for (const node of this.#store.view.all('node')) {
       if (node.status.state === 'down') continue;
       this.#deadlines.set(node.id, now + grace);
