@@ -3,16 +3,31 @@ import type { Context } from './context.ts';
 import type { WireServiceSpec } from './wire.ts';
 
 /** `name@sha256:…`; undefined when no registry answers, or the name has a digest already. */
-export async function pinnedImage({ api }: Context, image: string): Promise<string | undefined> {
-  if (image.includes('@')) return undefined;
+export async function pinnedImage(context: Context, image: string): Promise<string | undefined> {
+  if (image.includes('@') || (await isLoaded(context, image))) return undefined;
   try {
-    const { Descriptor } = await api.get<{ Descriptor: { digest: string } }>(
+    const { Descriptor } = await context.api.get<{ Descriptor: { digest: string } }>(
       `/distribution/${image}/json`,
     );
     return `${image}@${Descriptor.digest}`;
   } catch {
     // The image may be on the hosts without any registry: the name stays as it is.
     return undefined;
+  }
+}
+
+/**
+ * The image is on this host and came out of an archive: its name says nothing about a registry, and
+ * without a network the question alone would take seconds.
+ */
+async function isLoaded({ api }: Context, image: string): Promise<boolean> {
+  try {
+    const { RepoDigests } = await api.get<{ RepoDigests?: string[] | null }>(
+      `/images/${image}/json`,
+    );
+    return (RepoDigests ?? []).length === 0;
+  } catch {
+    return false;
   }
 }
 

@@ -50,7 +50,10 @@ export function progressOf(service: WireService, tasks: readonly WireTask[]): Pr
   const shown = current.length <= LINES_MAX && wanted <= LINES_MAX ? current : [];
   const full = done === wanted && current.length === wanted && (wanted > 0 || !isGlobal);
   const reason = current.find((task) => !isDone(service, task) && task.Status.Err)?.Status.Err;
-  const failed = state === 'paused' || state === 'rollback_paused';
+  const failure =
+    state === 'paused' || state === 'rollback_paused'
+      ? `service update ${state}: ${update?.Message ?? ''}`
+      : endedBadly(service, current);
   return {
     lines: shown.map((task) =>
       taskLine(isGlobal ? nodeLabel(task) : `${task.Slot}/${wanted}`, task),
@@ -58,7 +61,7 @@ export function progressOf(service: WireService, tasks: readonly WireTask[]): Pr
     running: done,
     wanted,
     converged: full && !updating,
-    ...(failed ? { failure: `service update ${state}: ${update?.Message ?? ''}` } : {}),
+    ...(failure === undefined ? {} : { failure }),
     ...(reason === undefined ? {} : { reason }),
   };
 }
@@ -66,6 +69,14 @@ export function progressOf(service: WireService, tasks: readonly WireTask[]): Pr
 function isDone(service: WireService, task: WireTask): boolean {
   const { State } = task.Status;
   return State === 'running' || (State === 'complete' && mayComplete(service));
+}
+
+/** A task that failed and is never started again. */
+function endedBadly(service: WireService, tasks: readonly WireTask[]): string | undefined {
+  if (service.Spec.TaskTemplate.RestartPolicy?.['Condition'] !== 'none') return undefined;
+  const failed = tasks.find(({ Status }) => Status.State === 'failed' || Status.State === 'rejected');
+  if (failed === undefined) return undefined;
+  return `a task ${failed.Status.State} and is not restarted: ${failed.Status.Err ?? ''}`;
 }
 
 const nodeLabel = (task: WireTask): string => (task.NodeID ?? '').slice(0, 12);

@@ -61,10 +61,10 @@ function configLines(title: string, config: Loose | undefined): string[] {
     `${title}:`,
     ` Parallelism:\t${Number(config['Parallelism'] ?? 0)}`,
     ...(delay > 0 ? [` Delay:\t\t${durationToText(delay)}`] : []),
-    ` On failure:\t${String(config['FailureAction'] ?? 'pause')}`,
+    ` On failure:\t${text(config['FailureAction'], 'pause')}`,
     ...(monitor > 0 ? [` Monitoring Period: ${durationToText(monitor)}`] : []),
     ` Max failure ratio: ${Number(config['MaxFailureRatio'] ?? 0)}`,
-    ` Order:\t\t${String(config['Order'] ?? 'stop-first')}`,
+    ` Order:\t\t${text(config['Order'], 'stop-first')}`,
   ];
 }
 
@@ -82,3 +82,6 @@ function resourceLines(title: string, amounts: Loose | undefined): string[] {
     ...(memory > 0 ? [`  Memory:\t${memoryText(memory)}`] : []),
   ];
 }
+
+const text = (value: unknown, otherwise: string): string =>
+  typeof value === 'string' && value !== '' ? value : otherwise;

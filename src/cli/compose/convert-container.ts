@@ -197,8 +197,8 @@ function secretReference(stack: string, reference: ComposePayloadReference, all:
   return { SecretID: '', SecretName, File: fileOf(reference, reference.source) };
 }
 
-/** Configs are put under the root, secrets under /run/secrets. */
+/** A name without a slash is put under the root; that of a secret under /run/secrets. */
 function configReference(stack: string, reference: ComposePayloadReference, all: Payloads): Loose {
   const ConfigName = nameInCluster(stack, reference.source, all[reference.source] ?? {});
-  return { ConfigID: '', ConfigName, File: fileOf(reference, `/${reference.source}`) };
+  return { ConfigID: '', ConfigName, File: fileOf(reference, reference.source) };
 }

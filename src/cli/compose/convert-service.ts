@@ -1,6 +1,6 @@
 // A service of a stack file as Docker's ServiceSpec. Pure; networks, secrets and configs are named,
 // their ids are bound when they are known.
-import { parseConstraint } from '../../model/index.ts';
+import { validateService, type ServiceSpec } from '../../model/index.ts';
 import { parseCpus } from '../duration.ts';
 import type { Loose } from '../wire.ts';
 import {
@@ -29,10 +29,6 @@ export interface DesiredService {
   readonly spec: Loose;
 }
 
-/** As the managers check it: the name of a service is a DNS label. */
-const NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
-const NAME_LENGTH_MAX = 63;
-
 /** Raises an error that names the service for values that can't be sent. */
 export function convertService(
   context: ConversionContext,
@@ -52,7 +48,6 @@ function convert(context: ConversionContext, key: string, service: ComposeServic
   const name = `${stack}_${key}`;
   const image = service.image ?? '';
   const { deploy = {} } = service;
-  checkName(name);
   const spec = compact({
     Name: name,
     Labels: { ...deploy.labels, [STACK_LABEL]: stack, [STACK_IMAGE_LABEL]: image },
@@ -68,20 +63,13 @@ function convert(context: ConversionContext, key: string, service: ComposeServic
       LogDriver: compact({ Name: service.logging?.driver, Options: service.logging?.options }),
     }),
     Mode: mode(deploy),
-    EndpointSpec: compact({ Mode: deploy.endpoint_mode, Ports: ports(service, deploy) }),
+    EndpointSpec: compact({ Mode: deploy.endpoint_mode, Ports: ports(service) }),
     UpdateConfig: updateConfig(deploy.update_config),
     RollbackConfig: updateConfig(deploy.rollback_config),
   });
+  // What the managers would refuse is told before anything is made.
+  validateService(spec as unknown as ServiceSpec);
   return { key, name, image, spec };
-}
-
-function checkName(name: string): void {
-  if (name.length > NAME_LENGTH_MAX) {
-    throw new Error(`the name ${name} is longer than ${NAME_LENGTH_MAX} characters`);
-  }
-  if (!NAME.test(name)) {
-    throw new Error(`the name ${name} is not valid as a DNS name: use letters, digits, - and _`);
-  }
 }
 
 function mode(deploy: ComposeDeploy): Loose {
@@ -135,7 +123,6 @@ function restartPolicy(
 }
 
 function placement(given: ComposeDeploy['placement']): Loose {
-  for (const constraint of given?.constraints ?? []) parseConstraint(constraint);
   return compact({
     Constraints: given?.constraints,
     Preferences: given?.preferences?.map(({ spread }) => ({
@@ -153,7 +140,7 @@ function attachments(context: ConversionContext, key: string, service: ComposeSe
   return Object.entries(networksOf(service)).map(([network, { aliases = [], driver_opts }]) => {
     const Target = nameInCluster(stack, network, model.networks[network] ?? {});
     if (predefinedMode({ network_mode: Target }) !== undefined) return { Target };
-    return compact({ Target, Aliases: [...new Set([key, ...aliases])], DriverOpts: driver_opts });
+    return compact({ Target, Aliases: [...new Set([...aliases, key])], DriverOpts: driver_opts });
   });
 }
 
@@ -164,16 +151,8 @@ export function networksOf(service: ComposeService): NonNullable<ComposeService[
   return Object.keys(networks).length === 0 ? { default: {} } : networks;
 }
 
-function ports(service: ComposeService, deploy: ComposeDeploy): Loose[] {
+function ports(service: ComposeService): Loose[] {
   return (service.ports ?? []).map((port) => {
-    if (port.mode === 'ingress' && deploy.endpoint_mode === 'dnsrr') {
-      throw new Error(
-        `port ${port.target} can't be published with endpoint_mode dnsrr: use mode host`,
-      );
-    }
-    if (port.protocol === 'sctp') {
-      throw new Error(`port ${port.target}/sctp: only tcp and udp can be published`);
-    }
     return compact({
       Name: port.name,
       Protocol: port.protocol,

@@ -4,6 +4,7 @@ import { SwarmError, newId, type Random } from '../../base/index.ts';
 import {
   create,
   isPredefinedNetwork,
+  validateService,
   remove,
   update,
   type Action,
@@ -14,7 +15,6 @@ import {
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
 import { find } from './lookup.ts';
-import { validateService } from './validate-service.ts';
 
 type Request<M extends keyof ControlMethods> = ControlMethods[M]['request'];
 

@@ -1,7 +1,8 @@
-// Checks a service spec by itself: pure, and complete before anything is written. What needs the
-// store (references, names, ports of others) is in services.ts.
-import { SwarmError } from '../../base/index.ts';
-import { parseConstraint, type PortConfig, type ServiceSpec } from '../../model/index.ts';
+// Checks a service spec by itself, complete before anything is written. The managers ask it for every
+// write, the CLI before the first call of a stack; what needs the store is with the managers.
+import { SwarmError } from '../base/index.ts';
+import { parseConstraint } from './constraint.ts';
+import type { PortConfig, ServiceSpec } from './spec.ts';
 
 /** A DNS label, since the name is one; 63 characters at most. */
 const SERVICE_NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
