@@ -39,7 +39,12 @@ export interface RaftOptions {
   readonly disableProposalForwarding?: boolean;
   /** Takes any membership change into the log, fitting or not; for owners that check themselves. */
   readonly disableConfChangeValidation?: boolean;
-  /** A leader that is removed, or made a learner, becomes a follower when that is applied. */
+  /**
+   * A leader that is removed, or made a learner, becomes a follower when that is applied. Others may
+   * then not know yet that the change is committed: where the leader is among several voters that one
+   * change takes out, leave this off and hand leadership over afterwards, or the group may be left
+   * with voters that cannot win.
+   */
   readonly stepDownOnRemoval?: boolean;
 }
 

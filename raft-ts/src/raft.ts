@@ -18,7 +18,8 @@ export class Raft extends RaftState {
     switchMembership(this, restoreMembership(this.tracker, confState, this.log.lastIndex()));
     this.term = hardState.term;
     this.vote = hardState.vote;
-    this.log.commitTo(hardState.commit);
+    // What was applied is committed, even if the host had not yet written that down.
+    this.log.commitTo(Math.max(hardState.commit, options.applied));
     if (options.applied > 0) this.log.appliedTo(options.applied, 0);
     this.becomeFollower(this.term, NONE);
   }
@@ -83,6 +84,9 @@ export class Raft extends RaftState {
   }
 
   applyConfChange(change: ConfChange): ConfState {
+    // A snapshot that is being put in place has brought its own membership, which is newer than that
+    // of any entry still being applied.
+    if (this.log.unstable.snapshot !== undefined) return this.tracker.confState();
     return switchMembership(this, nextMembership(this.tracker, change, this.log.lastIndex()));
   }
 

@@ -21,6 +21,7 @@ export interface LogWriterPorts {
 export class LogWriter {
   readonly #ports: LogWriterPorts;
   #queue: Message[] = [];
+  #forced: (() => void)[] = [];
   #busy = false;
   #running: Promise<void> = Promise.resolve();
   #hardState: HardState;
@@ -33,6 +34,18 @@ export class LogWriter {
   /** Takes an order (MsgStorageAppend). */
   push(work: Message): void {
     this.#queue.push(work);
+    this.#wake();
+  }
+
+  /** Resolves when the newest commit index handed in is durable too, which otherwise is not urgent. */
+  force(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#forced.push(resolve);
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
     if (this.#busy) return;
     this.#busy = true;
     this.#running = this.#run().catch((error: unknown) => this.#ports.failed(error));
@@ -49,9 +62,12 @@ export class LogWriter {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#forced.length > 0) {
       const batch = this.#takeBatch();
-      await this.#write(batch);
+      // Only those that came after everything in this batch.
+      const forced = this.#queue.length === 0 ? this.#forced.splice(0) : [];
+      await this.#write(batch, forced.length > 0);
+      for (const resolve of forced) resolve();
       for (const work of batch) this.#ports.stored(work);
       const [first] = batch;
       if (first?.snapshot !== undefined) await this.#ports.restore(first);
@@ -74,7 +90,7 @@ export class LogWriter {
     return this.#queue.splice(0, count);
   }
 
-  async #write(batch: readonly Message[]): Promise<void> {
+  async #write(batch: readonly Message[], force: boolean): Promise<void> {
     const entries: Entry[] = [];
     for (const work of batch) {
       if (work.term !== 0) {
@@ -87,7 +103,8 @@ export class LogWriter {
     const { term, vote } = wal.hardState;
     const voted = this.#hardState.term !== term || this.#hardState.vote !== vote;
     // A commit index by itself is found out again after a restart: it goes along with the next batch.
-    if (entries.length === 0 && !voted && snapshot === undefined) return;
+    const moved = this.#hardState.commit !== wal.hardState.commit;
+    if (entries.length === 0 && !voted && snapshot === undefined && !(force && moved)) return;
     if (snapshot !== undefined) await this.#ports.publishSnapshot(snapshot);
     await wal.append({
       hardState: sameHardState(this.#hardState, wal.hardState) ? undefined : this.#hardState,

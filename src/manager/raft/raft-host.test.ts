@@ -262,6 +262,23 @@ describe('three managers', () => {
     await w.run(leader?.propose('still works') ?? Promise.reject(new Error('no leader')));
   });
 
+  it('go on as one after the other has left and the machine has crashed', async () => {
+    const w = world(18);
+    const first = w.add(1);
+    await w.run(first.start({ kind: 'bootstrap' }));
+    await w.clock.until(() => first.isLeader, 5000);
+    const second = w.add(2);
+    await w.run(first.host?.addMember(second.self) ?? Promise.resolve());
+    await w.run(second.start({ kind: 'join', members: first.host?.status.members ?? [] }));
+    await w.clock.until(() => first.host?.status.voters.length === 2, 10_000, 'promotion');
+    await w.run(first.host?.removeMember(2) ?? Promise.resolve());
+    w.crash(2);
+    w.crash(1);
+    await w.restart(1);
+    await w.clock.until(() => first.isLeader, 5000, 'the last one to lead');
+    await w.run(first.propose('alone'));
+  });
+
   it('hand leadership over, also when the leader closes', async () => {
     const w = world(10);
     await w.three();

@@ -285,7 +285,8 @@ export class RaftHost {
       this.#barriers.askNext();
       this.#members.campaignIfAlone();
       while (this.#node.hasReady()) this.#carryOut(this.#node.ready());
-      if (this.#statusStale) this.#publishStatus();
+      if (this.#statusStale) this.#view.publish(this.#applied);
+      this.#statusStale = false;
     } catch (error) {
       this.#fail(error);
     }
@@ -336,6 +337,10 @@ export class RaftHost {
       payload: type === 'normal' ? data : new Uint8Array(0),
     }));
     await this.#ports.machine.apply(committed, this.#proposals.take(entries));
+    if (entries.some((entry) => entry.type !== 'normal')) {
+      // Else it might wait, after a crash, for the vote of somebody who has left.
+      await this.#writer.force();
+    }
     for (const entry of entries) {
       if (entry.type !== 'normal') this.#members.apply(entry, decodeConfChange(entry));
       this.#members.entryApplied(entry);
@@ -356,11 +361,6 @@ export class RaftHost {
     this.#applied = Math.max(this.#applied, index);
     this.#barriers.applied(this.#applied);
     this.#schedulePump();
-  }
-
-  #publishStatus(): void {
-    this.#statusStale = false;
-    this.#view.publish(this.#applied);
   }
 
   #guarded(body: () => void): void {
