@@ -38,9 +38,13 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** `: did you mean "image"?`, or all there is when nothing is near. */
+/** Longer lists help nobody. */
+const LISTED_MAX = 12;
+
+/** `: did you mean "image"?`, or all there is when nothing is near; empty when that is too much. */
 export function suggestion(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   if (near !== undefined) return `: did you mean ${JSON.stringify(near)}?`;
-  return known.length > 0 ? ` (known are ${[...known].sort().join(', ')})` : '';
+  const few = known.length > 0 && known.length <= LISTED_MAX;
+  return few ? ` (known are ${[...known].sort().join(', ')})` : '';
 }

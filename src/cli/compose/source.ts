@@ -8,6 +8,7 @@ import {
   isScalar,
   isSeq,
   parseDocument,
+  visit,
   type Document,
   type ScalarTag,
 } from 'yaml';
@@ -128,12 +129,29 @@ export function parseSource(name: string, text: string): Source {
       throw new StackFileError([`${name}:${line}:${col}: ${problem.message}`]);
     }
     // Our own count is on what is expanded; the library's would refuse one anchor used 200 times.
-    const shared: unknown = document.toJS({ maxAliasCount: -1 });
+    const shared = toShared(name, document, lines);
     return new Source(name, expand(name, shared), document, lines);
   } catch (error) {
     if (error instanceof StackFileError) throw error;
     const reason = error instanceof RangeError ? 'the file is nested too deeply' : String(error);
     throw new StackFileError([`${name}: ${reason.replace(/^\w*Error: /, '')}`]);
+  }
+}
+
+/** Plain values; an alias gives the very object of its anchor. */
+function toShared(name: string, document: Document, lines: LineCounter): unknown {
+  try {
+    return document.toJS({ maxAliasCount: -1 });
+  } catch (error) {
+    visit(document, {
+      Alias: (_key, alias) => {
+        if (alias.resolve(document) !== undefined) return;
+        const { line, col } = lines.linePos(alias.range?.[0] ?? 0);
+        const message = `the anchor &${alias.source} is not set before this alias`;
+        throw new StackFileError([`${name}:${line}:${col}: ${message}`]);
+      },
+    });
+    throw error;
   }
 }
 

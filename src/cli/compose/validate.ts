@@ -1,7 +1,7 @@
 // Checks a file against the schema. Each error names the path, what is expected and what was found;
 // an unknown key comes with the nearest known one.
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import { suggestion } from './nearest.ts';
+import { nearest, suggestion } from './nearest.ts';
 import type { Schema } from './schema-parts.ts';
 import { FILE_SCHEMA, REFUSED_KEYS } from './schema.ts';
 import { StackFileError, type Path, type Source } from './source.ts';
@@ -44,9 +44,8 @@ function tell(source: Source, error: ErrorObject): string {
   switch (keyword) {
     case 'additionalProperties': {
       const key = String((params as { additionalProperty: string }).additionalProperty);
-      const known = Object.keys(schema.properties ?? {});
       const refused = Object.hasOwn(REFUSED_KEYS, key) ? REFUSED_KEYS[key] : undefined;
-      const message = refused ?? `unknown key ${JSON.stringify(key)}${suggestion(key, known)}`;
+      const message = refused ?? `unknown key ${JSON.stringify(key)}${keySuggestion(key, schema)}`;
       return source.tell([...path, key], message, 'key');
     }
     case 'required': {
@@ -70,6 +69,19 @@ function tell(source: Source, error: ErrorObject): string {
     default:
       return source.tell(path, `must be ${expected(schema)}, found ${found(data)}`);
   }
+}
+
+/** A near key of the same mapping, or one that belongs a level deeper (`deploy.replicas`). */
+function keySuggestion(key: string, schema: Schema): string {
+  const properties = Object.entries(schema.properties ?? {});
+  const known = properties.map(([name]) => name);
+  if (nearest(key, known) === undefined) {
+    for (const [name, { properties: inner = {} }] of properties) {
+      const near = nearest(key, Object.keys(inner));
+      if (near !== undefined) return `: did you mean ${JSON.stringify(`${name}.${near}`)}?`;
+    }
+  }
+  return suggestion(key, known);
 }
 
 function suggestionOf(word: string, known: readonly string[]): string {
