@@ -21,7 +21,11 @@ export interface UpOptions {
   readonly bare: boolean;
 }
 
-const daemonPath = join(dirname(fileURLToPath(import.meta.url)), 'tsswarmd.js');
+/** Beside this program in dist/; tests and benches run from the sources. */
+const here = dirname(fileURLToPath(import.meta.url));
+const daemonPath = here.endsWith('/dist')
+  ? join(here, 'tsswarmd.js')
+  : join(here, '..', '..', 'dist', 'tsswarmd.js');
 
 /** Brings up all hosts and forms the cluster; the first manager is m1. */
 export async function up(options: UpOptions, log: (line: string) => void): Promise<LabStore> {

@@ -25,6 +25,8 @@ import { TaskDb, type AgentState } from './task-db.ts';
 import { TaskRunner } from './task-runner.ts';
 
 const REMOVE_RETRY_MS = 2_000;
+/** Between two messages with statuses: many tasks that start at once share them. */
+const REPORT_PAUSE_MS = 20;
 
 export interface AgentOptions {
   readonly nodeId: string;
@@ -58,11 +60,12 @@ export class Agent {
   #description: NodeDescription | undefined;
   #dataPathPort = 4789;
   #sendScheduled = false;
+  #sentAt = -Infinity;
   #closed = false;
 
   /** Loads what was stored, adopts what runs, and connects to a manager. */
   static async start(options: AgentOptions): Promise<Agent> {
-    const db = new TaskDb(options.disk, options.statePath, options.logger);
+    const db = new TaskDb(options.disk, options.statePath, options.clock, options.logger);
     const state = (await db.load()) ?? {
       tables: emptyTables(),
       statuses: new Map<string, TaskStatus>(),
@@ -284,12 +287,15 @@ export class Agent {
     this.#db.save(state);
   }
 
-  /** Reports of one turn of the event loop go out together. */
+  /** A report goes out at once; those that follow closely go out together. */
   #scheduleSend(): void {
     if (this.#sendScheduled) return;
     this.#sendScheduled = true;
-    queueMicrotask(() => {
+    const { clock } = this.#options;
+    const pause = Math.max(0, this.#sentAt + REPORT_PAUSE_MS - clock.monotonicMs());
+    clock.after(pause, () => {
       this.#sendScheduled = false;
+      this.#sentAt = clock.monotonicMs();
       const ids = [...this.#dirty];
       const reports = ids.flatMap((id) => {
         const status = this.#runners.get(id)?.status;

@@ -1,11 +1,16 @@
 // What the agent remembers on disk: its assignments, the last status of each task, the epoch and
 // index it saw last. Secrets and registry credentials stay in memory. One write at a time; changes
 // that come meanwhile go with the next.
-import { SwarmError, messageOf, type Disk, type Logger } from '../base/index.ts';
+import { SwarmError, messageOf, sleep, type Clock, type Disk, type Logger } from '../base/index.ts';
 import type { AssignmentTables, RevisionAssignment, TaskStatus } from '../model/index.ts';
 import { tablesFrom } from './assignment-set.ts';
 
 const FORMAT_VERSION = 1;
+/**
+ * Changes of this long go into one write. A crash loses at most these: what was assigned is sent again
+ * by the managers, and how far a container is can be seen from it.
+ */
+const WRITE_PAUSE_MS = 100;
 
 export interface AgentState {
   readonly tables: AssignmentTables;
@@ -18,12 +23,16 @@ export class TaskDb {
   readonly #disk: Disk;
   readonly #path: string;
   readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #pause = new AbortController();
+  #hurry = false;
   #next: AgentState | undefined;
   #writing: Promise<void> | undefined;
 
-  constructor(disk: Disk, path: string, logger: Logger) {
+  constructor(disk: Disk, path: string, clock: Clock, logger: Logger) {
     this.#disk = disk;
     this.#path = path;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -62,13 +71,14 @@ export class TaskDb {
 
   /** Resolves when everything handed in is on disk (or failed to get there). */
   async flushed(): Promise<void> {
+    this.#hurry = true;
+    this.#pause.abort();
     await this.#writing;
   }
 
   async #writeAll(): Promise<void> {
-    // What comes in one turn of the event loop is one write.
-    await Promise.resolve();
     while (this.#next !== undefined) {
+      if (!this.#hurry) await sleep(this.#clock, WRITE_PAUSE_MS, this.#pause.signal);
       const state = this.#next;
       this.#next = undefined;
       try {

@@ -79,7 +79,7 @@ describe('TaskRunner', () => {
   it('takes a task all the way to running and reports each state once', async () => {
     const { states, clock, container } = run('running');
     await clock.advance(0);
-    expect(states).toEqual(['preparing', 'ready', 'starting', 'running']);
+    expect(states).toEqual(['preparing', 'starting', 'running']);
     expect(container.calls).toEqual(['prepare', 'start']);
   });
 

@@ -49,6 +49,8 @@ export class TaskRunner {
   #step = new AbortController();
   #wake: (() => void) | undefined;
   #stopped = false;
+  /** What the container is after our own step; asked for when unknown. */
+  #known: ContainerObservation | undefined;
   readonly #finished: Promise<void>;
 
   constructor(options: TaskRunnerOptions) {
@@ -110,14 +112,17 @@ export class TaskRunner {
   async #turn(): Promise<boolean> {
     const { controller } = this.#options;
     this.#step = new AbortController();
-    const container = await controller.observe();
+    const container = this.#known ?? (await controller.observe());
+    this.#known = undefined;
     if (this.#stopped) return true;
     const step = nextStep(this.#desired, this.#status.state, container);
     switch (step.kind) {
       case 'prepare':
         this.#report('preparing', 'preparing');
         await this.#retried((signal) => controller.prepare(signal));
-        this.#report('ready', 'prepared');
+        this.#known = { state: 'created' };
+        // On its way up a task says where it stays, not every step that it passes.
+        if (TASK_STATE[this.#desired] < TASK_STATE.running) this.#report('ready', 'prepared');
         return false;
       case 'hold':
         if (this.#status.state !== 'ready') this.#report('ready', 'prepared');
@@ -126,7 +131,9 @@ export class TaskRunner {
       case 'start':
         this.#report('starting', 'starting');
         await this.#retried((signal) => controller.start(signal));
-        if (!this.#step.signal.aborted) this.#reportRunning(await controller.observe());
+        if (this.#step.signal.aborted) return false;
+        this.#known = await controller.observe();
+        this.#reportRunning(this.#known);
         return false;
       case 'wait': {
         const exit = await controller.wait(this.#step.signal);

@@ -11,6 +11,7 @@ import {
   type AssignmentKinds,
   type Network,
   type Node,
+  type Revision,
   type Service,
   type Task,
 } from '../../model/index.ts';
@@ -53,11 +54,43 @@ export function buildAssignments(view: StoreView, nodeId: string): AssignmentSet
   return set.items;
 }
 
+/** JSON of objects that don't change: made once per object, not once per difference. */
+const taskCache = new WeakMap<Task, string>();
+const revisionCache = new WeakMap<Revision, string>();
+const hostCache = new WeakMap<Node, string>();
+
+function cached<T extends object>(
+  cache: WeakMap<T, string>,
+  object: T,
+  body: () => object,
+): string {
+  let json = cache.get(object);
+  if (json === undefined) cache.set(object, (json = JSON.stringify(body())));
+  return json;
+}
+
 function addTask(view: StoreView, set: SetBuilder, task: Task): void {
   const revision = view.get('revision', task.revisionId);
   if (revision === undefined) return;
+  // A task's revision never changes but for the numbers of its ports, which come before its tasks.
+  set.addJson(
+    'task',
+    task.id,
+    cached(taskCache, task, () => taskBody(task, revision)),
+  );
+  const registryAuth = view.get('credential', revision.id)?.registryAuth;
+  const body = (): AssignmentKinds['revision'] => ({
+    id: revision.id,
+    serviceId: revision.serviceId,
+    spec: revision.spec,
+    ...(registryAuth === undefined ? {} : { registryAuth }),
+  });
+  set.addJson('revision', revision.id, cached(revisionCache, revision, body));
+}
+
+function taskBody(task: Task, revision: Revision): AssignmentKinds['task'] {
   const ports = revision.ports;
-  set.add('task', task.id, {
+  return {
     id: task.id,
     serviceId: task.serviceId,
     serviceName: revision.spec.Name,
@@ -68,14 +101,7 @@ function addTask(view: StoreView, set: SetBuilder, task: Task): void {
     networks: task.networks,
     hostPorts: ports.filter((port) => port.PublishMode === 'host'),
     publishesIngress: ports.some((port) => port.PublishMode === 'ingress'),
-  });
-  const registryAuth = view.get('credential', revision.id)?.registryAuth;
-  set.add('revision', revision.id, {
-    id: revision.id,
-    serviceId: revision.serviceId,
-    spec: revision.spec,
-    ...(registryAuth === undefined ? {} : { registryAuth }),
-  });
+  };
 }
 
 function addPayloads(view: StoreView, set: SetBuilder, task: Task): void {
@@ -92,12 +118,13 @@ function addPayloads(view: StoreView, set: SetBuilder, task: Task): void {
 
 function addHost(set: SetBuilder, node: Node): void {
   if (!node.status.dataPathAddress) return;
-  set.add('host', node.id, {
+  const body = (): AssignmentKinds['host'] => ({
     nodeId: node.id,
     hostname: node.description?.hostname ?? '',
     number: node.number,
     address: node.status.dataPathAddress,
   });
+  set.addJson('host', node.id, cached(hostCache, node, body));
 }
 
 function addNetwork(view: StoreView, set: SetBuilder, network: Network): void {

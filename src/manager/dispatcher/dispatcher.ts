@@ -17,7 +17,12 @@ import type {
 } from '../../model/index.ts';
 import type { LeaderApi } from '../leader-methods.ts';
 import type { Store } from '../store/index.ts';
-import { BEATS_PER_PERIOD, REPORTS_PER_CALL, REPORTS_QUEUED_MAX } from './limits.ts';
+import {
+  ASSIGNMENTS_PAUSE_MS,
+  BEATS_PER_PERIOD,
+  REPORTS_PER_CALL,
+  REPORTS_QUEUED_MAX,
+} from './limits.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
 
 export interface DispatcherOptions {
@@ -46,6 +51,7 @@ export class Dispatcher {
   #sendingReports = false;
   #sendingBeats = false;
   #flushTimer: Timer | undefined;
+  #flushedAt = -Infinity;
   #beatTimer: Timer | undefined;
   #news: ClusterNews | undefined;
   #closed = false;
@@ -279,11 +285,14 @@ export class Dispatcher {
     for (const session of this.#sessions.values()) this.#mark(session);
   }
 
-  /** Changes of one turn of the event loop go out as one difference. */
+  /** The first change goes out at once; those that follow closely go out as one difference. */
   #mark(session: AgentSession): void {
     this.#dirty.add(session);
-    this.#flushTimer ??= this.#options.clock.after(0, () => {
+    const { clock } = this.#options;
+    const pause = Math.max(0, this.#flushedAt + ASSIGNMENTS_PAUSE_MS - clock.monotonicMs());
+    this.#flushTimer ??= clock.after(pause, () => {
       this.#flushTimer = undefined;
+      this.#flushedAt = clock.monotonicMs();
       const dirty = [...this.#dirty];
       this.#dirty.clear();
       for (const one of dirty) one.sendAssignments(this.#options.store.view);
