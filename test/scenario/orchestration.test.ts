@@ -50,6 +50,26 @@ describe('replicated services', () => {
     expect(world.tasks(id, 'failed')).toHaveLength(1);
   });
 
+  it('tries a rejected task ever more slowly, and a mended spec at once', async () => {
+    const id = await world.create(aServiceSpec({ replicas: 1 }));
+    let tries = 0;
+    const seen = new Set<string>();
+    world.unpreparable = (task) => {
+      if (!seen.has(task.id)) tries++;
+      seen.add(task.id);
+      return true;
+    };
+    await world.clock.advance(100);
+    expect(tries).toBe(1);
+    // 5, 10, 20, 40 s after the one before.
+    await world.clock.advance(80_000);
+    expect(tries).toBe(5);
+    world.unpreparable = () => false;
+    await world.update(id, (spec) => withImage(spec, 'mended'));
+    await world.clock.advance(200);
+    expect(world.tasks(id, 'running')).toHaveLength(1);
+  });
+
   it('keeps no more dead tasks per slot than the history limit', async () => {
     const id = await world.create(
       aServiceSpec({
@@ -176,7 +196,9 @@ describe('rolling updates', () => {
       const service = world.store.view.get('service', id);
       expect(service?.updateStatus?.state).toBe('completed');
       const running = world.tasks(id, 'running');
-      expect(running.map((task) => task.slot).sort((x, y) => (x < y ? -1 : 1))).toEqual([1, 2, 3, 4]);
+      expect(running.map((task) => task.slot).sort((x, y) => (x < y ? -1 : 1))).toEqual([
+        1, 2, 3, 4,
+      ]);
       expect(running.every((task) => task.revisionId === service?.revisionId)).toBe(true);
       expect([least, most]).toEqual(order === 'stop-first' ? [3, 4] : [4, 5]);
     });

@@ -35,6 +35,8 @@ export class World {
   readonly runner: ControlLoopRunner;
   /** Decides the outcome of a start; tests replace it. */
   outcome: (task: Task) => Outcome = () => 'running';
+  /** Tasks that can't even be prepared (no such image): rejected also while they are held at ready. */
+  unpreparable: (task: Task) => boolean = () => false;
   /** Nodes whose agents are silent. */
   readonly dead = new Set<string>();
   /** How long a start and a stop take. */
@@ -173,6 +175,8 @@ export class World {
     if (TASK_STATE[task.desiredState] >= TASK_STATE.shutdown) {
       if (change.before?.desiredState !== task.desiredState)
         this.#later(this.stopMs, task.id, 'shutdown');
+    } else if (task.status.state === 'assigned' && this.unpreparable(task)) {
+      this.#later(this.startMs, task.id, 'rejected');
     } else if (task.desiredState === 'running' && task.status.state === 'assigned') {
       this.#later(this.startMs, task.id, this.outcome(task));
     }

@@ -181,6 +181,13 @@ function replace(
   random: Random,
   now: number,
 ): void {
+  // Made now, it would be prepared and rejected at once, and so on many times a second. A new spec may
+  // mend it: that one doesn't wait.
+  const again = old.status.state === 'rejected' && old.revisionId === service.revisionId;
+  if (again && startAfter > now) {
+    plan.wake(startAfter);
+    return;
+  }
   // Only the task itself: in a start-first step its predecessor goes on serving.
   const retire = slot.alive.includes(old) ? [wish(old, 'shutdown')] : [];
   const create = createTask(
