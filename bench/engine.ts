@@ -20,7 +20,8 @@ export interface ServiceOptions {
   readonly env?: readonly string[];
 }
 
-interface Task {
+export interface Task {
+  readonly NodeID?: string;
   readonly Status: { readonly State: string };
   readonly DesiredState: string;
   readonly Spec: { readonly ContainerSpec: { readonly Env?: readonly string[] } };
