@@ -172,19 +172,20 @@ function planEmptySlot(
   return true;
 }
 
+/** The next task of a slot; `delayed` is when the restart rules allow it (ms since 1970). */
 function replace(
   service: Service,
   slot: Slot,
   old: Task,
-  startAfter: number,
+  delayed: number,
   plan: PlanBuilder,
   random: Random,
   now: number,
 ): void {
-  // Made now, it would be prepared and rejected at once, and so on many times a second. A new spec may
-  // mend it: that one doesn't wait.
-  const again = old.status.state === 'rejected' && old.revisionId === service.revisionId;
-  if (again && startAfter > now) {
+  // A changed spec may mend it: that one doesn't wait for the old one's delay.
+  const startAfter = old.revisionId === service.revisionId ? delayed : now;
+  // Made now, it would be prepared and rejected at once, and so on many times a second.
+  if (old.status.state === 'rejected' && startAfter > now) {
     plan.wake(startAfter);
     return;
   }
