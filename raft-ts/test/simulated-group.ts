@@ -38,6 +38,7 @@ export class GroupMember {
     this.#prng = prng;
     this.#checker = checker;
     this.storage.applySnapshot(first);
+    this.storage.setHardState({ term: first.term, vote: 0, commit: first.index });
     this.confState = first.confState;
   }
 
