@@ -151,4 +151,34 @@ describe('a cluster of five hosts', () => {
     });
     await lab.waitRunning(majority, 'web', 5);
   });
+
+  it('loses neither leader nor node while the leader’s main thread is blocked', async () => {
+    const before = await lab.leader('m1');
+    const terms = async (): Promise<number> => {
+      const log = await lab.exec(
+        before,
+        'cat',
+        `/var/lib/tsswarm-lab/e2efail/${before}/tsswarmd.log`,
+      );
+      return log.split('"msg":"leading"').length + log.split('"msg":"node is down"').length;
+    };
+    const quiet = await terms();
+    const daemon = await lab.exec(before, 'pgrep', '-f', '^[^ ]*node.* [^ ]*dist/tsswarmd.js');
+    // The debugger's door opens on the loopback address of the host's own network namespace.
+    const block = 'exec("for (const end = Date.now() + 300; Date.now() < end;) {}")';
+    for (let i = 0; i < 3; i++) {
+      const script = `printf '%s\\n.exit\\n' '${block}' | node inspect -p ${daemon.trim().split('\n')[0]}`;
+      await lab.exec(before, 'bash', '-c', script);
+    }
+    expect(await lab.leader('m1')).toBe(before);
+    const nodes = await lab.nodes(before);
+    expect(nodes.map((node) => node.Status.State)).toEqual([
+      'ready',
+      'ready',
+      'ready',
+      'ready',
+      'ready',
+    ]);
+    expect(await terms()).toBe(quiet);
+  });
 });
