@@ -27,7 +27,7 @@ export async function printLogs(context: Context, reference: string, flags: Flag
       context.print(chunk.toString('utf8'));
     return;
   }
-  for await (const { stream, payload } of frames(response as AsyncIterable<Buffer>)) {
+  for await (const { stream, payload } of framesOf(response as AsyncIterable<Buffer>)) {
     const text = payload.toString('utf8');
     if (stream === 3) context.warn(`error: ${text}`);
     else
@@ -93,7 +93,8 @@ async function label(text: string, labels: Labels, flags: Flags): Promise<string
   return `${time}${who.padEnd(labels.width)}    | ${rest.slice(end + 1)}`;
 }
 
-async function* frames(
+/** The frames of Docker's stream format, however the bytes are cut. */
+export async function* framesOf(
   source: AsyncIterable<Buffer>,
 ): AsyncIterable<{ stream: number; payload: Buffer }> {
   let rest: Buffer = Buffer.alloc(0);

@@ -74,7 +74,9 @@ function isDone(service: WireService, task: WireTask): boolean {
 /** A task that failed and is never started again. */
 function endedBadly(service: WireService, tasks: readonly WireTask[]): string | undefined {
   if (service.Spec.TaskTemplate.RestartPolicy?.['Condition'] !== 'none') return undefined;
-  const failed = tasks.find(({ Status }) => Status.State === 'failed' || Status.State === 'rejected');
+  const failed = tasks.find(
+    ({ Status }) => Status.State === 'failed' || Status.State === 'rejected',
+  );
   if (failed === undefined) return undefined;
   return `a task ${failed.Status.State} and is not restarted: ${failed.Status.Err ?? ''}`;
 }

@@ -37,22 +37,30 @@ function range(text: string): number[] {
 
 function parseLongPort(text: string): WirePort {
   const fields = parseFields(text, ['published', 'target', 'protocol', 'mode']);
-  const target = Number(fields['target']);
-  if (!Number.isInteger(target) || target < 1)
+  const { target, published } = fields;
+  if (target === undefined) {
     throw new Error(`invalid port ${JSON.stringify(text)}: target is required`);
+  }
   const protocol = fields['protocol'] ?? 'tcp';
   const mode = fields['mode'] ?? 'ingress';
   if (!['tcp', 'udp', 'sctp'].includes(protocol))
     throw new Error(`invalid protocol ${JSON.stringify(protocol)}: use tcp or udp`);
   if (!['ingress', 'host'].includes(mode))
     throw new Error(`invalid publish mode ${JSON.stringify(mode)}: use ingress or host`);
-  const published = fields['published'];
   return {
     Protocol: protocol,
-    TargetPort: target,
+    TargetPort: portNumber(text, target),
     PublishMode: mode,
-    ...(published === undefined ? {} : { PublishedPort: Number(published) }),
+    ...(published === undefined ? {} : { PublishedPort: portNumber(text, published) }),
   };
+}
+
+function portNumber(text: string, digits: string): number {
+  const port = Number(digits);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw new Error(
+    `invalid port ${JSON.stringify(text)}: ${digits} is not a number from 1 to 65535`,
+  );
 }
 
 /** `a=1,b=2`; a word alone counts as "true". Unknown keys are refused with what there is. */
@@ -85,6 +93,7 @@ const MOUNT_KEYS = [
   'volume-nocopy',
   'volume-label',
   'volume-driver',
+  'volume-opt',
   'tmpfs-size',
   'tmpfs-mode',
 ];
@@ -107,11 +116,40 @@ export function parseMount(text: string): Loose {
     Target,
     ...(Source === undefined ? {} : { Source }),
     ...(isTrue(fields['readonly'] ?? fields['ro']) ? { ReadOnly: true } : {}),
-    ...(fields['bind-propagation'] === undefined
-      ? {}
-      : { BindOptions: { Propagation: fields['bind-propagation'] } }),
-    ...(isTrue(fields['volume-nocopy']) ? { VolumeOptions: { NoCopy: true } } : {}),
+    ...optionGroup('BindOptions', {
+      Propagation: fields['bind-propagation'],
+      NonRecursive: isTrue(fields['bind-nonrecursive']) ? true : undefined,
+    }),
+    ...optionGroup('VolumeOptions', {
+      NoCopy: isTrue(fields['volume-nocopy']) ? true : undefined,
+      Labels: repeated(text, 'volume-label'),
+      DriverConfig: driverConfig(text, fields['volume-driver']),
+    }),
     ...tmpfsOptions(fields),
+  };
+}
+
+/** The group without what is not given; nothing when nothing is. */
+function optionGroup(name: string, options: Loose): Loose {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? {} : { [name]: Object.fromEntries(given) };
+}
+
+/** The `k=v` values of a key that may stand several times in a mount. */
+function repeated(text: string, key: string): Record<string, string> | undefined {
+  const prefix = `${key}=`;
+  const values = text.split(',').filter((part) => part.startsWith(prefix));
+  return values.length === 0
+    ? undefined
+    : parsePairs(values.map((part) => part.slice(prefix.length)));
+}
+
+function driverConfig(text: string, driver: string | undefined): Loose | undefined {
+  const Options = repeated(text, 'volume-opt');
+  if (driver === undefined && Options === undefined) return undefined;
+  return {
+    ...(driver === undefined ? {} : { Name: driver }),
+    ...(Options === undefined ? {} : { Options }),
   };
 }
 

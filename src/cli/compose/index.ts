@@ -7,14 +7,16 @@ export { filesOf, loadStack, type Loaded, type StackFile } from './load.ts';
 export type { StackModel } from './model.ts';
 export {
   bindIds,
-  contentChanged,
   idsOf,
+  type ExistingObjects,
+  type KnownIds,
+  type WirePayload,
+} from './existing-objects.ts';
+export {
+  contentChanged,
   imagesToResolve,
   planStack,
   planText,
-  type ExistingObjects,
-  type KnownIds,
   type PlanStep,
   type StackPlan,
-  type WirePayload,
 } from './stack-plan.ts';

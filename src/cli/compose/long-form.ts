@@ -163,7 +163,7 @@ function serviceConverters(
       typeof port === 'object' ? [portFromLong(port, warn)] : portsFromText(port, warn),
     ),
     volumes: each((volume: string | Values) => mountLong(volume, directories)),
-    networks: attachments,
+    networks: (value) => attachments(value, warn),
     secrets: each(payloadReference),
     configs: each(payloadReference),
     healthcheck: (value) => {
@@ -245,9 +245,19 @@ function mountLong(volume: string | Values, directories: Directories): unknown {
   };
 }
 
-function attachments(value: unknown): Values {
+/** What an attachment can carry; the rest of Compose's keys is accepted and ignored. */
+const ATTACHMENT_KEYS = new Set(['aliases', 'driver_opts']);
+
+function attachments(value: unknown, warn: (text: string) => void): Values {
   if (Array.isArray(value)) return Object.fromEntries(value.map((name: string) => [name, {}]));
   const entries = Object.entries(value as Values);
+  for (const [name, one] of entries) {
+    const ignored = Object.keys(one ?? {}).filter(
+      (key) => !ATTACHMENT_KEYS.has(key) && !key.startsWith('x-'),
+    );
+    if (ignored.length === 0) continue;
+    warn(`Ignoring unsupported options: networks.${name}.${ignored.join(', ')}`);
+  }
   return Object.fromEntries(
     entries.map(([name, one]) => [name, withTexts(one ?? {}, 'driver_opts')]),
   );

@@ -3,13 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { Loose, WireService, WireServiceSpec } from '../wire.ts';
 import { convertStack, type DesiredStack } from './convert-stack.ts';
 import { loadStack } from './load.ts';
+import { bindIds, idsOf, type ExistingObjects } from './existing-objects.ts';
 import {
-  bindIds,
-  idsOf,
   imagesToResolve,
   planStack,
   planText,
-  type ExistingObjects,
   type PlanOptions,
   type StackPlan,
 } from './stack-plan.ts';

@@ -1,34 +1,20 @@
 // From a desired stack and what the cluster holds to the calls that close the gap, in their order.
 // Pure: everything that can be refused is refused here, before the first call.
-import type {
-  Loose,
-  WireMeta,
-  WireNetwork,
-  WirePort,
-  WireService,
-  WireServiceSpec,
-} from '../wire.ts';
+import type { Loose, WireNetwork, WireService, WireServiceSpec } from '../wire.ts';
 import type { DesiredNetwork, DesiredPayload, DesiredStack } from './convert-stack.ts';
 import type { DesiredService } from './convert-service.ts';
+import {
+  bindIds,
+  idsOf,
+  stackServices,
+  type ExistingObjects,
+  type KnownIds,
+  type LooseSpec,
+  type WirePayload,
+} from './existing-objects.ts';
 import { STACK_IMAGE_LABEL, STACK_LABEL } from './labels.ts';
+import { checkPorts, checkServiceNames } from './stack-clashes.ts';
 import { specDifferences } from './spec-difference.ts';
-
-export interface WirePayload extends WireMeta {
-  readonly Spec: {
-    readonly Name: string;
-    readonly Labels?: Readonly<Record<string, string>>;
-    /** Base64; of configs only. */
-    readonly Data?: string;
-  };
-}
-
-/** All that the cluster holds, also of others: names and ports may clash. */
-export interface ExistingObjects {
-  readonly services: readonly WireService[];
-  readonly networks: readonly WireNetwork[];
-  readonly secrets: readonly WirePayload[];
-  readonly configs: readonly WirePayload[];
-}
 
 export type PayloadKind = 'secret' | 'config';
 
@@ -90,13 +76,6 @@ export interface PlanOptions {
   readonly digests: ReadonlyMap<string, string>;
 }
 
-/** Name → id, of what specs refer to. */
-export interface KnownIds {
-  readonly networks: ReadonlyMap<string, string>;
-  readonly secrets: ReadonlyMap<string, string>;
-  readonly configs: ReadonlyMap<string, string>;
-}
-
 /** Several findings, a line each. */
 export class StackPlanError extends Error {
   constructor(findings: readonly string[]) {
@@ -136,11 +115,6 @@ export function planStack(
   ];
   // What the managers may still refuse comes first; removals before creations, for their ports.
   return { steps: [...verified, ...removals, ...networks, ...created, ...services], warnings };
-}
-
-/** The services of a stack, as its label says. */
-export function stackServices(existing: ExistingObjects, stack: string): readonly WireService[] {
-  return existing.services.filter(({ Spec }) => Spec.Labels?.[STACK_LABEL] === stack);
 }
 
 function planNetworks(
@@ -259,8 +233,6 @@ function planService(
   return { action: 'update', kind: 'service', name, id: ID, version: Version.Index, body, changes };
 }
 
-type LooseSpec = Loose & { readonly TaskTemplate: Loose & { readonly ContainerSpec: Loose } };
-
 function withImage(spec: Loose, image: string): Loose {
   const { TaskTemplate } = spec as LooseSpec;
   const ContainerSpec = { ...TaskTemplate.ContainerSpec, Image: image };
@@ -276,95 +248,6 @@ function carryOver(spec: Loose, stored: WireServiceSpec): Loose {
     ...spec,
     TaskTemplate: { ...TaskTemplate, ForceUpdate },
     ...(open && stored.Mode.Replicated ? { Mode: { Replicated: stored.Mode.Replicated } } : {}),
-  };
-}
-
-function checkServiceNames(
-  desired: DesiredStack,
-  existing: ExistingObjects,
-  own: ReadonlyMap<string, WireService>,
-  findings: string[],
-): void {
-  for (const { key, name } of desired.services) {
-    const taken = existing.services.some(({ Spec }) => Spec.Name === name);
-    if (!taken || own.has(name)) continue;
-    findings.push(
-      `services.${key}: service ${JSON.stringify(name)} exists and is not part of stack ${desired.stack}: remove it, or choose another name for the stack`,
-    );
-  }
-}
-
-const portKey = ({ PublishedPort, Protocol }: WirePort): string =>
-  `${PublishedPort}/${Protocol ?? 'tcp'}`;
-
-/** A port of the mesh belongs to one service. */
-function checkPorts(
-  desired: DesiredStack,
-  existing: ExistingObjects,
-  removed: readonly WireService[],
-  findings: string[],
-): void {
-  const users = new Map<string, string>();
-  const replaced = new Set([
-    ...removed.map(({ Spec }) => Spec.Name),
-    ...desired.services.map((one) => one.name),
-  ]);
-  for (const { Spec, Endpoint } of existing.services) {
-    if (replaced.has(Spec.Name)) continue;
-    for (const port of Endpoint?.Ports ?? []) {
-      if (port.PublishMode !== 'host') users.set(portKey(port), Spec.Name);
-    }
-  }
-  for (const { key, name, spec } of desired.services) {
-    const { Ports = [] } = (spec['EndpointSpec'] ?? {}) as { Ports?: readonly WirePort[] };
-    for (const port of Ports) {
-      if (port.PublishMode === 'host' || port.PublishedPort === undefined) continue;
-      const user = users.get(portKey(port));
-      if (user === undefined) users.set(portKey(port), name);
-      else
-        findings.push(
-          `services.${key}: port ${portKey(port)} is already published by service ${user}`,
-        );
-    }
-  }
-}
-
-/** Ids by name, of what exists. */
-export function idsOf({ networks, secrets, configs }: ExistingObjects): KnownIds {
-  const byName = (objects: readonly WirePayload[]): Map<string, string> =>
-    new Map(objects.map(({ ID, Spec }) => [Spec.Name, ID]));
-  return {
-    networks: new Map(networks.map(({ Name, Id }) => [Name, Id])),
-    secrets: byName(secrets),
-    configs: byName(configs),
-  };
-}
-
-/** The spec with ids in place of names, as far as they are known. */
-export function bindIds(spec: Loose, ids: KnownIds): Loose {
-  const { TaskTemplate } = spec as LooseSpec;
-  const { ContainerSpec } = TaskTemplate;
-  const bind = (
-    list: unknown,
-    of: ReadonlyMap<string, string>,
-    name: string,
-    id: string,
-  ): Loose[] =>
-    ((list ?? []) as readonly Loose[]).map((one) => ({
-      ...one,
-      [id]: of.get(String(one[name])) ?? one[id],
-    }));
-  return {
-    ...spec,
-    TaskTemplate: {
-      ...TaskTemplate,
-      Networks: bind(TaskTemplate['Networks'], ids.networks, 'Target', 'Target'),
-      ContainerSpec: {
-        ...ContainerSpec,
-        Secrets: bind(ContainerSpec['Secrets'], ids.secrets, 'SecretName', 'SecretID'),
-        Configs: bind(ContainerSpec['Configs'], ids.configs, 'ConfigName', 'ConfigID'),
-      },
-    },
   };
 }
 
