@@ -19,11 +19,19 @@ export class TestAuthority {
   #root: { certificate: x509.X509Certificate; keys: webcrypto.CryptoKeyPair } | undefined;
   #serial = 1;
 
-  constructor(clusterId: string) {
+  readonly #parent: TestAuthority | undefined;
+
+  /** With a parent: another cluster's name, signed by the same authority. */
+  constructor(clusterId: string, parent?: TestAuthority) {
     this.clusterId = clusterId;
+    this.#parent = parent;
   }
 
   async start(): Promise<void> {
+    if (this.#parent !== undefined) {
+      this.#root = this.#parent.#root;
+      return;
+    }
     x509.cryptoProvider.set(webcrypto as typeof globalThis.crypto);
     const keys = await newKeys();
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/base/index.ts';
 import {
@@ -234,5 +235,70 @@ describe('three managers', () => {
     await second.consensus.barrier();
     expect(second.store.texts).toEqual(['x']);
     expect(first.consensus.status.active).toEqual([1, 2, 3]);
+  });
+});
+
+describe('a manager’s listener', () => {
+  const path = '/tsswarm.raft.v1.Raft/Messages';
+
+  async function speak(target: Manager, tls: TlsMaterial | undefined, from: number) {
+    const secure =
+      tls === undefined
+        ? credentials.createSsl()
+        : credentials.createSsl(
+            Buffer.from(tls.rootCertificates),
+            Buffer.from(tls.key),
+            Buffer.from(tls.certificate),
+            { checkServerIdentity: () => undefined },
+          );
+    const client = new Client(target.member.address, secure, {
+      'grpc.ssl_target_name_override': 'swarm-manager',
+    });
+    const call = client.makeBidiStreamRequest(
+      path,
+      (frame: Buffer) => frame,
+      () => ({}),
+    );
+    // A frame with one vote request for a term far ahead: harmful, if it were taken.
+    const vote = [8, 4, 16, 1, 24, from, 32, 200, 1, 40, 200, 1, 48, 200, 1];
+    call.write(Buffer.from([10, vote.length, ...vote]));
+    const code = await new Promise<number>((resolve) => {
+      call.on('data', () => {});
+      call.on('error', (error: ServiceError) => resolve(error.code));
+      call.on('end', () => resolve(status.OK));
+    });
+    client.close();
+    return code;
+  }
+
+  it('takes each caller for what its certificate says, and nothing else', async () => {
+    const [first] = await three();
+    const { term } = first.consensus.status;
+    const strangers = new TestAuthority('cluster1');
+    await strangers.start();
+    const otherCluster = new TestAuthority('cluster2', authority);
+    await otherCluster.start();
+    const cases: [string, TlsMaterial | undefined, number, number][] = [
+      ['no certificate', undefined, 2, status.UNAVAILABLE],
+      ['another authority', await strangers.issue('node2'), 2, status.UNAVAILABLE],
+      ['a worker', await authority.issue('node2', 'swarm-worker'), 2, status.PERMISSION_DENIED],
+      ['another cluster', await otherCluster.issue('node2'), 2, status.PERMISSION_DENIED],
+      ['another member', await authority.issue('node3'), 2, status.PERMISSION_DENIED],
+      ['a member under a new id', await authority.issue('node3'), 77, status.PERMISSION_DENIED],
+    ];
+    for (const [who, tls, from, code] of cases) {
+      expect(await speak(first, tls, from), who).toBe(code);
+    }
+    await first.consensus.propose(bytes('undisturbed'));
+    expect(first.consensus.status.term).toBe(term);
+  });
+
+  it('refuses a member that was removed', async () => {
+    const [first, , third] = await three();
+    await first.consensus.removeMember(3);
+    const code = await speak(first, await authority.issue('node3'), 3);
+    expect(code).toBe(status.PERMISSION_DENIED);
+    expect(first.consensus.status.members.map((member) => member.raftId)).toEqual([1, 2]);
+    expect(third.store.failure).toBeUndefined();
   });
 });

@@ -127,6 +127,8 @@ export class ConsensusFront implements Consensus {
     if (this.#ended !== undefined) return;
     const starting = this.#started !== undefined;
     this.end(error);
+    // A member that cannot apply must not go on leading the others.
+    void this.#closed();
     if (!starting) this.#handler.failed(error);
   }
 

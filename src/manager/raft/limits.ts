@@ -43,6 +43,10 @@ export const CLOSE_TRANSFER_MS = 500;
 export const HANDOVER_POLL_MS = 10;
 export const RECONNECT_MIN_MS = 50;
 export const RECONNECT_MAX_MS = 1000;
+/** After a connection that lasted as long as this the pauses begin anew. */
+export const STABLE_CONNECTION_MS = 5000;
+/** Refused peers remembered, so that each is logged once and not at every try. */
+export const REFUSED_PEERS_MAX = 100;
 /** A cut link is noticed after the sum of these two. */
 export const KEEPALIVE_TIME_MS = 2000;
 export const KEEPALIVE_TIMEOUT_MS = 1500;

@@ -21,6 +21,7 @@ import {
   PEER_QUEUE_MESSAGES_MAX,
   RECONNECT_MAX_MS,
   RECONNECT_MIN_MS,
+  STABLE_CONNECTION_MS,
 } from './limits.ts';
 import { encodeMessage } from './message-codec.ts';
 import { raftService, type Accepted, type Frame, type SnapshotPart } from './peer-service.ts';
@@ -61,6 +62,7 @@ export class PeerLink {
   #writable = false;
   #flushScheduled = false;
   #attempt = 0;
+  #acceptedAt: number | undefined;
   #retry: Timer | undefined;
   #closed = false;
 
@@ -128,7 +130,7 @@ export class PeerLink {
       this.#disconnected(client, error);
     };
     stream.on('data', () => {
-      this.#attempt = 0;
+      this.#acceptedAt = this.#ports.clock.monotonicMs();
     });
     stream.on('drain', () => {
       this.#writable = true;
@@ -142,6 +144,10 @@ export class PeerLink {
     client.close();
     if (this.#closed) return;
     const { logger, clock, random } = this.#ports;
+    // A peer that accepts us and then does not want us is not to be asked twenty times a second.
+    const heldMs = clock.monotonicMs() - (this.#acceptedAt ?? clock.monotonicMs());
+    this.#acceptedAt = undefined;
+    if (heldMs > STABLE_CONNECTION_MS) this.#attempt = 0;
     if (this.#attempt === 0) {
       const reason = error === undefined ? 'ended' : messageOf(error);
       logger.info({ peer: this.peer.nodeId, reason }, 'connection to manager lost');

@@ -12,6 +12,7 @@ import {
 import type { Message } from 'raft-ts';
 import { messageOf, SwarmError, type Logger } from '../../base/index.ts';
 import type { TransportReceiver } from './host-ports.ts';
+import { REFUSED_PEERS_MAX } from './limits.ts';
 import { decodeMessage } from './message-codec.ts';
 import { channelOptions } from './peer-link.ts';
 import {
@@ -37,6 +38,7 @@ type Call = Pick<ServerDuplexStream<Frame, Accepted>, 'getAuthContext' | 'getPee
 export class PeerServer {
   readonly #ports: PeerServerPorts;
   readonly #server = new Server(channelOptions);
+  readonly #refused = new Set<string>();
 
   constructor(ports: PeerServerPorts) {
     this.#ports = ports;
@@ -73,14 +75,19 @@ export class PeerServer {
   }
 
   #messages(call: ServerDuplexStream<Frame, Accepted>): void {
+    let refused = false;
     const refuse = (error: unknown): void => {
-      this.#ports.logger.warn({ peer: call.getPeer(), error: messageOf(error) }, 'peer refused');
-      call.destroy(Object.assign(new Error(messageOf(error)), statusOf(error)));
+      if (refused) return;
+      refused = true;
+      this.#logRefusal(call, messageOf(error));
+      // Not `destroy`: gRPC would never tell the caller.
+      call.emit('error', Object.assign(new Error(messageOf(error)), statusOf(error)));
     };
     try {
       const nodeId = this.#identify(call);
       call.write({});
       call.on('data', (frame: Frame) => {
+        if (refused) return;
         try {
           for (const message of messagesOf(frame)) {
             this.#check(message, nodeId);
@@ -91,7 +98,6 @@ export class PeerServer {
         }
       });
       call.on('end', () => call.end());
-      call.on('error', () => {});
     } catch (error) {
       refuse(error);
     }
@@ -106,6 +112,14 @@ export class PeerServer {
     const message = decodeMessage(head);
     this.#check(message, nodeId);
     await this.#ports.receiver.receiveSnapshot(message, chunksOf(parts));
+  }
+
+  #logRefusal(call: Call, reason: string): void {
+    const { subject } = call.getAuthContext().sslPeerCertificate ?? {};
+    const who = `${subject?.CN ?? ''} ${reason}`;
+    if (this.#refused.has(who) || this.#refused.size >= REFUSED_PEERS_MAX) return;
+    this.#refused.add(who);
+    this.#ports.logger.warn({ peer: call.getPeer(), subject, reason }, 'peer refused');
   }
 
   #identify(call: Call): string {

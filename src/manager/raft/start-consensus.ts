@@ -58,7 +58,9 @@ export async function startLocalConsensus(
   ports: ServicePorts & { readonly logger: Logger },
 ): Promise<Consensus> {
   const { front: near, host: far } = channelPair();
-  const front = new ConsensusFront(near, handler, ports.logger, async () => {});
+  const front = new ConsensusFront(near, handler, ports.logger, async () => {
+    near.post({ kind: 'call', token: 0, call: { name: 'close' } });
+  });
   const started = front.started();
   serveHost(options, ports, far);
   await started;
