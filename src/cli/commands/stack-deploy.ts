@@ -79,7 +79,8 @@ export async function printConfig(context: Context, flags: Flags): Promise<void>
 
 async function readStack(flags: Flags): Promise<Input> {
   const paths = listFlag(flags, 'composeFile');
-  const [first = '-'] = paths;
+  const [first] = paths;
+  if (first === undefined) throw new Error('Please specify a Compose file (with --compose-file)');
   const base = first === '-' ? process.cwd() : dirname(resolve(first));
   const environment = await readEnvironment(base);
   const files = await Promise.all(paths.map(readStackFile));

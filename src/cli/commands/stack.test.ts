@@ -194,6 +194,7 @@ describe('deploy', () => {
       ['deploy', '-c', 'stack.yaml', '--resolve-image', 'maybe', 's'],
       'invalid value "maybe" for --resolve-image: use always, changed or never',
     ],
+    [['deploy', 's'], 'Please specify a Compose file (with --compose-file)'],
   ])('%j is refused without a single request', async (line, message) => {
     await expect(run(EMPTY, ...line)).rejects.toThrow(message);
     expect(daemon?.seen).toEqual([]);

@@ -46,7 +46,7 @@ export function stackCommands(parent: Command, context: () => Context): void {
 
 function fileCommands(stack: Command, context: () => Context): void {
   const filesOption = (command: Command): Command =>
-    command.requiredOption(
+    command.option(
       '-c, --compose-file <file>',
       'Path to a Compose file, or "-" to read from stdin',
       collect,

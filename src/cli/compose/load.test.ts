@@ -1,7 +1,9 @@
 // Stack files as a whole: what is refused and how, short and long forms, variables, merging.
+import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { filesOf, loadStack, type Loaded } from './load.ts';
 import type { ComposeService } from './model.ts';
+import { FILE_SCHEMA } from './schema.ts';
 
 const directories = { base: '/stack', home: '/home/me' };
 
@@ -399,4 +401,10 @@ describe('several files', () => {
     expect(Object.keys(model.services)).toEqual(['web', 'api']);
     expect(model.networks['n']).toEqual({ internal: true, attachable: true });
   });
+});
+
+it('the schema is a JSON schema', () => {
+  const ajv = new Ajv();
+  ajv.addKeyword('expects');
+  expect(ajv.validateSchema(FILE_SCHEMA)).toBe(true);
 });
