@@ -116,7 +116,7 @@ export class PeerServer {
 
   #logRefusal(call: Call, reason: string): void {
     const { subject } = call.getAuthContext().sslPeerCertificate ?? {};
-    const who = `${subject?.CN ?? ''} ${reason}`;
+    const who = `${JSON.stringify(subject)} ${reason}`;
     if (this.#refused.has(who) || this.#refused.size >= REFUSED_PEERS_MAX) return;
     this.#refused.add(who);
     this.#ports.logger.warn({ peer: call.getPeer(), subject, reason }, 'peer refused');
