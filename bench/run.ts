@@ -72,7 +72,7 @@ async function startDockerd(store: LabStore, host: string): Promise<Engine> {
 
 async function many(engine: Engine, what: string, network: string, count: number): Promise<void> {
   const mode =
-    engine.name === 'docker swarm' && network !== 'none'
+    engine.name === 'docker swarm' && network !== 'host'
       ? ({ endpointMode: 'dnsrr' } as const)
       : {};
   await engine.createService({
@@ -97,7 +97,7 @@ async function single(engine: Engine): Promise<void> {
     image: IMAGE,
     args: ARGS,
     replicas: 1,
-    network: 'none',
+    network: 'host',
   });
   for (let i = 0; i < SINGLE_ROUNDS; i++) {
     const gone = await seconds(async () => {
@@ -120,7 +120,7 @@ async function rolling(engine: Engine, round: number): Promise<void> {
     image: IMAGE,
     args: ARGS,
     replicas: UPDATED,
-    network: 'none',
+    network: 'host',
   });
   const line = `ROUND=${round}`;
   const time = await seconds(async () => {
@@ -138,7 +138,7 @@ async function rolling(engine: Engine, round: number): Promise<void> {
 }
 
 async function measure(engine: Engine, store: LabStore, round: number): Promise<void> {
-  await many(engine, `scale 1 → ${MANY}, no network`, 'none', MANY);
+  await many(engine, `scale 1 → ${MANY}, no network`, 'host', MANY);
   if (engine.name === 'tsswarm') {
     const socket = `/proc/${store.host('m1').init?.pid ?? 0}/root/run/tsswarm/containerd.sock`;
     await engine.createService({
@@ -146,7 +146,7 @@ async function measure(engine: Engine, store: LabStore, round: number): Promise<
       image: IMAGE,
       args: ARGS,
       replicas: 1,
-      network: 'none',
+      network: 'host',
     });
     const raw = new RawContainerd(socket, join(root, 'build', 'tsswarm-logger'));
     let ids: string[] = [];

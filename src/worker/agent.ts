@@ -26,7 +26,7 @@ import { TaskRunner } from './task-runner.ts';
 
 const REMOVE_RETRY_MS = 2_000;
 /** Between two messages with statuses: many tasks that start at once share them. */
-const REPORT_PAUSE_MS = 20;
+const REPORT_PAUSE_MS = 5;
 
 export interface AgentOptions {
   readonly nodeId: string;

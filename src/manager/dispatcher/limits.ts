@@ -18,4 +18,4 @@ export const RESTART_GRACE_MS = 20_000;
 /** Beats of all sessions go to the leader this often in a heartbeat period. */
 export const BEATS_PER_PERIOD = 2;
 /** Between two differences to the agents: changes that follow closely share one. */
-export const ASSIGNMENTS_PAUSE_MS = 20;
+export const ASSIGNMENTS_PAUSE_MS = 5;
