@@ -134,11 +134,24 @@ class Display {
       }
       return;
     }
-    const text = lines.join('\n');
+    const shown = fitted(lines, process.stdout.columns, process.stdout.rows);
+    const text = shown.join('\n');
     if (text === this.#last) return;
     this.#last = text;
     const up = this.#drawn > 0 ? `\u001B[${this.#drawn}A` : '';
     this.#context.print(`${up}\u001B[J${text}\n`);
-    this.#drawn = lines.length;
+    this.#drawn = shown.length;
   }
+}
+
+/** Lines that wrap, or scroll away, can't be drawn over; sizes are undefined off a terminal. */
+export function fitted(
+  lines: readonly string[],
+  columns: number | undefined,
+  rows: number | undefined,
+): readonly string[] {
+  const cut =
+    columns === undefined || columns < 1 ? lines : lines.map((line) => line.slice(0, columns - 1));
+  const most = Math.max(1, (rows ?? Infinity) - 2);
+  return cut.length <= most ? cut : [...cut.slice(0, most), `… and ${cut.length - most} more`];
 }

@@ -1,5 +1,6 @@
 // When a service counts as converged, and what is shown until then.
 import { describe, expect, it } from 'vitest';
+import { fitted } from './converge.ts';
 import { bar, progressOf } from './progress.ts';
 import type { WireService, WireTask } from './wire.ts';
 
@@ -146,5 +147,18 @@ describe('lines', () => {
     [7, '[===>]'],
   ])('a bar of %d', (part, text) => {
     expect(bar(part, 4)).toBe(text);
+  });
+});
+
+describe('on a terminal', () => {
+  const lines = ['one', 'two', 'three', 'four'];
+
+  it.each([
+    [undefined, undefined, lines],
+    [4, 24, ['one', 'two', 'thr', 'fou']],
+    [80, 4, ['one', 'two', '… and 2 more']],
+    [0, 24, lines],
+  ])('of %s columns and %s rows', (columns, rows, expected) => {
+    expect(fitted(lines, columns, rows)).toEqual(expected);
   });
 });
