@@ -91,7 +91,7 @@ export class RpcServer {
         handler(call.request, this.#authorise(path, call), emit, abort.signal);
       run().then(
         () => call.end(),
-        (error: unknown) => call.destroy(this.#toStatus(path, error)),
+        (error: unknown) => call.emit('error', this.#toStatus(path, error)),
       );
     });
   }
@@ -110,7 +110,8 @@ export class RpcServer {
         call.once('close', () => this.#connections.delete(entry));
         handler(connection, caller);
       } catch (error) {
-        call.destroy(this.#toStatus(path, error));
+        // Emitted, not destroyed with: only so the status goes out and the caller does not hang.
+        call.emit('error', this.#toStatus(path, error));
       }
     });
   }
