@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { down, socketOf, up } from '../src/lab/lab.ts';
+import { ipIn } from '../src/lab/command.ts';
 import { hostPaths } from '../src/lab/paths.ts';
 import { until } from '../src/lab/host.ts';
 import type { LabStore } from '../src/lab/state.ts';
@@ -36,6 +37,9 @@ async function startDockerd(store: LabStore, host: string): Promise<Engine> {
   await mkdir(`${data}/docker`, { recursive: true });
   const socket = `${data}/docker.sock`;
   const pid = String(store.host(host).init?.pid ?? 0);
+  // Docker asks the registry for each task, even for an image that it has: it has to be told at once
+  // that there is none, or it would wait for a name server's silence.
+  await ipIn(`/proc/${pid}/ns/net`, 'route', 'del', 'default');
   const dockerd = [
     'dockerd',
     ...[
@@ -49,7 +53,11 @@ async function startDockerd(store: LabStore, host: string): Promise<Engine> {
     ...['-H', `unix://${socket}`, '--storage-driver', 'overlay2', '--log-level', 'error'],
     ...['--cgroup-parent', `/tsswarm-lab/${LAB}/${host}`],
   ];
-  spawn('nsenter', ['-t', pid, '--net', '--mount', '--uts', '--pid', '--', ...dockerd], {
+  // dockerd writes to /sys of its own network namespace; the host's control groups must stay visible.
+  const mounts =
+    'mkdir /run/cg && mount --rbind /sys/fs/cgroup /run/cg && mount -t sysfs sysfs /sys && mount --rbind /run/cg /sys/fs/cgroup && exec "$@"';
+  const inside = ['-t', pid, '--net', '--mount', '--uts', '--pid', '--', 'sh', '-c', mounts, 'sh'];
+  spawn('nsenter', [...inside, ...dockerd], {
     detached: true,
     stdio: 'ignore',
   }).unref();
