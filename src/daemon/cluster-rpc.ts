@@ -58,10 +58,15 @@ export class ClusterRpc implements ManagerCaller {
     );
   }
 
-  /** A stream to a manager's dispatcher. */
+  /**
+   * A stream to a manager's dispatcher, on a connection of its own: every role may have one, so it
+   * outlives `reconnect`. A promoted node must not fall silent while the managers take it in.
+   */
   dialDispatcher(address: string): DispatcherConnection {
-    const client = this.#client(address, undefined);
-    return client.duplex<AgentMessage, DispatcherMessage>('/tsswarm.v1.Dispatcher/Session');
+    const client = this.#connect(address, undefined);
+    const stream = client.duplex<AgentMessage, DispatcherMessage>('/tsswarm.v1.Dispatcher/Session');
+    stream.onClose(() => client.close());
+    return stream;
   }
 
   async call(
@@ -122,7 +127,7 @@ export class ClusterRpc implements ManagerCaller {
     return this.#client(node.address, node.nodeId).stream('/tsswarm.v1.Logs/Read', query, signal);
   }
 
-  /** Lets go of all connections to other nodes; new ones are made when they are needed. */
+  /** Lets go of the connections that calls go over; new ones are made when they are needed. */
   reconnect(): void {
     const old = [...this.#clients.values()];
     this.#clients.clear();
@@ -156,16 +161,20 @@ export class ClusterRpc implements ManagerCaller {
       if (oldestKey !== undefined) this.#clients.delete(oldestKey);
       oldest?.close();
     }
+    const client = this.#connect(address, nodeId);
+    this.#clients.set(key, client);
+    return client;
+  }
+
+  #connect(address: string, nodeId: string | undefined): RpcClient {
     const { methods, identity, clusterId } = this.#options;
-    const client = RpcClient.connect({
+    return RpcClient.connect({
       methods,
       address,
       identity,
       clusterId,
       ...(nodeId === undefined ? {} : { nodeId }),
     });
-    this.#clients.set(key, client);
-    return client;
   }
 
   #manager(): Manager {
