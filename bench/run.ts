@@ -42,16 +42,13 @@ async function startDockerd(store: LabStore, host: string): Promise<Engine> {
   await ipIn(`/proc/${pid}/ns/net`, 'route', 'del', 'default');
   const dockerd = [
     'dockerd',
-    ...[
-      '--data-root',
-      `${data}/docker`,
-      '--exec-root',
-      '/run/docker',
-      '--pidfile',
-      '/run/docker.pid',
-    ],
-    ...['-H', `unix://${socket}`, '--storage-driver', 'overlay2', '--log-level', 'error'],
-    ...['--cgroup-parent', `/tsswarm-lab/${LAB}/${host}`],
+    `--data-root=${data}/docker`,
+    '--exec-root=/run/docker',
+    '--pidfile=/run/docker.pid',
+    `--host=unix://${socket}`,
+    '--storage-driver=overlay2',
+    '--log-level=error',
+    `--cgroup-parent=/tsswarm-lab/${LAB}/${host}`,
   ];
   // dockerd writes to /sys of its own network namespace; the host's control groups must stay visible.
   const mounts =

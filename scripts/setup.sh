@@ -30,10 +30,11 @@ if [ ${#missing[@]} -gt 0 ]; then
     { tail -n 20 /tmp/tsswarm-apt.log >&2; fail "packages could not be installed"; }
 fi
 
-# --- npm packages: anew when the lock file changed
+# --- npm packages: anew when the lock file changed. Not "npm ci": it insists on optional packages for
+# other platforms, which some registries do not have.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing npm packages"
-  npm ci --no-audit --no-fund >/tmp/tsswarm-npm.log 2>&1 || { tail -n 20 /tmp/tsswarm-npm.log >&2; fail "npm ci failed"; }
+  npm install --no-save --no-audit --no-fund >/tmp/tsswarm-npm.log 2>&1 || { tail -n 20 /tmp/tsswarm-npm.log >&2; fail "npm install failed"; }
   touch node_modules/.package-lock.json
 fi
 
