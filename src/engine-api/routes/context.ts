@@ -13,7 +13,10 @@ export function manager(request: Request): { cluster: ClusterState; manager: Man
     );
   }
   if (cluster.manager === undefined && cluster.role === 'manager') {
-    throw new SwarmError('unavailable', 'The manager on this node is starting: try again in a moment.');
+    throw new SwarmError(
+      'unavailable',
+      'The manager on this node is starting: try again in a moment.',
+    );
   }
   if (cluster.manager === undefined) {
     throw new SwarmError(
