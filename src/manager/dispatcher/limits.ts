@@ -8,6 +8,8 @@ export const REPORTS_QUEUED_MAX = 100_000;
 export const REPORTS_PER_CALL = 2_000;
 /** Periods without a heartbeat until a node is down. */
 export const MISSED_BEATS = 3;
+/** A manager that was heard within this many periods counts as alive for those that speak through it. */
+export const HEARD_BEATS = 2;
 /** Periods that a new leader gives every node to be heard from. */
 export const GRACE_BEATS = 4;
 /**

@@ -1,10 +1,11 @@
 // On the leader: which nodes were heard from, and which are down. A node is down after three missed
 // heartbeats, however the connection looks. Deadlines move along when this process itself was stalled,
-// so that a pause here never declares anything dead out there.
+// so that a pause here never declares anything dead out there; and a node whose manager fell silent with
+// it gets time to find another one.
 import type { Clock, Logger, Timer } from '../../base/index.ts';
 import { update, type Node } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
-import { GRACE_BEATS, MISSED_BEATS, RESTART_GRACE_MS } from './limits.ts';
+import { GRACE_BEATS, HEARD_BEATS, MISSED_BEATS, RESTART_GRACE_MS } from './limits.ts';
 
 const CHECK_MS = 100;
 /** A check that comes this much too late means that the process was stalled. */
@@ -16,6 +17,8 @@ export class Liveness {
   readonly #logger: Logger;
   readonly #periodMs: () => number;
   readonly #deadlines = new Map<string, number>();
+  /** Epochs of the sessions that were given time because their manager is silent: once each. */
+  readonly #excused = new Map<string, number>();
   #timer: Timer | undefined;
   #lastCheck = 0;
 
@@ -45,6 +48,7 @@ export class Liveness {
   stop(): void {
     this.#timer?.cancel();
     this.#deadlines.clear();
+    this.#excused.clear();
   }
 
   /** Takes heartbeats; returns the nodes whose sessions must end and begin anew. */
@@ -85,10 +89,30 @@ export class Liveness {
     }
     for (const [id, deadline] of this.#deadlines) {
       if (deadline > now) continue;
+      if (this.#excuse(id, now)) continue;
       this.#deadlines.delete(id);
+      this.#excused.delete(id);
       const node = this.#store.view.get('node', id);
       if (node !== undefined && node.status.state !== 'down') this.#declareDown(node);
     }
+  }
+
+  /** The node's heartbeats came through a manager that is silent itself: that is no sign of the node. */
+  #excuse(id: string, now: number): boolean {
+    const session = this.#store.view.get('session', id);
+    if (session === undefined || session.managerId === id) return false;
+    if (this.#excused.get(id) === session.epoch || this.#isHeard(session.managerId, now))
+      return false;
+    this.#excused.set(id, session.epoch);
+    this.#deadlines.set(id, now + GRACE_BEATS * this.#periodMs());
+    return true;
+  }
+
+  /** Within the last beats but one: a node that is merely late has not missed two. */
+  #isHeard(id: string, now: number): boolean {
+    const deadline = this.#deadlines.get(id);
+    const left = MISSED_BEATS - HEARD_BEATS;
+    return deadline !== undefined && deadline - now > left * this.#periodMs();
   }
 
   #declareDown(node: Node): void {

@@ -1,0 +1,81 @@
+// When a node counts as down: after three missed heartbeats of its own, not when its manager dies.
+import { VirtualClock, settle } from 'sim';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../base/index.ts';
+import type { Action } from '../../model/index.ts';
+import { Store } from '../store/index.ts';
+import { Liveness } from './liveness.ts';
+
+const PERIOD_MS = 500;
+let clock: VirtualClock;
+let store: Store;
+let liveness: Liveness;
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  store = new Store({ clock, logger: silentLogger, instance: 'liveness' });
+  let index = 0;
+  store.connect({
+    propose: (payload) => {
+      store.apply([{ index: ++index, payload }]);
+      return Promise.resolve(index);
+    },
+  });
+  liveness = new Liveness(store, clock, silentLogger, () => PERIOD_MS);
+  // m1 leads; w1 speaks through m2, and so does m2 itself; w2 through m1.
+  for (const id of ['m1', 'm2', 'w1', 'w2']) await store.propose([aNode(id)]);
+  const managers = { m1: 'm1', m2: 'm2', w1: 'm2', w2: 'm1' };
+  for (const [nodeId, managerId] of Object.entries(managers)) {
+    await store.propose([{ kind: 'session', nodeId, managerId }]);
+  }
+  liveness.start(false);
+});
+
+function aNode(id: string): Action {
+  const status = {
+    state: 'ready',
+    message: '',
+    address: '',
+    dataPathAddress: '',
+    since: 0,
+  } as const;
+  const spec = { Role: 'worker', Availability: 'active', Labels: {} } as const;
+  return { kind: 'addNode', object: { id, spec, role: 'worker', status } };
+}
+
+const beat = (...nodeIds: string[]): void => {
+  liveness.beats(
+    nodeIds.map((nodeId) => ({ nodeId, epoch: store.view.get('session', nodeId)?.epoch ?? 0 })),
+  );
+};
+
+/** Lets time pass while these nodes go on beating; gives the nodes that are down then. */
+async function pass(ms: number, ...alive: string[]): Promise<string[]> {
+  for (let passed = 0; passed < ms; passed += PERIOD_MS / 2) {
+    beat(...alive);
+    await clock.advance(PERIOD_MS / 2);
+  }
+  await settle();
+  return [...store.view.all('node')].filter((n) => n.status.state === 'down').map(({ id }) => id);
+}
+
+describe('a silent node', () => {
+  it('is down after three missed heartbeats', async () => {
+    await pass(2_000, 'm1', 'm2', 'w1', 'w2');
+    expect(await pass(1_250, 'm1', 'm2', 'w2')).toEqual([]);
+    expect(await pass(500, 'm1', 'm2', 'w2')).toEqual(['w1']);
+  });
+
+  it('is given time to find another manager when its own is silent too', async () => {
+    await pass(2_000, 'm1', 'm2', 'w1', 'w2');
+    expect(await pass(2_000, 'm1', 'w2')).toEqual(['m2']);
+    await store.propose([{ kind: 'session', nodeId: 'w1', managerId: 'm1' }]);
+    liveness.registered('w1');
+    expect(await pass(5_000, 'm1', 'w1', 'w2')).toEqual(['m2']);
+  });
+
+  it('is down in the end when it finds none', async () => {
+    await pass(2_000, 'm1', 'm2', 'w1', 'w2');
+    expect(new Set(await pass(4_000, 'm1', 'w2'))).toEqual(new Set(['m2', 'w1']));
+  });
+});
