@@ -1,5 +1,6 @@
 // What happens when machines and links die: replicas come back, another manager leads, a minority
 // writes nothing, and containers outlive every daemon.
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEMO, TestLab, waitFor } from './harness.ts';
 
@@ -164,11 +165,9 @@ describe('a cluster of five hosts', () => {
     };
     const quiet = await terms();
     const daemon = await lab.exec(before, 'pgrep', '-f', '^[^ ]*node.* [^ ]*dist/tsswarmd.js');
-    // The debugger's door opens on the loopback address of the host's own network namespace.
-    const block = 'exec("for (const end = Date.now() + 300; Date.now() < end;) {}")';
+    const program = join(import.meta.dirname, 'block-main-thread.mjs');
     for (let i = 0; i < 3; i++) {
-      const script = `printf '%s\\n.exit\\n' '${block}' | node inspect -p ${daemon.trim().split('\n')[0]}`;
-      await lab.exec(before, 'bash', '-c', script);
+      await lab.exec(before, process.execPath, program, daemon.trim().split('\n')[0] ?? '', '300');
     }
     expect(await lab.leader('m1')).toBe(before);
     const nodes = await lab.nodes(before);
