@@ -80,12 +80,14 @@ async function main(): Promise<void> {
     for (const { name } of store.state.hosts) await load(name);
     const engine = new Engine('tsswarm', socketOf(store, 'm1'));
     const service = { image: 'tsswarm-demo:1', args: ['load'], network: 'none' };
-    await engine.createService({ ...service, name: 'web', replicas: REPLICAS });
     await engine.createService({ ...service, name: 'counter', replicas: 1 });
     for (let round = 1; round <= ROUNDS; round++) {
       await settled(store, 'm1');
+      // Made anew each time, so that the worker that dies has its share.
+      await engine.createService({ ...service, name: 'web', replicas: REPLICAS });
       workers.push(await killWorker(store, engine, round % 2 === 0 ? 'w1' : 'w2'));
       await settled(store, 'm1');
+      await engine.removeService('web');
       leaders.push(await killLeader(store, round));
       await settled(store, 'm1');
       process.stdout.write(

@@ -62,7 +62,8 @@ export class RawContainerd {
       snapshotter: 'overlayfs',
       key: id,
       parent,
-      labels: {},
+      // Nothing refers to it until the container is made: containerd's collector must leave it alone.
+      labels: { 'containerd.io/gc.root': 'true' },
     });
     await this.#client.containers.create({
       container: {
