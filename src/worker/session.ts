@@ -24,6 +24,9 @@ const BACKOFF = { minMs: 100, maxMs: 2_000 };
 /** A manager that says nothing for this many periods (or the least time below) is given up. */
 const SILENT_PERIODS = 3;
 const SILENT_MIN_MS = 1_500;
+/** A manager says at once that it is there: a dead machine behind a cut link costs no more than this. */
+const ANSWER_TIMEOUT_MS = 1_000;
+/** Registering takes a commit, and may have to wait for an election. */
 const REGISTER_TIMEOUT_MS = 5_000;
 
 export type DispatcherConnection = Connection<AgentMessage, DispatcherMessage>;
@@ -56,6 +59,8 @@ export class Session {
   #last = '';
   #periodMs = 500;
   #heardAt = 0;
+  /** The present manager has said something. */
+  #answered = false;
   #timers: Timer[] = [];
   #closed = false;
 
@@ -95,6 +100,7 @@ export class Session {
     const connection = dial(address);
     this.#connection = connection;
     this.#heardAt = clock.monotonicMs();
+    this.#answered = false;
     connection.onMessage((message) => {
       if (connection === this.#connection) this.#take(message);
     });
@@ -103,7 +109,7 @@ export class Session {
     });
     logger.debug({ address }, 'registering');
     connection.send({ register: handler.describe() });
-    this.#watch(connection, REGISTER_TIMEOUT_MS);
+    this.#watch(connection, ANSWER_TIMEOUT_MS);
   }
 
   /** Any manager but the one that just failed, if there is another. */
@@ -117,6 +123,7 @@ export class Session {
   #take(message: DispatcherMessage): void {
     const { handler, clock } = this.#options;
     this.#heardAt = clock.monotonicMs();
+    this.#answered = true;
     try {
       if (message.registered) {
         this.#periodMs = message.registered.heartbeatPeriodMs;
@@ -152,7 +159,9 @@ export class Session {
       if (connection !== this.#connection || this.#closed) return;
       const allowed = this.#ready
         ? Math.max(SILENT_MIN_MS, SILENT_PERIODS * this.#periodMs)
-        : REGISTER_TIMEOUT_MS;
+        : this.#answered
+          ? REGISTER_TIMEOUT_MS
+          : ANSWER_TIMEOUT_MS;
       const silentMs = clock.monotonicMs() - this.#heardAt;
       if (silentMs > allowed)
         this.#drop(new Error(`the manager was silent for ${Math.round(silentMs)} ms`));

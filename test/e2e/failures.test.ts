@@ -105,6 +105,14 @@ describe('a cluster of five hosts', () => {
     await lab.ok(other, 'service', 'scale', '-d', 'web=8');
     await lab.waitRunning(other, 'web', 8);
     expect(await lab.leader(other)).not.toBe(leader);
+    // Agents that were at the dead manager found another one in time: nobody else is taken for dead.
+    const down = async (): Promise<string[]> => {
+      const nodes = await lab.nodes(other);
+      const dead = nodes.filter((node) => node.Status.State === 'down');
+      return dead.map((node) => node.Description.Hostname);
+    };
+    await waitFor('the dead host to be down', async () => (await down()).includes(leader));
+    expect(await down()).toEqual([leader]);
     await lab.lab('start', leader);
     await waitFor('all managers to be reachable', async () => {
       const nodes = await lab.nodes(other);

@@ -68,6 +68,8 @@ export class Dispatcher {
     let session: AgentSession | undefined;
     connection.onMessage((message) => {
       if (message.register) {
+        // Before anything is committed: the agent must be able to tell us from a dead machine.
+        connection.send({ heartbeat: {} });
         this.#register(nodeId, connection, message.register).then(
           (registered) => (session = registered),
           (error: unknown) => {
