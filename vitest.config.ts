@@ -19,6 +19,7 @@ export default defineConfig({
             'sim/**/*.test.ts',
             'test/scenario/**/*.test.ts',
             'test/conformance/**/*.test.ts',
+            'test/sim/**/*.test.ts',
             'test/*.test.ts',
           ],
           server: { deps: { inline: ['raft-ts', 'sim'] } },
