@@ -15,7 +15,7 @@ import {
 import { SwarmError } from '../../base/index.ts';
 import type { Member } from './consensus.ts';
 import { PROMOTION_LAG_ENTRIES } from './limits.ts';
-import { decodeMember, encodeMember, MemberTable } from './membership.ts';
+import { encodeMember, MemberTable } from './membership.ts';
 import { notLeader, PendingChanges } from './proposals.ts';
 
 /** What it works on. */
@@ -134,10 +134,7 @@ export class HostMembers {
   apply(entry: Entry, change: ConfChange): void {
     this.#confState = this.#ports.node.applyConfChange(change);
     this.#lastChangeIndex = Math.max(this.#lastChangeIndex, entry.index);
-    for (const { type, memberId } of change.changes) {
-      if (type === 'removeMember') this.table.remove(memberId);
-      else if (change.context.length > 0) this.table.put(decodeMember(change.context));
-    }
+    this.table.apply(change);
     this.announce();
   }
 

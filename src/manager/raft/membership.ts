@@ -1,5 +1,6 @@
 // Who the members are: raft knows numbers, this table knows the nodes and addresses behind them. It
 // changes with the log, and travels in snapshots.
+import type { ConfChange } from 'raft-ts';
 import { SwarmError } from '../../base/index.ts';
 import type { Member } from './consensus.ts';
 import { REMOVED_MEMBERS_MAX } from './limits.ts';
@@ -34,6 +35,14 @@ export class MemberTable {
     if (!this.#members.delete(raftId)) return;
     this.#removed.push(raftId);
     if (this.#removed.length > REMOVED_MEMBERS_MAX) this.#removed.shift();
+  }
+
+  /** A membership change is committed. */
+  apply(change: ConfChange): void {
+    for (const { type, memberId } of change.changes) {
+      if (type === 'removeMember') this.remove(memberId);
+      else if (change.context.length > 0) this.put(decodeMember(change.context));
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ import {
   makeConfChange,
   MemoryStorage,
   type Entry,
+  type HardState,
   type Snapshot,
 } from 'raft-ts';
 import { SwarmError } from '../../base/index.ts';
@@ -13,6 +14,12 @@ import { encodeMember } from './membership.ts';
 import { SnapshotStore } from './snapshot-file.ts';
 import type { Wal } from './wal.ts';
 import { openWal, type RecoveredLog } from './wal-recovery.ts';
+
+/** What it needs to know of the member. */
+export type RecoveryOptions = Pick<
+  ConsensusOptions,
+  'directory' | 'dataKey' | 'self' | 'start' | 'logSegmentBytes'
+>;
 
 /** A member's stable state. */
 export interface Recovered {
@@ -28,7 +35,7 @@ export interface Recovered {
  * with: the process may have been killed before it could remember that it had begun.
  */
 export async function recover(
-  options: ConsensusOptions,
+  options: RecoveryOptions,
   ports: Pick<HostPorts, 'disk' | 'random'>,
 ): Promise<Recovered> {
   const { directory, dataKey, self, start } = options;
@@ -45,6 +52,7 @@ export async function recover(
     throw new SwarmError('notFound', `${directory} holds no raft log: bootstrap or join instead`);
   }
   const storage = fill(directory, snapshot, log);
+  await noteSnapshot(storage, snapshot, log, wal);
   if (start.kind === 'bootstrap' && fresh) await bootstrap(options, storage, wal);
   return { storage, wal, snapshots, snapshot };
 }
@@ -61,10 +69,34 @@ function fill(directory: string, snapshot: Snapshot | undefined, log: RecoveredL
     throw missing(directory, `entries ${base + 1} to ${log.previousIndex}`);
   }
   if (follows) storage.append(log.entries);
-  const { hardState } = log;
-  // A snapshot holds committed entries only.
-  storage.setHardState({ ...hardState, commit: Math.max(hardState.commit, base) });
+  storage.setHardState(raised(log.hardState, snapshot));
   return storage;
+}
+
+/** A snapshot holds committed entries only, and somebody led in its term. */
+function raised(hardState: HardState, snapshot: Snapshot | undefined): HardState {
+  const { index = 0, term = 0 } = snapshot ?? {};
+  const commit = Math.max(hardState.commit, index);
+  return hardState.term < term ? { term, vote: 0, commit } : { ...hardState, commit };
+}
+
+/**
+ * A snapshot that took the place of the log is published before the log says so. Where a crash came
+ * in between, the log must say it before anything is written behind it: else there would be a gap.
+ */
+async function noteSnapshot(
+  storage: MemoryStorage,
+  snapshot: Snapshot | undefined,
+  log: RecoveredLog,
+  wal: Wal,
+): Promise<void> {
+  if (snapshot === undefined || continues(log, snapshot.index, snapshot.term)) return;
+  const { index, term } = snapshot;
+  await wal.append({
+    hardState: storage.initialState().hardState,
+    entries: [],
+    snapshot: { index, term },
+  });
 }
 
 /** False when a newer snapshot of the leader has taken the place of the whole log. */
@@ -85,7 +117,7 @@ function missing(directory: string, what: string): SwarmError {
 
 /** The first entry of a new cluster makes its first manager the only voter. */
 async function bootstrap(
-  options: ConsensusOptions,
+  options: RecoveryOptions,
   storage: MemoryStorage,
   wal: Wal,
 ): Promise<void> {

@@ -62,7 +62,7 @@ export class RecordingMachine implements StateMachine {
 
   async apply(
     entries: readonly CommittedEntry[],
-    completed: readonly CompletedProposal[],
+    completed: readonly CompletedProposal[] = [],
   ): Promise<void> {
     for (const { index, payload } of entries) {
       if (payload.length > 0) this.log.push({ index, text: new TextDecoder().decode(payload) });
