@@ -154,6 +154,8 @@ export function simpleChange(
   }
   const draft = draftOf(tracker);
   for (const single of changes) step(draft, single, lastIndex);
+  // The graver reason is the one to name.
+  requireVoters(draft);
   const before = tracker.membership.voters.incoming;
   let differing = 0;
   for (const id of before) if (!draft.incoming.has(id)) differing++;
@@ -262,8 +264,12 @@ function freshProgress(tracker: Tracker, isLearner: boolean, lastIndex: number):
   return progress;
 }
 
-function finish(draft: Draft, autoLeave: boolean): NextMembership {
+function requireVoters(draft: Draft): void {
   if (draft.incoming.size === 0) throw new RaftError('confChange', 'removed all voters');
+}
+
+function finish(draft: Draft, autoLeave: boolean): NextMembership {
+  requireVoters(draft);
   const membership: Membership = {
     ...emptyMembership,
     voters: { incoming: draft.incoming, outgoing: draft.outgoing },
