@@ -1,6 +1,7 @@
 // A disk in memory that behaves at a crash as the worst real one may: of what was written and not
 // synced, any subset of sectors survives; of what was created, renamed or removed without a sync of
-// the directory, any first part.
+// the directory, any first part. What a failed sync did not write is forgotten as being unwritten, so
+// that a later sync says yes and does nothing, as Linux does.
 import type { Prng } from './prng.ts';
 
 const SECTOR = 512;
@@ -37,6 +38,15 @@ export class SimDisk {
   before: (operation: string, path: string) => Promise<void> = async () => {};
   /** How many times something was synced. */
   syncs = 0;
+  /** Room for files in bytes; what does not fit is refused, a write after its first part. */
+  capacityBytes = Infinity;
+
+  /** Bytes of all files together. */
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const inode of this.#files.values()) bytes += inode.current.length;
+    return bytes;
+  }
 
   async open(path: string, options?: { create?: boolean }): Promise<SimFile> {
     await this.#start('open', path);
@@ -110,6 +120,11 @@ export class SimDisk {
     this.syncs++;
   }
 
+  /** The process has died: its operations never end, but what it wrote will still be written. */
+  kill(): void {
+    this.#epoch++;
+  }
+
   /** The machine lost its power; operations under way never end well. */
   crash(prng: Prng): void {
     this.#epoch++;
@@ -139,6 +154,10 @@ export class SimDisk {
     return [...this.#files.keys()].sort();
   }
 
+  #room(): number {
+    return this.capacityBytes === Infinity ? Infinity : this.capacityBytes - this.usedBytes;
+  }
+
   async #start(operation: string, path: string): Promise<void> {
     const epoch = this.#epoch;
     await this.before(operation, path);
@@ -166,18 +185,31 @@ export class SimDisk {
         await start('write');
         let at = position;
         for (const buffer of buffers) {
-          write(inode, at, buffer);
+          const fitting = Math.max(0, inode.current.length + this.#room() - at);
+          write(inode, at, buffer.subarray(0, fitting));
+          if (fitting < buffer.length) throw noRoom(path);
           at += buffer.length;
         }
       },
       sync: async () => {
-        await start('sync');
+        try {
+          await start('sync');
+        } catch (error) {
+          inode.dirty.clear();
+          throw error;
+        }
         this.syncs++;
-        inode.durable = inode.current.slice();
+        if (inode.durable.length !== inode.current.length) {
+          const resized = new Uint8Array(inode.current.length);
+          resized.set(inode.durable.subarray(0, resized.length));
+          inode.durable = resized;
+        }
+        for (const sector of inode.dirty) writeBack(inode, sector);
         inode.dirty.clear();
       },
       truncate: async (size) => {
         await start('truncate');
+        if (size - inode.current.length > this.#room()) throw noRoom(path);
         const next = new Uint8Array(size);
         next.set(inode.current.subarray(0, size));
         inode.current = next;
@@ -201,9 +233,17 @@ function write(inode: Inode, position: number, bytes: Uint8Array): void {
   for (const sector of sectorsOf(position, end)) inode.dirty.add(sector);
 }
 
+function noRoom(path: string): Error {
+  return Object.assign(new Error(`ENOSPC: no space left on device, ${path}`), { code: 'ENOSPC' });
+}
+
 function writeBack(inode: Inode, sector: number): void {
   const from = sector * SECTOR;
   const bytes = inode.current.subarray(from, from + SECTOR);
+  if (from + bytes.length <= inode.durable.length && bytes.length > 0) {
+    inode.durable.set(bytes, from);
+    return;
+  }
   const size = Math.max(inode.durable.length, from + bytes.length);
   const next = new Uint8Array(Math.min(size, Math.max(inode.current.length, from)));
   next.set(inode.durable.subarray(0, next.length));
