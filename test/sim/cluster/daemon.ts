@@ -1,0 +1,447 @@
+// What src/daemon/cluster-node.ts does for a real machine, on simulated ports: joins, starts the
+// manager and the agent, follows the role that the managers want. Certificates are names only.
+import { SwarmError, messageOf, sleep, type Logger, type Peer } from '../../../src/base/index.ts';
+import {
+  DEFAULT_CLUSTER_SPEC,
+  Manager,
+  type Consensus,
+  type ConsensusHandler,
+  type Issued,
+  type Signer,
+} from '../../../src/manager/index.ts';
+import { startLocalConsensus, type Member } from '../../../src/manager/raft/index.ts';
+import type { AgentMessage, ClusterNews, DispatcherMessage } from '../../../src/model/index.ts';
+import { createOverlay, type Overlay } from '../../../src/overlay/index.ts';
+import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
+import { SimulatedStream } from './connections.ts';
+import { processDisk } from './disk.ts';
+import { SimulatedExecutor } from './executor.ts';
+import { processKernel, processResolver } from './kernel.ts';
+import type { Machine } from './machine.ts';
+import type { SimulatedProcess } from './process.ts';
+import type { World } from './world.ts';
+
+const ROLE_RETRY_MS = 1_000;
+const JOIN_RETRY_MS = 500;
+const CALL_TIMEOUT_MS = 15_000;
+const RAFT_TICK_MS = 100;
+const MEMBERSHIP = '/node/membership.json';
+const SEGMENT_BYTES = 64 * 1024;
+
+interface Membership {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly role: 'manager' | 'worker';
+  readonly managers: readonly string[];
+  readonly raftId?: number;
+  readonly raftStarted?: boolean;
+}
+
+/** One run of the daemon of one machine. */
+export class SimulatedDaemon {
+  readonly machine: Machine;
+  readonly process: SimulatedProcess;
+  readonly #world: World;
+  readonly #logger: Logger;
+  readonly #overlay: Overlay;
+  #membership: Membership | undefined;
+  #manager: Manager | undefined;
+  #agent: Agent | undefined;
+  #blacklist: ReadonlySet<string> = new Set();
+  #wantedRole: string | undefined;
+  #changingRole = false;
+  #removed = false;
+
+  constructor(world: World, machine: Machine, process: SimulatedProcess) {
+    this.machine = machine;
+    this.process = process;
+    this.#world = world;
+    this.#logger = world.loggerFor(machine.host);
+    this.#overlay = createOverlay({
+      kernel: processKernel(machine.kernel, process),
+      clock: process.clock,
+      random: process.random,
+      disk: processDisk(machine.runDisk, process, machine.runDiskFaults),
+      logger: this.#logger,
+      resolver: processResolver(process),
+      stateDirectory: '/run',
+      instance: 'ts',
+      ownPorts: [2377, 2378],
+    });
+  }
+
+  get manager(): Manager | undefined {
+    return this.#manager;
+  }
+
+  get agent(): Agent | undefined {
+    return this.#agent;
+  }
+
+  get overlay(): Overlay {
+    return this.#overlay;
+  }
+
+  get nodeId(): string | undefined {
+    return this.#membership?.nodeId;
+  }
+
+  /** Takes up what is on disk, or joins, or (with `found`) founds the cluster. */
+  async start(how: 'found' | { readonly join: 'manager' | 'worker' }): Promise<void> {
+    await this.#overlay.start();
+    const stored = await this.#disk.readFile(MEMBERSHIP);
+    if (stored !== undefined) {
+      this.#membership = JSON.parse(new TextDecoder().decode(stored)) as Membership;
+    }
+    if (this.#membership === undefined && how === 'found') await this.#found();
+    else {
+      if (this.#membership === undefined && how !== 'found') await this.#join(how.join);
+      const { role, raftStarted } = this.#member;
+      if (role === 'manager') await this.#startManager(raftStarted === true ? 'restart' : 'join');
+    }
+    await this.#startAgent();
+  }
+
+  /** The node's containers and network go; the machine is out of the cluster afterwards. */
+  async leave(): Promise<void> {
+    await this.#agent?.removeAll();
+    await this.#manager?.close();
+    this.#manager = undefined;
+    await this.#overlay.removeAll();
+    await this.#disk.remove('/node');
+  }
+
+  /** Server's side of a session. */
+  serveAgent(nodeId: string, stream: SimulatedStream): void {
+    const connection = stream.serverEnd<DispatcherMessage, AgentMessage>();
+    if (this.#manager === undefined || this.#blacklist.has(nodeId)) return connection.close();
+    this.#manager.serveAgent(nodeId, this.#world.tapped(this, nodeId, connection));
+  }
+
+  /** Server's side of a call between managers. */
+  serveCall(method: string, body: string): Promise<{ body: string; index: number }> {
+    const manager = this.#requireManager();
+    if (method !== 'leader.addMember') return manager.callFromPeer(method, body);
+    const request = JSON.parse(body) as Parameters<typeof manager.call<'leader.addMember'>>[1];
+    return manager
+      .call('leader.addMember', request)
+      .then((reply) => ({ body: JSON.stringify(reply), index: manager.view.index }));
+  }
+
+  async serveCertificate(request: { token: string; peer: Peer | undefined }): Promise<Issued> {
+    const manager = this.#requireManager();
+    if (request.peer !== undefined) return manager.renew('csr', request.peer);
+    const { token } = request;
+    return manager.join({ csr: 'csr', token, availability: 'active', from: 'somewhere' });
+  }
+
+  get #disk() {
+    return processDisk(this.machine.disk, this.process, this.machine.diskFaults);
+  }
+
+  get #member(): Membership {
+    if (this.#membership === undefined) throw new SwarmError('internal', 'not in a cluster');
+    return this.#membership;
+  }
+
+  #requireManager(): Manager {
+    if (this.#manager === undefined) throw new SwarmError('unavailable', 'not a manager');
+    return this.#manager;
+  }
+
+  async #found(): Promise<void> {
+    const { clusterId, tokens } = this.#world;
+    const nodeId = `node-${this.machine.host}`;
+    await this.#save({ nodeId, clusterId, role: 'manager', managers: [this.machine.address] });
+    await this.#startManager('bootstrap');
+    const manager = this.#requireManager();
+    while (!manager.consensus.status.isLeader) await sleep(this.process.clock, 10);
+    await manager.bootstrap({
+      clusterId,
+      spec: DEFAULT_CLUSTER_SPEC,
+      rootCertificate: 'root',
+      rootKey: this.#world.rootKey,
+      joinTokens: tokens,
+      addressPools: ['10.0.0.0/8'],
+      subnetSize: 24,
+      dataPathPort: 4789,
+      node: {
+        id: nodeId,
+        availability: 'active',
+        raftId: this.#member.raftId ?? 0,
+        address: this.machine.address,
+        raftAddress: this.machine.raftAddress,
+        certificateExpiresAt: 2e12,
+      },
+    });
+  }
+
+  async #join(role: 'manager' | 'worker'): Promise<void> {
+    const token = this.#world.tokens[role];
+    for (;;) {
+      try {
+        const target = this.process.random.pick(this.#world.managerHosts(this.machine.host));
+        const issued = await this.#askCertificate(target, { token, peer: undefined });
+        const managers = [`${target}:2377`];
+        const { nodeId, clusterId, role: given } = issued;
+        await this.#save({ nodeId, clusterId, role: given, managers });
+        return;
+      } catch (error) {
+        this.#logger.info({ error: messageOf(error) }, 'joining is tried again');
+        await sleep(this.process.clock, JOIN_RETRY_MS);
+      }
+    }
+  }
+
+  #askCertificate(
+    host: string,
+    request: { token: string; peer: Peer | undefined },
+  ): Promise<Issued> {
+    return this.#world.ask(this, host, (daemon) => daemon.serveCertificate(request), 10_000);
+  }
+
+  async #startAgent(): Promise<void> {
+    const { process, machine } = this;
+    const { nodeId } = this.#member;
+    const executor = new SimulatedExecutor({
+      process,
+      runtime: machine.runtime,
+      overlay: this.#overlay,
+      description: machine.description,
+    });
+    this.#agent = await Agent.start({
+      nodeId,
+      executor,
+      overlay: this.#overlay,
+      clock: process.clock,
+      random: process.random,
+      disk: this.#disk,
+      logger: this.#logger,
+      statePath: '/node/assignments.json',
+      dial: (address) => this.#dial(address),
+      managers: () => this.#managerAddresses(),
+      address: machine.address,
+      dataPathAddress: machine.underlay,
+      onNews: (news) => this.#onNews(news),
+    });
+  }
+
+  #dial(address: string): DispatcherConnection {
+    const host = address.split(':')[0] ?? '';
+    return this.#world.openStream(this, host).clientEnd<AgentMessage, DispatcherMessage>();
+  }
+
+  #managerAddresses(): readonly string[] {
+    const own = this.#manager === undefined ? [] : [this.machine.address];
+    return [...new Set([...own, ...this.#member.managers])];
+  }
+
+  #onNews(news: ClusterNews): void {
+    this.#blacklist = new Set(news.blacklist);
+    const { managers } = this.#member;
+    if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
+      void this.#save({ ...this.#member, managers: news.managers });
+    }
+    this.#wantedRole = news.role;
+    void this.#followRole();
+  }
+
+  async #followRole(): Promise<void> {
+    if (this.#changingRole) return;
+    this.#changingRole = true;
+    try {
+      while (!this.#hasWantedRole()) {
+        try {
+          if (this.#wantedRole === 'manager') await this.#promote();
+          else await this.#demote();
+        } catch (error) {
+          this.#logger.warn({ error: messageOf(error) }, 'role change is tried again');
+        }
+        if (!this.#hasWantedRole()) await sleep(this.process.clock, ROLE_RETRY_MS);
+      }
+    } finally {
+      this.#changingRole = false;
+    }
+  }
+
+  #hasWantedRole(): boolean {
+    const runs = this.#manager === undefined ? 'worker' : 'manager';
+    const { role } = this.#member;
+    return this.#wantedRole === undefined || (role === this.#wantedRole && runs === role);
+  }
+
+  async #promote(): Promise<void> {
+    if (this.#member.role !== 'manager') await this.#renew();
+    if (this.#member.role === 'manager') await this.#startManager('join');
+  }
+
+  async #demote(): Promise<void> {
+    const listed = this.#member.managers.includes(this.machine.address);
+    if (this.#manager !== undefined && !this.#removed && listed) return;
+    if (this.#member.role !== 'worker') await this.#renew();
+    if (this.#member.role === 'worker') await this.#stopManager();
+  }
+
+  async #renew(): Promise<void> {
+    const { nodeId, clusterId, role, managers } = this.#member;
+    const others = managers.filter((address) => address !== this.machine.address);
+    const hosts = (others.length > 0 ? others : [this.machine.address]).map(hostOf);
+    const peer: Peer = { nodeId, role, clusterId };
+    const issued = await this.#onAny(hosts, (host) =>
+      this.#askCertificate(host, { token: '', peer }),
+    );
+    await this.#save({ ...this.#member, role: issued.role });
+  }
+
+  async #stopManager(): Promise<void> {
+    const manager = this.#manager;
+    this.#manager = undefined;
+    this.#removed = false;
+    await manager?.close();
+    const { raftId: _id, raftStarted: _started, ...rest } = this.#member;
+    await this.#save(rest);
+    await this.#disk.remove('/raft');
+  }
+
+  async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
+    const { process, machine } = this;
+    const raftId = this.#member.raftId ?? 1 + process.random.below(2 ** 31);
+    if (this.#member.raftId === undefined) await this.#save({ ...this.#member, raftId });
+    const { nodeId } = this.#member;
+    const self: Member = { raftId, nodeId, address: machine.raftAddress };
+    const start =
+      how === 'join'
+        ? ({ kind: 'join', members: await this.#askToBeAdded(self) } as const)
+        : ({ kind: how } as const);
+    const manager = await Manager.start({
+      nodeId,
+      clock: process.clock,
+      random: process.random,
+      logger: this.#logger,
+      caller: { call: (to, method, body, signal) => this.#callLeader(to, method, body, signal) },
+      newJoinToken: () => this.#world.tokens.worker,
+      signer,
+      startConsensus: (handler) => this.#startConsensus(self, start, handler),
+      onEnd: ({ error, removed }) => {
+        if (error !== undefined) this.#world.daemonFailed(this, error);
+        else if (removed) this.#removedFromRaft();
+      },
+    });
+    this.#manager = manager;
+    this.#world.managerStarted(this, manager);
+    await this.#save({ ...this.#member, raftStarted: true });
+  }
+
+  async #startConsensus(
+    self: Member,
+    start: Parameters<typeof startLocalConsensus>[0]['start'],
+    handler: ConsensusHandler,
+  ): Promise<Consensus> {
+    const { process, machine } = this;
+    const { Raft: raft } = DEFAULT_CLUSTER_SPEC;
+    const consensus = await startLocalConsensus(
+      {
+        directory: '/raft',
+        self,
+        listenAddress: machine.raftAddress,
+        start,
+        tls: { certificate: '', key: '', rootCertificates: '' },
+        tickMs: RAFT_TICK_MS,
+        electionTicks: raft.ElectionTick,
+        heartbeatTicks: raft.HeartbeatTick,
+        snapshotInterval: this.#world.options.snapshotInterval,
+        logSegmentBytes: SEGMENT_BYTES,
+        dataKey: new Uint8Array(32).fill(machine.number),
+      },
+      this.#world.watched(this, handler),
+      {
+        clock: process.clock,
+        random: process.random,
+        disk: this.#disk,
+        logger: this.#logger,
+        transport: () =>
+          this.#world.raftWires.transport(process, machine.host, self.raftId, self.nodeId),
+      },
+    );
+    return this.#world.proposalsSeen(this, consensus);
+  }
+
+  #removedFromRaft(): void {
+    if (this.#manager === undefined) return;
+    this.#removed = true;
+    this.#wantedRole = 'worker';
+    void this.#followRole();
+  }
+
+  async #askToBeAdded(self: Member): Promise<readonly Member[]> {
+    const { address } = this.machine;
+    const { nodeId, raftId } = self;
+    const body = JSON.stringify({ nodeId, raftId, address, raftAddress: self.address });
+    const hosts = this.#member.managers.map(hostOf);
+    const reply = await this.#onAny(hosts, (host) =>
+      this.#world.ask(
+        this,
+        host,
+        (daemon) => daemon.serveCall('leader.addMember', body),
+        CALL_TIMEOUT_MS,
+      ),
+    );
+    return (JSON.parse(reply.body) as { members: Member[] }).members;
+  }
+
+  async #callLeader(
+    to: { nodeId: string; address: string },
+    method: string,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<{ body: string; index: number }> {
+    const changed = new SwarmError('unavailable', 'the leader has changed');
+    if (signal.aborted) throw changed;
+    const reply = this.#world.ask(
+      this,
+      hostOf(to.address),
+      (daemon) => {
+        if (daemon.nodeId !== to.nodeId) throw new SwarmError('unavailable', 'another node');
+        return daemon.serveCall(method, body);
+      },
+      CALL_TIMEOUT_MS,
+    );
+    reply.catch(() => {});
+    const aborted = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(changed));
+    });
+    return Promise.race([reply, aborted]);
+  }
+
+  async #onAny<T>(hosts: readonly string[], ask: (host: string) => Promise<T>): Promise<T> {
+    let last: unknown = new SwarmError('unavailable', 'no manager is known');
+    for (const host of hosts) {
+      try {
+        return await ask(host);
+      } catch (error) {
+        last = error;
+        if (!(error instanceof SwarmError) || !error.temporary) throw error;
+      }
+    }
+    throw last;
+  }
+
+  async #save(membership: Membership): Promise<void> {
+    this.#membership = membership;
+    await this.#disk.writeFileAtomic(
+      MEMBERSHIP,
+      new TextEncoder().encode(JSON.stringify(membership)),
+    );
+  }
+}
+
+function hostOf(address: string): string {
+  return address.split(':')[0] ?? '';
+}
+
+/** The cryptography of the simulation: none. */
+const signer: Signer = {
+  sign: (_csr, { nodeId, role }) =>
+    Promise.resolve({ certificate: `certificate of ${role} ${nodeId}`, expiresAt: 2e12 }),
+  equal: (a, b) => a === b,
+};

@@ -1,0 +1,49 @@
+// The network side of a simulated machine: the fake kernel, which outlives the daemon and is empty
+// after a power cut, as one process sees it; and a resolver process that only remembers.
+import type { Kernel, ResolverLauncher, ResolverReply, ResolverRequest } from '../../../src/overlay/index.ts';
+import { FakeKernel } from '../../builders/overlay-world.ts';
+import type { SimulatedProcess } from './process.ts';
+
+/** A kernel whose operations end with the process that asked for them. */
+export function processKernel(kernel: FakeKernel, process: SimulatedProcess): Kernel {
+  const run = <T>(operation: () => Promise<T>): Promise<T> =>
+    process.alive ? process.result(operation()) : new Promise(() => {});
+  return {
+    namespacePath: (namespace) => kernel.namespacePath(namespace),
+    listNamespaces: () => run(() => kernel.listNamespaces()),
+    createNamespace: (namespace) => run(() => kernel.createNamespace(namespace)),
+    deleteNamespace: (namespace) => run(() => kernel.deleteNamespace(namespace)),
+    writeSysctls: () => run(() => kernel.writeSysctls()),
+    read: (namespace) => run(() => kernel.read(namespace)),
+    change: (namespace, ops) => run(() => kernel.change(namespace, ops)),
+    nft: (namespace, commands) => run(() => kernel.nft(namespace, commands)),
+    forgetConnections: (namespace, sources) =>
+      run(() => kernel.forgetConnections(namespace, sources)),
+    underlay: () => run(() => kernel.underlay()),
+    hostNetworks: () => run(() => kernel.hostNetworks()),
+    claimPort: (protocol, port) => run(() => kernel.claimPort(protocol, port)),
+    close: () => run(() => kernel.close()),
+  };
+}
+
+/** A resolver process that answers at once. */
+export function processResolver(process: SimulatedProcess): ResolverLauncher {
+  return {
+    connect: async () => {
+      let answer: (reply: ResolverReply) => void = () => {};
+      return {
+        send: (request: ResolverRequest) => {
+          queueMicrotask(() => process.enter(() => answer({ seq: request.seq, failures: {} })));
+          return true;
+        },
+        onMessage: (handler) => {
+          answer = handler;
+        },
+        onDrain: () => {},
+        onClose: () => {},
+        close: () => {},
+      };
+    },
+    remove: async () => {},
+  };
+}
