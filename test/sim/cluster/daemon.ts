@@ -111,6 +111,12 @@ export class SimulatedDaemon {
     await this.#disk.remove('/node');
   }
 
+  /** A planned stop. */
+  async close(): Promise<void> {
+    await this.#agent?.close();
+    await this.#manager?.close();
+  }
+
   /** Server's side of a session. */
   serveAgent(nodeId: string, stream: SimulatedStream): void {
     const connection = stream.serverEnd<DispatcherMessage, AgentMessage>();
@@ -240,7 +246,9 @@ export class SimulatedDaemon {
     this.#blacklist = new Set(news.blacklist);
     const { managers } = this.#member;
     if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
-      void this.#save({ ...this.#member, managers: news.managers });
+      this.#save({ ...this.#member, managers: news.managers }).catch((error: unknown) => {
+        this.#logger.warn({ error: messageOf(error) }, 'membership could not be stored');
+      });
     }
     this.#wantedRole = news.role;
     void this.#followRole();
@@ -407,10 +415,16 @@ export class SimulatedDaemon {
       CALL_TIMEOUT_MS,
     );
     reply.catch(() => {});
+    let abort = (): void => {};
     const aborted = new Promise<never>((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(changed));
+      abort = () => reject(changed);
+      signal.addEventListener('abort', abort);
     });
-    return Promise.race([reply, aborted]);
+    try {
+      return await Promise.race([reply, aborted]);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
   }
 
   async #onAny<T>(hosts: readonly string[], ask: (host: string) => Promise<T>): Promise<T> {

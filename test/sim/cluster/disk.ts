@@ -20,11 +20,7 @@ export function goodDisk(): DiskFaults {
 }
 
 /** The port for one process. */
-export function processDisk(
-  disk: SimDisk,
-  process: SimulatedProcess,
-  faults: DiskFaults,
-): Disk {
+export function processDisk(disk: SimDisk, process: SimulatedProcess, faults: DiskFaults): Disk {
   return new ProcessDisk(disk, process, faults);
 }
 

@@ -102,6 +102,11 @@ export class SimulatedRuntime {
     return chosen.taskId;
   }
 
+  /** The machine is made anew. */
+  wipe(): void {
+    for (const container of [...this.containers.values()]) this.remove(container);
+  }
+
   /** The power is gone: processes end, records stay. */
   powerLost(): void {
     for (const container of this.containers.values()) {

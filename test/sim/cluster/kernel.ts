@@ -1,6 +1,11 @@
 // The network side of a simulated machine: the fake kernel, which outlives the daemon and is empty
 // after a power cut, as one process sees it; and a resolver process that only remembers.
-import type { Kernel, ResolverLauncher, ResolverReply, ResolverRequest } from '../../../src/overlay/index.ts';
+import type {
+  Kernel,
+  ResolverLauncher,
+  ResolverReply,
+  ResolverRequest,
+} from '../../../src/overlay/index.ts';
 import { FakeKernel } from '../../builders/overlay-world.ts';
 import type { SimulatedProcess } from './process.ts';
 

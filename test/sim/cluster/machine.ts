@@ -1,7 +1,7 @@
 // A simulated machine: its disk, kernel and runtime, which outlive the daemon, and the daemon's process,
 // which comes and goes.
 import { SimDisk, type Prng } from 'sim';
-import { messageOf } from '../../../src/base/index.ts';
+import { messageOf, sleep } from '../../../src/base/index.ts';
 import type { NodeDescription } from '../../../src/model/index.ts';
 import { FakeKernel } from '../../builders/overlay-world.ts';
 import { SimulatedDaemon } from './daemon.ts';
@@ -9,6 +9,9 @@ import { goodDisk, type DiskFaults } from './disk.ts';
 import { SimulatedRuntime, type ContainerObserver } from './executor.ts';
 import { SimulatedProcess, type Timekeeping } from './process.ts';
 import type { World } from './world.ts';
+
+/** An operator waits so long for `leave`, then wipes the machine. */
+const LEAVE_LIMIT_MS = 10_000;
 
 /** One machine, on or off. */
 export class Machine {
@@ -106,6 +109,19 @@ export class Machine {
     this.disk.crash(this.#random.split(`crash${this.#runs}`));
     this.kernel = new FakeKernel();
     this.runDisk = new SimDisk();
+  }
+
+  /** Leaves the cluster for good; what it could not clean up goes with the machine. */
+  async leave(): Promise<boolean> {
+    const { daemon } = this;
+    if (daemon === undefined || this.retired) return false;
+    this.retired = true;
+    const limit = sleep(this.#world.clock, LEAVE_LIMIT_MS);
+    const left = daemon.leave().catch(() => {});
+    await Promise.race([limit, left]);
+    this.kill();
+    this.runtime.wipe();
+    return true;
   }
 
   /** The daemon ended by itself, or could not start; as a supervisor the world starts it again. */

@@ -113,7 +113,10 @@ export class RaftWires {
         if (target?.process !== server || !accepts(target, message, sender.nodeId)) {
           throw new SwarmError('unavailable', `${to} takes no snapshot from ${sender.nodeId}`);
         }
-        await target.receiver.receiveSnapshot(message, pulled(() => pull(server)));
+        await target.receiver.receiveSnapshot(
+          message,
+          pulled(() => pull(server)),
+        );
       },
       SNAPSHOT_TIMEOUT_MS,
     );

@@ -1,6 +1,6 @@
 // The whole simulated cluster: machines and wires, and the places where checkers look on. One seed
 // makes one world, event for event.
-import { CheckFailure, Prng, Trace, VirtualClock } from 'sim';
+import { CheckFailure, Prng, VirtualClock, type Trace } from 'sim';
 import { messageOf, SwarmError, type LogFields, type Logger } from '../../../src/base/index.ts';
 import type { Consensus, ConsensusHandler, Manager } from '../../../src/manager/index.ts';
 import type { AgentConnection } from '../../../src/manager/dispatcher/index.ts';
@@ -28,11 +28,7 @@ export interface Checker {
   proposing?(daemon: SimulatedDaemon, manager: Manager, payload: Uint8Array): void;
   /** A dispatcher sends to an agent. */
   sent?(manager: Manager, nodeId: string, message: DispatcherMessage): void;
-  containerCreated?(
-    host: string,
-    container: SimulatedContainer,
-    payloads: readonly string[],
-  ): void;
+  containerCreated?(host: string, container: SimulatedContainer, payloads: readonly string[]): void;
   containerStarted?(host: string, container: SimulatedContainer): void;
   containerEnded?(host: string, container: SimulatedContainer): void;
   /** The faults are over and everything has come to rest. */
@@ -68,10 +64,10 @@ export class World {
   #streams: SimulatedStream[] = [];
   #highest = 0;
 
-  constructor(seed: number, options: ClusterOptions, onLine?: (text: string) => void) {
+  constructor(seed: number, options: ClusterOptions, trace: Trace) {
     this.options = options;
     this.random = new Prng(seed).split('cluster');
-    this.trace = new Trace(onLine);
+    this.trace = trace;
     const digest = new Uint8Array(32);
     const tokens = this.random.split('tokens');
     this.tokens = {

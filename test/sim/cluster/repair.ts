@@ -1,0 +1,94 @@
+// After the faults: somebody puts the cluster in order, so that everything that is wanted can run. What
+// remains to be seen is that it does.
+import type { Manager } from '../../../src/manager/index.ts';
+import type { Node, Service, ServiceSpec } from '../../../src/model/index.ts';
+import { request } from './client.ts';
+import type { World } from './world.ts';
+
+const TRIES = 10;
+const PAUSE_MS = 500;
+
+/** Makes every node active and every service one that can run. */
+export async function repair(world: World): Promise<void> {
+  const machines = new Set(world.machines.map(({ nodeId }) => nodeId));
+  await forEach(world, 'node', async (node: Node) => {
+    // Somebody asked twice to join and heard only once: the first one is nobody.
+    if (!machines.has(node.id)) {
+      await call(world, 'node.remove', { id: node.id, force: true });
+    } else if (node.spec.Availability !== 'active') {
+      const { id, version, spec } = node;
+      await call(world, 'node.update', { id, version, spec: { ...spec, Availability: 'active' } });
+    }
+  });
+  await forEach(world, 'service', async (service: Service, { view }) => {
+    const { id, version } = service;
+    const nodes = view.count('node');
+    const spec = feasible(service, nodes, world.options.smallNetworks);
+    await call(world, 'service.update', { id, version, spec });
+  });
+}
+
+function feasible(service: Service, nodes: number, small: boolean): ServiceSpec {
+  const { spec } = service;
+  const global = spec.Mode.Global !== undefined;
+  const { Resources: _reserved, ...template } = spec.TaskTemplate;
+  return {
+    ...spec,
+    Mode: global ? spec.Mode : { Replicated: { Replicas: small ? 1 : Math.min(3, nodes) } },
+    TaskTemplate: {
+      ...template,
+      ContainerSpec: { ...template.ContainerSpec, Image: 'good:1' },
+      RestartPolicy: { Condition: 'any', Delay: 2e8 },
+      ForceUpdate: (template.ForceUpdate ?? 0) + 1,
+      // A global service may need more addresses than a small network has.
+      ...(global && small ? { Networks: [] } : {}),
+    },
+    UpdateConfig: { Parallelism: 0, Monitor: 5e8, FailureAction: 'pause', Order: 'stop-first' },
+    EndpointSpec: {
+      ...spec.EndpointSpec,
+      Ports: service.endpoint.error === undefined ? (spec.EndpointSpec?.Ports ?? []) : [],
+    },
+  };
+}
+
+/** Each object once, with a new try when something else changed it meanwhile. */
+async function forEach<K extends 'node' | 'service', T extends { id: string }>(
+  world: World,
+  table: K,
+  act: (object: T, manager: Manager) => Promise<void>,
+): Promise<void> {
+  const ids = [...(world.leader()?.view.all(table) ?? [])].map(({ id }) => id);
+  for (const id of ids) {
+    let done = false;
+    for (let tries = 0; tries < TRIES && !done; tries++) {
+      const manager = world.leader();
+      const object = manager?.view.get(table, id) as unknown as T | undefined;
+      if (manager !== undefined && object !== undefined) {
+        try {
+          await act(object, manager);
+          done = true;
+        } catch (error) {
+          world.trace.line(`repair of ${table} ${id} is tried again: ${String(error)}`);
+        }
+      }
+      if (!done) await world.pass(PAUSE_MS);
+    }
+    if (!done && world.leader()?.view.get(table, id) !== undefined) {
+      world.fail('liveness', `${table} ${id} could not be changed in ${TRIES} tries`);
+    }
+  }
+}
+
+async function call<M extends Parameters<typeof request>[2]>(
+  world: World,
+  method: M,
+  body: Parameters<typeof request<M>>[3],
+): Promise<void> {
+  const machine = world.managers().find(({ manager }) => manager === world.leader())?.machine;
+  if (machine === undefined) throw new Error('no leader');
+  let outcome: Awaited<ReturnType<typeof request<M>>> | undefined;
+  void request(world, machine, method, body).then((value) => (outcome = value));
+  await world.until(() => outcome !== undefined, 20_000);
+  if (outcome?.kind === 'done') return;
+  throw outcome?.kind === 'refused' ? outcome.error : new Error('no answer');
+}
