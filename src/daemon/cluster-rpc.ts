@@ -1,6 +1,7 @@
 // The node's gRPC port and its clients of other nodes: which method leads where. Handlers are there
 // from the start; those of a manager answer "not a manager" until the node is one.
 import { timingSafeEqual } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { SwarmError, type Logger, type Peer } from '../base/index.ts';
 import type { AgentMessage, DispatcherMessage } from '../model/index.ts';
 import type { Issued, Manager, ManagerCaller } from '../manager/index.ts';
@@ -82,6 +83,8 @@ export class ClusterRpc implements ManagerCaller {
       CALL_TIMEOUT_MS,
     );
     if (signal.aborted) throw new SwarmError('unavailable', 'the leader has changed');
+    // All calls to one leader share its signal, and many may be under way.
+    setMaxListeners(0, signal);
     let abort = (): void => {};
     const aborted = new Promise<never>((_resolve, reject) => {
       abort = () => reject(new SwarmError('unavailable', 'the leader has changed'));

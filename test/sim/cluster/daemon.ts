@@ -1,5 +1,6 @@
 // What src/daemon/cluster-node.ts does for a real machine, on simulated ports: joins, starts the
 // manager and the agent, follows the role that the managers want. Certificates are names only.
+import { setMaxListeners } from 'node:events';
 import { SwarmError, messageOf, sleep, type Logger, type Peer } from '../../../src/base/index.ts';
 import {
   DEFAULT_CLUSTER_SPEC,
@@ -12,6 +13,7 @@ import {
 import { startLocalConsensus, type Member } from '../../../src/manager/raft/index.ts';
 import type { AgentMessage, ClusterNews, DispatcherMessage } from '../../../src/model/index.ts';
 import { createOverlay, type Overlay } from '../../../src/overlay/index.ts';
+import { nextRoleStep, type RoleStep } from '../../../src/daemon/role-step.ts';
 import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
 import { SimulatedStream } from './connections.ts';
 import { processDisk } from './disk.ts';
@@ -48,7 +50,7 @@ export class SimulatedDaemon {
   #manager: Manager | undefined;
   #agent: Agent | undefined;
   #blacklist: ReadonlySet<string> = new Set();
-  #wantedRole: string | undefined;
+  #wantedRole: 'manager' | 'worker' | undefined;
   #changingRole = false;
   #removed = false;
 
@@ -97,9 +99,11 @@ export class SimulatedDaemon {
     else {
       if (this.#membership === undefined && how !== 'found') await this.#join(how.join);
       const { role, raftStarted } = this.#member;
-      if (role === 'manager') await this.#startManager(raftStarted === true ? 'restart' : 'join');
+      if (role === 'manager' && raftStarted === true) await this.#startManager('restart');
+      else this.#wantedRole = role;
     }
     await this.#startAgent();
+    void this.#followRole();
   }
 
   /** The node's containers and network go; the machine is out of the cluster afterwards. */
@@ -250,7 +254,7 @@ export class SimulatedDaemon {
         this.#logger.warn({ error: messageOf(error) }, 'membership could not be stored');
       });
     }
-    this.#wantedRole = news.role;
+    this.#wantedRole = news.role === 'manager' ? 'manager' : 'worker';
     void this.#followRole();
   }
 
@@ -258,36 +262,50 @@ export class SimulatedDaemon {
     if (this.#changingRole) return;
     this.#changingRole = true;
     try {
-      while (!this.#hasWantedRole()) {
+      for (;;) {
+        const step = this.#nextStep();
+        if (step === 'done') return;
         try {
-          if (this.#wantedRole === 'manager') await this.#promote();
-          else await this.#demote();
+          await this.#take(step);
+          if (step === 'wait') await sleep(this.process.clock, ROLE_RETRY_MS);
         } catch (error) {
-          this.#logger.warn({ error: messageOf(error) }, 'role change is tried again');
+          this.#logger.warn({ step, error: messageOf(error) }, 'role change is tried again');
+          await sleep(this.process.clock, ROLE_RETRY_MS);
         }
-        if (!this.#hasWantedRole()) await sleep(this.process.clock, ROLE_RETRY_MS);
       }
     } finally {
       this.#changingRole = false;
     }
   }
 
-  #hasWantedRole(): boolean {
-    const runs = this.#manager === undefined ? 'worker' : 'manager';
-    const { role } = this.#member;
-    return this.#wantedRole === undefined || (role === this.#wantedRole && runs === role);
+  #nextStep(): RoleStep {
+    return nextRoleStep({
+      wanted: this.#wantedRole,
+      certified: this.#member.role,
+      runs: this.#manager !== undefined,
+      removed: this.#removed,
+      listed: this.#member.managers.includes(this.machine.address),
+    });
   }
 
-  async #promote(): Promise<void> {
-    if (this.#member.role !== 'manager') await this.#renew();
-    if (this.#member.role === 'manager') await this.#startManager('join');
+  async #take(step: RoleStep): Promise<void> {
+    if (step === 'renew') await this.#renew();
+    else if (step === 'startManager') await this.#startManager('join');
+    else if (step === 'stopManager') await this.#stopManager();
+    else if (step === 'confirm') await this.#confirm();
   }
 
-  async #demote(): Promise<void> {
-    const listed = this.#member.managers.includes(this.machine.address);
-    if (this.#manager !== undefined && !this.#removed && listed) return;
-    if (this.#member.role !== 'worker') await this.#renew();
-    if (this.#member.role === 'worker') await this.#stopManager();
+  /** Removed without hearing of it, a manager learns it from its conflict with the leader. */
+  async #confirm(): Promise<void> {
+    const { nodeId, raftId } = this.#member;
+    if (raftId === undefined) return;
+    try {
+      await this.#askToBeAdded({ raftId, nodeId, address: this.machine.raftAddress });
+      await sleep(this.process.clock, ROLE_RETRY_MS);
+    } catch (error) {
+      if (!(error instanceof SwarmError) || error.code !== 'conflict') throw error;
+      this.#removed = true;
+    }
   }
 
   async #renew(): Promise<void> {
@@ -377,7 +395,6 @@ export class SimulatedDaemon {
   #removedFromRaft(): void {
     if (this.#manager === undefined) return;
     this.#removed = true;
-    this.#wantedRole = 'worker';
     void this.#followRole();
   }
 
@@ -415,6 +432,7 @@ export class SimulatedDaemon {
       CALL_TIMEOUT_MS,
     );
     reply.catch(() => {});
+    setMaxListeners(0, signal);
     let abort = (): void => {};
     const aborted = new Promise<never>((_resolve, reject) => {
       abort = () => reject(changed);
