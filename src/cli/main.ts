@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { ApiClient } from './api-client.ts';
+import { clusterCommands } from './commands/cluster.ts';
 import { completionCommand } from './commands/completion.ts';
 import { networkCommands } from './commands/network.ts';
 import { nodeCommands } from './commands/node.ts';
@@ -36,6 +37,7 @@ function createProgram(): Command {
     return context;
   };
   swarmCommands(program, getContext);
+  clusterCommands(program, getContext);
   nodeCommands(program, getContext);
   serviceCommands(program, getContext);
   stackCommands(program, getContext);

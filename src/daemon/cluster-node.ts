@@ -1,6 +1,6 @@
 // A node's life in one cluster: its gRPC port, its agent, its manager while it has that role, the
 // renewal of its certificate, promotion and demotion. Made by init, join, or a restart.
-import { mkdir, readFile, writeFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import {
   SwarmError,
@@ -15,6 +15,8 @@ import { createJoinToken, type ClusterNews } from '../model/index.ts';
 import {
   DEFAULT_CLUSTER_SPEC,
   Manager,
+  Store,
+  refoundGroup,
   startConsensus,
   type Consensus,
   type NewCluster,
@@ -30,16 +32,13 @@ import {
 import type { Overlay } from '../overlay/index.ts';
 import { Agent, type Executor } from '../worker/index.ts';
 import { formatAddress, raftAddress } from './addresses.ts';
+import { CertificateRenewal } from './certificate-renewal.ts';
 import { ClusterRpc, equalInConstantTime, type LogReader } from './cluster-rpc.ts';
+import { loadDataKey } from './data-key.ts';
 import { saveMembership, type Membership } from './membership-file.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
 const RAFT_TICK_MS = 100;
-/** A certificate is renewed at a random point between these parts of its life (SwarmKit's). */
-const RENEW_FROM = 0.5;
-const RENEW_TO = 0.8;
-const RENEW_RETRY_MS = 60_000;
-const RENEW_CHECK_MAX_MS = 24 * 3_600_000;
 const ROLE_RETRY_MS = 1_000;
 const LEADER_WAIT_MS = 20_000;
 
@@ -68,6 +67,7 @@ export class ClusterNode {
   #consensus: Consensus | undefined;
   #agent: Agent | undefined;
   #blacklist: ReadonlySet<string> = new Set();
+  readonly #renewal: CertificateRenewal;
   #wantedRole: string | undefined;
   #changingRole = false;
   /** Raft told us that we are no member any more. */
@@ -78,6 +78,11 @@ export class ClusterNode {
     this.#options = options;
     this.#membership = membership;
     this.#identity = new TlsIdentity(membership);
+    this.#renewal = new CertificateRenewal({
+      ...options,
+      certificate: () => this.#membership.certificate,
+      renew: () => this.#renew(),
+    });
     this.rpc = new ClusterRpc({
       identity: this.#identity,
       methods: options.methods,
@@ -109,16 +114,19 @@ export class ClusterNode {
       await this.#startManager('bootstrap');
       await this.#whenLeading();
       await this.#manager?.bootstrap(newCluster);
+    } else if (membership.takeOver === true) {
+      await this.#takeOver();
     } else if (membership.role === 'manager') {
       await this.#startManager(membership.raftStarted === true ? 'restart' : 'join');
     }
     await this.#startAgent();
-    this.#scheduleRenewal();
+    this.#renewal.schedule();
   }
 
   /** Stops, leaving containers and network as they are. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#renewal.stop();
     await this.#agent?.close();
     await this.#manager?.close();
     this.rpc.close();
@@ -127,6 +135,7 @@ export class ClusterNode {
   /** Leaves the cluster: tasks are stopped, the network and all state of the membership removed. */
   async leave(): Promise<void> {
     this.#closed = true;
+    this.#renewal.stop();
     await this.#agent?.removeAll();
     await this.#manager?.close();
     this.rpc.close();
@@ -159,6 +168,32 @@ export class ClusterNode {
       dataPathAddress: this.#membership.dataPathAddress,
       onNews: (news) => this.#onNews(news),
     });
+  }
+
+  get #raftDirectory(): string {
+    return raftDirectory(this.#options.directory);
+  }
+
+  /** Becomes the only manager; after a crash on the way the next start does it once more. */
+  async #takeOver(): Promise<void> {
+    const { disk, random, clock, logger } = this.#options;
+    const { nodeId, raftId, advertise, certificate } = this.#membership;
+    if (raftId === undefined) {
+      throw new SwarmError('precondition', 'this manager has no log yet: it can’t take over');
+    }
+    const directory = this.#raftDirectory;
+    const files = { disk, random, directory, dataKey: await loadDataKey(directory) };
+    const addresses = { address: formatAddress(advertise), raftAddress: raftAddress(advertise) };
+    const machine = new Store({ clock, logger, instance: nodeId });
+    await refoundGroup(files, { raftId, nodeId, address: addresses.raftAddress }, machine);
+    await this.#startManager('restart');
+    await this.#whenLeading();
+    const certificateExpiresAt = certificateValidity(certificate).to;
+    const self = { id: nodeId, raftId, ...addresses, certificateExpiresAt };
+    await this.#manager?.takeOver({ ...self, availability: 'active' });
+    const { takeOver: _done, ...membership } = this.#membership;
+    await this.#save(membership);
+    logger.warn({ nodeId, raftId }, 'this node is the only manager now');
   }
 
   #managerAddresses(): readonly string[] {
@@ -241,7 +276,7 @@ export class ClusterNode {
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#membership;
     await this.#save(rest);
-    await rm(`${this.#options.directory}/raft`, { recursive: true, force: true });
+    await rm(this.#raftDirectory, { recursive: true, force: true });
   }
 
   async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
@@ -254,7 +289,7 @@ export class ClusterNode {
       how === 'join'
         ? ({ kind: 'join', members: await this.#askToBeAdded(self) } as const)
         : ({ kind: how } as const);
-    const dataKey = await this.#dataKey();
+    const dataKey = await loadDataKey(this.#raftDirectory);
     this.#manager = await Manager.start({
       nodeId,
       clock,
@@ -276,7 +311,7 @@ export class ClusterNode {
         const { Raft: raft } = DEFAULT_CLUSTER_SPEC;
         const consensus = await startConsensus(
           {
-            directory: `${this.#options.directory}/raft`,
+            directory: this.#raftDirectory,
             self,
             listenAddress: raftAddress(this.#membership.listen),
             start,
@@ -322,20 +357,6 @@ export class ClusterNode {
     return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
   }
 
-  /** The key that seals log and snapshots; beside the log, mode 0600. */
-  async #dataKey(): Promise<Uint8Array> {
-    const directory = `${this.#options.directory}/raft`;
-    const path = `${directory}/key`;
-    try {
-      return await readFile(path);
-    } catch {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      const key = randomBytes(32);
-      await writeFile(path, key, { mode: 0o600, flush: true });
-      return key;
-    }
-  }
-
   async #whenLeading(): Promise<void> {
     const { clock } = this.#options;
     const deadline = clock.monotonicMs() + LEADER_WAIT_MS;
@@ -344,30 +365,6 @@ export class ClusterNode {
         throw new SwarmError('unavailable', 'the new manager did not become leader');
       await sleep(clock, 10);
     }
-  }
-
-  /** Looks again at least once a day: a timer must not be trusted with months. */
-  #scheduleRenewal(): void {
-    const { clock, random, logger } = this.#options;
-    const { from, to } = certificateValidity(this.#membership.certificate);
-    const part = RENEW_FROM + (random.below(1000) / 1000) * (RENEW_TO - RENEW_FROM);
-    const dueAt = from + (to - from) * part;
-    const look = (): void => {
-      if (this.#closed) return;
-      const left = dueAt - clock.now();
-      if (left > 0) {
-        clock.after(Math.min(left, RENEW_CHECK_MAX_MS), look);
-        return;
-      }
-      this.#renew().then(
-        () => this.#scheduleRenewal(),
-        (error: unknown) => {
-          logger.warn({ error: messageOf(error) }, 'certificate could not be renewed');
-          clock.after(RENEW_RETRY_MS, look);
-        },
-      );
-    };
-    look();
   }
 
   async #renew(): Promise<void> {
@@ -387,7 +384,12 @@ export class ClusterNode {
   }
 }
 
+/** Where a manager's log and snapshots are, below its node's directory. */
+export function raftDirectory(directory: string): string {
+  return `${directory}/raft`;
+}
+
 /** Random and never used before: a demoted manager that comes back is a new Raft member. */
-function newRaftId(): number {
+export function newRaftId(): number {
   return randomBytes(6).readUIntBE(0, 6);
 }

@@ -37,6 +37,8 @@ export async function createBackend(
     init: (request) => node.init(request),
     join: (request) => node.join(request),
     leave: (force) => node.leave(force),
+    backup: (key) => node.backup(key),
+    restore: (request, file) => node.restore(request, file),
     containerCounts: () => {
       const all = node.cluster?.agent?.tasks.size ?? 0;
       return { running: all, stopped: 0 };

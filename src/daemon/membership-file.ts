@@ -21,6 +21,8 @@ export interface Membership {
   readonly raftId?: number;
   /** The Raft log of this membership exists: start from it. */
   readonly raftStarted?: boolean;
+  /** This node is to become the only manager of the cluster; gone when the managers' state says so. */
+  readonly takeOver?: boolean;
 }
 
 export async function loadMembership(disk: Disk, path: string): Promise<Membership | undefined> {

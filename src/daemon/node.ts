@@ -3,7 +3,7 @@
 import { SwarmError, messageOf, newId, sleep, type Logger } from '../base/index.ts';
 import { createJoinToken } from '../model/index.ts';
 import { DEFAULT_CLUSTER_SPEC, type NewCluster } from '../manager/index.ts';
-import type { InitRequest, JoinRequest } from '../engine-api/index.ts';
+import type { InitRequest, JoinRequest, RestoreRequest } from '../engine-api/index.ts';
 import {
   certificateDigest,
   createRequest,
@@ -21,12 +21,15 @@ import {
   raftAddress,
   resolveAdvertise,
   resolveDataPath,
+  type HostPort,
 } from './addresses.ts';
-import { ClusterNode, type ClusterNodeOptions } from './cluster-node.ts';
+import { parseBackupKey, sealBackup } from './backup-file.ts';
+import { ClusterNode, newRaftId, type ClusterNodeOptions } from './cluster-node.ts';
 import type { DaemonConfig } from './config.ts';
 import type { InstallPaths } from './install-paths.ts';
 import { obtainCertificate } from './join.ts';
 import type { LocalEngine } from './local-engine.ts';
+import { restoreBackup } from './restore.ts';
 import { loadMembership, saveMembership, type Membership } from './membership-file.ts';
 import { readTaskLogBatches } from './task-logs.ts';
 
@@ -36,6 +39,7 @@ const DEFAULT_DATA_PATH_PORT = 4789;
 /** How long `join` waits for the node to be served by a manager before it answers. */
 const JOIN_WAIT_MS = 20_000;
 const SUBNET_SIZE_MAX = 29;
+const BACKUP_SALT_BYTES = 32;
 
 export interface NodeOptions {
   readonly config: DaemonConfig;
@@ -92,6 +96,7 @@ export class SwarmNode {
 
   /** Makes a new cluster with this node as its first manager; returns the node's id. */
   init(request: InitRequest): Promise<string> {
+    if (request.forceNewCluster && this.#cluster !== undefined) return this.#forceNew(request);
     return this.#exclusively('init', async () => {
       const listen = parseAddress(request.listenAddr || '0.0.0.0:2377');
       const advertise = resolveAdvertise(request.advertiseAddr, listen);
@@ -102,6 +107,62 @@ export class SwarmNode {
       await this.#served();
       return membership.nodeId;
     });
+  }
+
+  /** This node's managers lost their quorum for good: it goes on as the only one, with its state. */
+  #forceNew(request: InitRequest): Promise<string> {
+    return this.#alone('init', async () => {
+      const old = this.#cluster;
+      if (old?.membership.role !== 'manager' || old.membership.raftId === undefined) {
+        throw new SwarmError(
+          'unavailable',
+          'This node is not a swarm manager. Force a new cluster on a node that was one of its managers.',
+        );
+      }
+      const { listen, advertise } = forcedAddresses(request, old.membership);
+      const managers = [formatAddress(advertise)];
+      const membership = { ...old.membership, listen, advertise, managers, takeOver: true };
+      await old.close();
+      await saveMembership(fileDisk, this.#membershipPath, membership);
+      this.#cluster = this.#newClusterNode(membership);
+      await this.#cluster.start();
+      await this.#served();
+      return membership.nodeId;
+    });
+  }
+
+  /** Takes up the cluster of a backup on this node, as its only manager; returns the node's id. */
+  restore(request: RestoreRequest, file: AsyncIterable<Uint8Array>): Promise<string> {
+    return this.#exclusively('restore', async () => {
+      const listen = parseAddress(request.listenAddr || '0.0.0.0:2377');
+      const advertise = resolveAdvertise(request.advertiseAddr, listen);
+      const dataPathAddress = resolveDataPath(request.dataPathAddr, advertise);
+      const { logger, config } = this.#options;
+      const membership = await restoreBackup({
+        directory: `${config.dataRoot}/cluster`,
+        key: request.key,
+        file,
+        addresses: { listen, advertise, dataPathAddress },
+        logger,
+      });
+      await saveMembership(fileDisk, this.#membershipPath, membership);
+      await this.#begin(membership, undefined);
+      await this.#served();
+      return membership.nodeId;
+    });
+  }
+
+  /** The cluster as a sealed file. Raises `unavailable` without a quorum. */
+  async backup(key: string): Promise<AsyncIterable<Uint8Array>> {
+    const parsed = parseBackupKey(key);
+    const manager = this.#cluster?.manager;
+    const cluster = manager?.view.cluster;
+    if (manager === undefined || cluster === undefined) {
+      throw new SwarmError('unavailable', 'This node is not a swarm manager.');
+    }
+    const { index, term, chunks } = await manager.backup();
+    const header = { clusterId: cluster.id, createdAt: systemClock.now(), index, term };
+    return sealBackup(parsed, systemRandom.bytes(BACKUP_SALT_BYTES), header, chunks);
   }
 
   join(request: JoinRequest): Promise<void> {
@@ -148,14 +209,19 @@ export class SwarmNode {
     await cluster.leave();
   }
 
-  /** Init and join exclude each other and an existing membership. */
-  async #exclusively<T>(what: string, act: () => Promise<T>): Promise<T> {
-    if (this.#cluster !== undefined || this.#changing !== undefined) {
-      throw new SwarmError(
-        'unavailable',
-        'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
-      );
-    }
+  /** Init, join and restore exclude each other and an existing membership. */
+  #exclusively<T>(what: string, act: () => Promise<T>): Promise<T> {
+    if (this.#cluster !== undefined) return Promise.reject(alreadyMember());
+    return this.#alone(what, async () => {
+      // What a start left behind that did not come as far as a membership.
+      await fileDisk.remove(`${this.#options.config.dataRoot}/cluster`);
+      return act();
+    });
+  }
+
+  /** One change of the membership at a time. */
+  async #alone<T>(what: string, act: () => Promise<T>): Promise<T> {
+    if (this.#changing !== undefined) throw alreadyMember();
     this.#changing = what;
     try {
       return await act();
@@ -276,6 +342,26 @@ export class SwarmNode {
   }
 }
 
+function alreadyMember(): SwarmError {
+  return new SwarmError(
+    'unavailable',
+    'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
+  );
+}
+
+/** The old ones, but for what the request says. */
+function forcedAddresses(
+  request: InitRequest,
+  old: Membership,
+): { listen: HostPort; advertise: HostPort } {
+  const listen = request.listenAddr === '' ? old.listen : parseAddress(request.listenAddr);
+  const advertise =
+    request.advertiseAddr === ''
+      ? { host: old.advertise.host, port: listen.port }
+      : resolveAdvertise(request.advertiseAddr, listen);
+  return { listen, advertise };
+}
+
 function isServed(cluster: ClusterNode | undefined): boolean {
   if (cluster?.agent?.connected !== true) return false;
   return cluster.membership.role === 'worker' || cluster.manager?.caughtUp === true;
@@ -292,8 +378,4 @@ function mergeSpec(wish: InitRequest['spec']): NewCluster['spec'] {
     CAConfig: { ...base.CAConfig, ...wish.CAConfig },
     EncryptionConfig: { ...base.EncryptionConfig, ...wish.EncryptionConfig },
   };
-}
-
-function newRaftId(): number {
-  return systemRandom.bytes(6).reduce((sum, byte) => sum * 256 + byte, 0);
 }

@@ -31,6 +31,16 @@ export interface InitRequest {
   readonly subnetSize: number;
   readonly availability: 'active' | 'pause' | 'drain';
   readonly spec: Partial<ClusterSpec>;
+  /** On a manager whose group lost its quorum: it becomes the only one. */
+  readonly forceNewCluster: boolean;
+}
+
+export interface RestoreRequest {
+  readonly listenAddr: string;
+  readonly advertiseAddr: string;
+  readonly dataPathAddr: string;
+  /** The key that the backup was sealed with, as it was shown. */
+  readonly key: string;
 }
 
 export interface JoinRequest {
@@ -162,6 +172,10 @@ export interface EngineBackend {
   init(request: InitRequest): Promise<string>;
   join(request: JoinRequest): Promise<void>;
   leave(force: boolean): Promise<void>;
+  /** The managers' state as a file, sealed with this key. Raises `invalid`, `unavailable`. */
+  backup(key: string): Promise<AsyncIterable<Uint8Array>>;
+  /** Takes up the cluster of a backup; returns the node's id. Raises `invalid`, `dataLoss`. */
+  restore(request: RestoreRequest, file: AsyncIterable<Uint8Array>): Promise<string>;
   /** Containers of tasks on this node. */
   containerCounts(): { readonly running: number; readonly stopped: number };
   /** Networks that tasks here use, on a worker; managers show all. */

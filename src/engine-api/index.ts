@@ -8,6 +8,7 @@ export type {
   ImageSummary,
   InitRequest,
   JoinRequest,
+  RestoreRequest,
   LogLine,
   LogQuery,
   ManagerBackend,

@@ -12,5 +12,12 @@ export type {
   ConsensusStatus,
   Member,
 } from './raft/consensus.ts';
-export { startConsensus } from './raft/index.ts';
-export type { StoreView } from './store/index.ts';
+export {
+  foundGroup,
+  refoundGroup,
+  startConsensus,
+  type FoundingState,
+  type GroupFiles,
+} from './raft/index.ts';
+export { Store, type StoreView } from './store/index.ts';
+export type { Successor } from './take-over.ts';

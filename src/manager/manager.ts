@@ -23,7 +23,9 @@ import { ConstraintEnforcer, Orchestrator, TaskReaper } from './orchestrator/ind
 import { SchedulerLoop } from './placement/index.ts';
 import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
 import { RoleKeeper } from './role-keeper.ts';
+import type { FoundingState } from './raft/refound.ts';
 import { Store, type StoreView } from './store/index.ts';
+import { takeOverActions, type Successor } from './take-over.ts';
 
 /** An agent waits at most this long for a manager that has to catch up. */
 const SESSION_APPLY_TIMEOUT_MS = 3_000;
@@ -156,6 +158,26 @@ export class Manager implements LeaderApi {
     await this.store.propose(bootstrapActions(wish, random, clock.now()));
     // Leadership came before there was a cluster: start over with what there is now.
     this.#runner.start();
+  }
+
+  /** First start of a cluster founded anew (`refoundGroup`, `foundGroup`), once this manager leads it. */
+  async takeOver(self: Successor): Promise<void> {
+    await this.store.propose(takeOverActions(this.view, self, this.#options.clock.now()));
+  }
+
+  /**
+   * The state as of now, and where in the log it is. Raises `unavailable` when no quorum confirms that
+   * it is not an old one.
+   */
+  async backup(): Promise<FoundingState> {
+    await this.consensus.barrier();
+    const rest = this.store.snapshot()[Symbol.asyncIterator]();
+    // Asked for at once: that fixes the view.
+    const first = rest.next();
+    const chunks = (async function* (): AsyncGenerator<Uint8Array> {
+      for (let next = await first; next.done !== true; next = await rest.next()) yield next.value;
+    })();
+    return { index: this.view.index, term: this.consensus.status.term, chunks };
   }
 
   serveAgent(nodeId: string, connection: AgentConnection): void {

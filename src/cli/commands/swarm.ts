@@ -26,6 +26,10 @@ export function swarmCommands(parent: Command, context: () => Context): void {
       '24',
     )
     .option('--dispatcher-heartbeat <duration>', 'Dispatcher heartbeat period (default 500ms)')
+    .option(
+      '--force-new-cluster',
+      'Go on with this manager alone after the others are lost for good; its state is kept',
+    )
     .option('--listen-addr <node-addr>', 'Listen address', '0.0.0.0:2377')
     .option('--task-history-limit <int>', 'Task history retention limit (default 5)')
     .action((flags: Flags) => init(context(), flags));
@@ -85,6 +89,7 @@ async function init(context: Context, flags: Flags): Promise<void> {
       DefaultAddrPool: flags['defaultAddrPool'],
       SubnetSize: Number(flags['defaultAddrPoolMaskLength']),
       Availability: flags['availability'],
+      ForceNewCluster: flags['forceNewCluster'] === true,
       Spec: spec,
     },
   });

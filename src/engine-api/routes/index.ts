@@ -1,5 +1,6 @@
 // All routes of the Engine API.
 import type { Route } from '../router.ts';
+import { clusterRoutes } from './cluster.ts';
 import { imageRoutes } from './images.ts';
 import { logRoutes } from './logs.ts';
 import { networkRoutes } from './networks.ts';
@@ -12,6 +13,7 @@ import { systemRoutes } from './system.ts';
 export const ROUTES: readonly Route[] = [
   ...systemRoutes,
   ...swarmRoutes,
+  ...clusterRoutes,
   ...nodeRoutes,
   ...logRoutes,
   ...serviceRoutes,

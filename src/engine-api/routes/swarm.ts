@@ -48,9 +48,6 @@ function availability(body: Body): 'active' | 'pause' | 'drain' {
 
 async function init(request: Request): Promise<Reply> {
   const body = await request.json();
-  if (body['ForceNewCluster'] === true) {
-    throw new SwarmError('unimplemented', 'force-new-cluster is not available in this release');
-  }
   if (body['AutoLockManagers'] === true) {
     throw new SwarmError('unimplemented', 'autolock is not available in this release');
   }
@@ -62,6 +59,7 @@ async function init(request: Request): Promise<Reply> {
     addressPools: list(body, 'DefaultAddrPool'),
     subnetSize: number(body, 'SubnetSize'),
     availability: availability(body),
+    forceNewCluster: body['ForceNewCluster'] === true,
     spec: withoutZeroes(parseClusterSpec(body['Spec'] ?? {})),
   });
   return ok(JSON.stringify(nodeId));
