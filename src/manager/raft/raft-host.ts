@@ -20,6 +20,7 @@ import type { HostPorts } from './host-ports.ts';
 import { HostSnapshots } from './host-snapshots.ts';
 import { CLOSE_TRANSFER_MS, HANDOVER_POLL_MS } from './limits.ts';
 import { LogWriter } from './log-writer.ts';
+import { ownVoteFirst } from './own-vote-first.ts';
 import { leadershipLost, PendingProposals, stopping, type ProposalItem } from './proposals.ts';
 import { raftOptions } from './raft-options.ts';
 import { recover, type Recovered } from './recovery.ts';
@@ -297,7 +298,7 @@ export class RaftHost {
     for (const { context, index } of ready.readStates) {
       this.#barriers.confirmed(context, index, this.#applied);
     }
-    for (const message of ready.messages) {
+    for (const message of ownVoteFirst(ready.messages)) {
       if (message.to === LOCAL_APPEND_THREAD) {
         if (message.snapshot !== undefined) this.#snapshots.claim(message.snapshot);
         this.#writer.push(message);
