@@ -149,6 +149,11 @@ export class SimDisk {
     }
   }
 
+  /** Bytes of a file; 0 when there is none. */
+  sizeOf(path: string): number {
+    return this.#files.get(path)?.current.length ?? 0;
+  }
+
   /** Every path that exists now. */
   paths(): string[] {
     return [...this.#files.keys()].sort();

@@ -1,0 +1,265 @@
+// One simulated manager machine: its disk stays, its processes come and go. Each process runs the
+// real consensus on the ports of this world, and the key-value store above it.
+import type { Message } from 'raft-ts';
+import { CheckFailure, SimDisk, type Prng, type Trace, type VirtualClock } from 'sim';
+import { messageOf, silentLogger, SwarmError } from '../../../src/base/index.ts';
+import {
+  startLocalConsensus,
+  type Consensus,
+  type ConsensusOptions,
+  type ConsensusStatus,
+  type Member,
+} from '../../../src/manager/raft/index.ts';
+import { recover } from '../../../src/manager/raft/recovery.ts';
+import { SimulatedProcess, type Timekeeping } from '../cluster/process.ts';
+import type { AppliedLedger } from './applied-ledger.ts';
+import { KeyValueStore } from './key-value-store.ts';
+import type { Links } from './links.ts';
+import { machineDisk, putBefore, type DiskCondition } from './machine-disk.ts';
+import type { HostsOptions } from './options.ts';
+import { MemberPromises } from './promises.ts';
+
+/** What machines share. */
+export interface MachineWorld {
+  readonly clock: VirtualClock;
+  readonly trace: Trace;
+  readonly options: HostsOptions;
+  readonly links: Links;
+  readonly ledger: AppliedLedger;
+  /** A checker has seen a violation; the run ends with the first. */
+  violated(error: unknown): void;
+  /** This member says that it leads. */
+  leads(raftId: number, term: number): void;
+}
+
+/** Where consensus keeps its files. */
+export const DIRECTORY = '/raft';
+
+interface Running {
+  readonly process: SimulatedProcess;
+  readonly store: KeyValueStore;
+  consensus: Consensus | undefined;
+  /** What the disk was made to refuse, if anything. */
+  refused: string | undefined;
+}
+
+/** One machine; `self` is its identity for as long as its disk is good. */
+export class Machine {
+  readonly self: Member;
+  readonly disk = new SimDisk();
+  readonly condition: DiskCondition;
+  readonly time: Timekeeping;
+  readonly #world: MachineWorld;
+  readonly #prng: Prng;
+  readonly #promises: MemberPromises;
+  #running: Running | undefined;
+  #processes = 0;
+  /** A bit was flipped on its disk and not found yet; true once it was reported. */
+  flipped: 'no' | 'unnoticed' | 'reported' = 'no';
+  /** Removed from the group for good, its disk thrown away. */
+  retired = false;
+  /** Its last start or run ended because of its disk. */
+  lastEnd = '';
+
+  constructor(raftId: number, world: MachineWorld, prng: Prng) {
+    this.self = { raftId, nodeId: `node${raftId}`, address: `m${raftId}:2378` };
+    this.#world = world;
+    this.#prng = prng;
+    this.#promises = new MemberPromises(this.name);
+    this.condition = { syncMsMax: world.options.syncMsMax, failNextSync: false };
+    const { drift } = world.options;
+    const rate = 1 + drift * (prng.below(201) / 100 - 1);
+    this.time = { rate, offsetMs: 0, lagMs: 0 };
+    putBefore(this.disk, this.condition, world.clock, (bound) => prng.below(bound));
+  }
+
+  get name(): string {
+    return `m${this.self.raftId}`;
+  }
+
+  get up(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Undefined while it is down or starting. */
+  get consensus(): Consensus | undefined {
+    return this.#running?.consensus;
+  }
+
+  get store(): KeyValueStore | undefined {
+    return this.#running?.store;
+  }
+
+  get process(): SimulatedProcess | undefined {
+    return this.#running?.process;
+  }
+
+  get status(): ConsensusStatus | undefined {
+    return this.consensus?.status;
+  }
+
+  get isLeader(): boolean {
+    return this.status?.isLeader === true;
+  }
+
+  /** Begins to start; what comes of it is seen in `consensus`, `up` and `flipped`. */
+  start(start: ConsensusOptions['start']): void {
+    const { clock, links, ledger, trace } = this.#world;
+    const name = `${this.name}.${++this.#processes}`;
+    const random = this.#prng.split(`process ${this.#processes}`);
+    const process = new SimulatedProcess(name, clock, random, this.time);
+    const store = new KeyValueStore(name, ledger);
+    const running: Running = { process, store, consensus: undefined, refused: undefined };
+    this.#running = running;
+    trace.line(`${clock.monotonicMs()} ${name} starts (${start.kind})`);
+    const ended = (error: unknown): void => {
+      if (this.#running === running) this.#ended(running, error);
+    };
+    startLocalConsensus(
+      this.#consensusOptions(start),
+      {
+        apply: (entries) => process.alive && store.apply(entries),
+        snapshot: () => store.snapshot(),
+        restore: (index, chunks) => store.restore(index, chunks),
+        statusChanged: (status) => this.#statusChanged(running, status),
+        failed: ended,
+      },
+      {
+        clock: process.clock,
+        random,
+        disk: machineDisk(this.disk, process, (what) => (running.refused = what)),
+        logger: silentLogger,
+        transport: () => links.transport(process, this.self, (message) => this.#sent(message)),
+      },
+    ).then((consensus) => {
+      if (!process.alive) return;
+      running.consensus = consensus;
+      trace.line(`${clock.monotonicMs()} ${name} is up at ${store.index}`);
+      this.#checkFiles();
+      if (this.flipped === 'unnoticed') this.flipped = 'no';
+    }, ended);
+  }
+
+  #consensusOptions(start: ConsensusOptions['start']): ConsensusOptions {
+    const { options } = this.#world;
+    return {
+      directory: DIRECTORY,
+      self: this.self,
+      listenAddress: this.self.address,
+      start,
+      tls: { certificate: '', key: '', rootCertificates: '' },
+      tickMs: 100,
+      electionTicks: 10,
+      heartbeatTicks: 1,
+      snapshotInterval: options.snapshotInterval,
+      logSegmentBytes: options.segmentBytes,
+      dataKey: new Uint8Array(32).fill(this.self.raftId),
+    };
+  }
+
+  #sent(message: Message): void {
+    try {
+      this.#promises.sent(message);
+    } catch (error) {
+      this.#world.violated(error);
+    }
+  }
+
+  #statusChanged(running: Running, status: ConsensusStatus): void {
+    if (!running.process.alive) return;
+    if (status.isLeader) this.#world.leads(status.raftId, status.term);
+  }
+
+  /** The program has ended by itself: it must have had a reason. */
+  #ended(running: Running, error: unknown): void {
+    const { trace, clock } = this.#world;
+    trace.line(`${clock.monotonicMs()} ${running.process.name} ended: ${messageOf(error)}`);
+    running.process.kill();
+    this.disk.kill();
+    this.#running = undefined;
+    this.lastEnd = messageOf(error);
+    const damage = error instanceof SwarmError && error.code === 'dataLoss';
+    if (damage && this.flipped === 'unnoticed') this.flipped = 'reported';
+    else if (damage || running.refused === undefined) {
+      this.#world.violated(
+        error instanceof CheckFailure
+          ? error
+          : new CheckFailure(
+              'ends only for a reason',
+              `${running.process.name} ended with “${messageOf(error)}” on a disk without fault`,
+            ),
+      );
+    }
+  }
+
+  /** SIGKILL; what was written stays, synced or not. */
+  kill(): void {
+    this.#running?.process.kill();
+    this.#running = undefined;
+    this.disk.kill();
+  }
+
+  /** The power goes; what was not synced may be gone. */
+  losePower(prng: Prng): void {
+    this.kill();
+    this.disk.crash(prng);
+  }
+
+  /** A planned stop. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    await running.consensus?.close();
+    if (this.#running === running) this.kill();
+  }
+
+  /** Reads the log as a start would, and compares it with what was promised. */
+  async audit(): Promise<void> {
+    const before = this.disk.before;
+    this.disk.before = async () => {};
+    try {
+      const { directory, dataKey, self, logSegmentBytes } = this.#consensusOptions({
+        kind: 'restart',
+      });
+      const { storage, wal } = await recover(
+        {
+          directory,
+          dataKey,
+          self,
+          start: { kind: 'restart' },
+          ...(logSegmentBytes === undefined ? {} : { logSegmentBytes }),
+        },
+        { disk: this.disk, random: this.#prng.split('audit') },
+      );
+      await wal.close();
+      const { term, vote } = storage.initialState().hardState;
+      this.#promises.check({ term, vote, lastIndex: storage.lastIndex() });
+    } catch (error) {
+      // Nothing written yet, no room, or damage: the start itself shows whether that may be.
+      if (!(error instanceof CheckFailure) || this.flipped !== 'no') return;
+      throw error;
+    } finally {
+      this.disk.before = before;
+    }
+  }
+
+  /** After a start nothing half done is left, and one snapshot at most. */
+  #checkFiles(): void {
+    const paths = this.disk.paths();
+    const drafts = paths.filter((path) => /\/snapshot-.*\.tmp$/.test(path));
+    if (drafts.length === 0) return;
+    this.#world.violated(
+      new CheckFailure('files are tidy', `${this.name} starts with ${drafts.join(', ')} left over`),
+    );
+  }
+
+  /** Bytes of log and snapshots, and how many files of each. */
+  footprint(): { bytes: number; segments: number; snapshots: number } {
+    const paths = this.disk.paths();
+    return {
+      bytes: this.disk.usedBytes,
+      segments: paths.filter((path) => path.endsWith('.log')).length,
+      snapshots: paths.filter((path) => path.endsWith('.snap')).length,
+    };
+  }
+}

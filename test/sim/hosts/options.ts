@@ -1,0 +1,70 @@
+// What a seed draws before it begins: how many members, how large things are, and which faults there
+// are at all. Each seed leaves some out, since one fault may hide another (swarm testing).
+import type { Prng } from 'sim';
+
+/** Everything that can go wrong in this size. */
+export const FAULTS = [
+  'kill',
+  'power-loss',
+  'pause',
+  'partition',
+  'one-way-cut',
+  'connection-break',
+  'message-loss',
+  'slow-disk',
+  'sync-failure',
+  'full-disk',
+  'flipped-bit',
+  'clock-jump',
+  'membership',
+  'transfer',
+  'planned-stop',
+] as const;
+
+export type Fault = (typeof FAULTS)[number];
+
+/** The draw of one seed. Times are virtual milliseconds. */
+export interface HostsOptions {
+  readonly members: number;
+  readonly clients: number;
+  readonly faults: readonly Fault[];
+  readonly faultPhaseMs: number;
+  /** The pause between two faults is up to this. */
+  readonly faultPauseMs: number;
+  readonly snapshotInterval: number;
+  readonly segmentBytes: number;
+  readonly valueBytesMax: number;
+  readonly operationPauseMs: number;
+  /** Messages of a connection keep their order, as on a real one; else they overtake each other. */
+  readonly inOrder: boolean;
+  readonly delayMsMax: number;
+  readonly syncMsMax: number;
+  /** Clocks run this much faster or slower. */
+  readonly drift: number;
+}
+
+/** Draws the options. */
+export function drawOptions(prng: Prng): HostsOptions {
+  return {
+    members: prng.pick([1, 2, 3, 3, 3, 3, 4, 5]),
+    clients: prng.between(2, 5),
+    faults: FAULTS.filter(() => prng.chance(0.5)),
+    faultPhaseMs: prng.between(8_000, 20_000),
+    faultPauseMs: prng.pick([200, 500, 1500]),
+    snapshotInterval: prng.pick([8, 20, 50, 200]),
+    segmentBytes: prng.pick([4096, 16_384, 32_768]),
+    valueBytesMax: prng.pick([20, 200, 3000]),
+    operationPauseMs: prng.pick([5, 30, 150]),
+    inOrder: prng.chance(0.7),
+    delayMsMax: prng.pick([1, 5, 40]),
+    syncMsMax: prng.pick([1, 3, 20]),
+    drift: prng.pick([0, 0.01, 0.1]),
+  };
+}
+
+/** For the trace and for failures. */
+export function describeOptions(options: HostsOptions): string {
+  const { faults, ...rest } = options;
+  const values = Object.entries(rest).map(([name, value]) => `${name}=${value}`);
+  return `${values.join(' ')} faults=${faults.join(',')}`;
+}
