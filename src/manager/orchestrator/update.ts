@@ -4,7 +4,8 @@
 //
 // A slot is *dirty* while its newest wanted task is of another revision. It is *under way* from the
 // moment its new task exists until that task has run for the update's delay. A new task that ends, or
-// is rejected, before it ran for the monitor period is a *failure*.
+// is rejected, before it ran for the monitor period is a *failure*; if there may be that many, the
+// update goes on to the next slots (as SwarmKit's).
 import { hasFailed, isTerminal, type Task } from '../../model/index.ts';
 import type { UpdateRules } from './service-defaults.ts';
 import { isRunning, type Slot } from './slots.ts';
@@ -37,8 +38,8 @@ export function updateProgress(
     if (time > now && (wakeAt === undefined || time < wakeAt)) wakeAt = time;
   };
   for (const slot of slots) {
-    if (slot.tasks.some((task) => isFailure(task, revisionId, rules.monitorMs, startedAt)))
-      failures++;
+    const failed = slot.tasks.some((one) => isFailure(one, revisionId, rules.monitorMs, startedAt));
+    if (failed) failures++;
     const task = slot.current ?? slot.tasks.at(-1);
     if (task === undefined || task.revisionId !== revisionId) {
       dirty.push(slot);
@@ -47,7 +48,8 @@ export function updateProgress(
     if (task.createdAt < startedAt) continue;
     const ranFor = now - (task.status.runningSince ?? now);
     const runs = isRunning(task) && slot.alive.length === 1;
-    const finished = isTerminal(task.status.state) && !hasFailed(task);
+    // One that failed is counted, and holds nothing up: its restarts may fail for ever.
+    const finished = failed || (isTerminal(task.status.state) && !hasFailed(task));
     if (!finished && !(runs && ranFor >= rules.delayMs)) underWay++;
     if (!finished && !(runs && ranFor >= rules.monitorMs)) settled = false;
     if (runs) {

@@ -1,0 +1,37 @@
+// Stories that the simulation of whole clusters told first: each was a fault there, its cause in words.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { aServiceSpec, withImage } from '../builders/specs.ts';
+import { World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = new World();
+  await world.start(['a', 'b', 'c']);
+});
+
+describe('an update that goes on after failures', () => {
+  // A slot whose new task failed counted as under way for as long as its restarts failed: with
+  // failure action `continue` the other slots waited for ever.
+  it('reaches every slot and completes although the new tasks fail', async () => {
+    const spec = aServiceSpec({
+      replicas: 3,
+      UpdateConfig: { Parallelism: 1, FailureAction: 'continue', Monitor: 1e9 },
+    });
+    const id = await world.create(spec);
+    await world.clock.advance(1_000);
+    const bad = (revisionId: string): boolean =>
+      revisionId === world.store.view.get('service', id)?.revisionId;
+    await world.update(id, (old) => withImage(old, 'bad:2'));
+    world.outcome = (task) => (bad(task.revisionId) ? 'failed' : 'running');
+    await world.clock.advance(60_000);
+    expect(world.store.view.get('service', id)?.updateStatus?.state).toBe('completed');
+    const slots = new Set(
+      world
+        .tasks(id)
+        .filter((task) => bad(task.revisionId))
+        .map((t) => t.slot),
+    );
+    expect([...slots].sort()).toEqual([1, 2, 3]);
+  });
+});
