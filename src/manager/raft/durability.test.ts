@@ -1,9 +1,11 @@
 // What must be on a host's disk before others hear of it, and what a host finds there after its
 // process or its machine has died. Each story was a failure of the simulation once.
-import type { Message } from 'raft-ts';
-import { Network, Prng, SimDisk, VirtualClock } from 'sim';
+import type { Entry, Message } from 'raft-ts';
+import { Network, Prng, settle, SimDisk, VirtualClock } from 'sim';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SimulatedHost, SimulatedLinks } from './simulated-hosts.ts';
+import type { WalBatch, WalOptions } from './wal.ts';
+import { openWal } from './wal-recovery.ts';
 
 const clock = new VirtualClock();
 let hosts: SimulatedHost[] = [];
@@ -73,3 +75,45 @@ describe('a candidate', () => {
     expect(hosts.slice(1).some((host) => host.isLeader)).toBe(false);
   });
 });
+
+describe('a log that is read after a kill', () => {
+  async function appended(disk: SimDisk, failing: boolean): Promise<void> {
+    const options = walOptions(disk);
+    const { wal } = await openWal(options);
+    await wal.append(batch(1));
+    disk.before = async (operation) => {
+      if (operation !== 'sync') return;
+      if (failing) throw new Error('EIO');
+      await new Promise(() => {});
+    };
+    wal.append(batch(2)).catch(() => {});
+    await settle();
+    disk.kill();
+    disk.before = async () => {};
+  }
+
+  it.each([
+    ['killed before the sync', false],
+    ['ended by a failed sync', true],
+  ])('is on disk before it is built upon: %s', async (_, failing) => {
+    const disk = new SimDisk();
+    await appended(disk, failing);
+    const { log } = await openWal(walOptions(disk));
+    expect(log.entries.map(({ index }) => index)).toEqual([1, 2]);
+    disk.crash(new Prng('power'));
+    const again = await openWal(walOptions(disk));
+    expect(again.log.entries.map(({ index }) => index)).toEqual([1, 2]);
+  });
+});
+
+function walOptions(disk: SimDisk): WalOptions {
+  const random = new Prng('wal');
+  const dataKey = new Uint8Array(32);
+  return { disk, random, directory: '/raft', dataKey, raftId: 1, segmentBytes: 4096 };
+}
+
+function batch(index: number): WalBatch {
+  const data = new Uint8Array(1500).fill(index);
+  const entries: Entry[] = [{ index, term: 1, type: 'normal', data }];
+  return { hardState: { term: 1, vote: 1, commit: 0 }, entries, snapshot: undefined };
+}

@@ -58,6 +58,8 @@ export class SnapshotStore {
     }
     const newest = (await this.#indexes()).at(-1);
     if (newest === undefined) return undefined;
+    // The process before may have been killed between renaming it and making the name durable.
+    await disk.syncDirectory(directory);
     const reader = await SnapshotReader.open(this.#options, this.#path(newest));
     try {
       return await reader.head();

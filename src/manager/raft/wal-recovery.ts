@@ -25,6 +25,8 @@ export interface RecoveredLog {
   readonly empty: boolean;
 }
 
+const REWRITE_BYTES = 1024 * 1024;
+
 /** Reads the log, and gives the end to write on with: always a segment of its own. */
 export async function openWal(options: WalOptions): Promise<{ wal: Wal; log: RecoveredLog }> {
   const { disk, directory } = options;
@@ -44,6 +46,8 @@ export async function openWal(options: WalOptions): Promise<{ wal: Wal; log: Rec
     const highest = await replaySegment(options, { path, number, last }, state);
     segments.push({ number, path, lastIndex: highest });
   }
+  const newest = segments.at(-1);
+  if (newest !== undefined) await makeDurable(options, newest.path);
   const log = state.result(numbers.length === 0);
   return { wal: new Wal(options, segments, log), log };
 }
@@ -88,6 +92,27 @@ async function cutOff(options: WalOptions, path: string, position: number): Prom
   await file.truncate(position);
   await file.sync();
   await file.close();
+}
+
+/**
+ * What was read may be in the kernel's memory only: the process before may have been killed between
+ * write and sync, or have ended because of a failed sync, after which the kernel takes the pages for
+ * written. Writing the same bytes again makes them count as unwritten; no byte on disk that was good
+ * before changes. Only the newest segment can be concerned, and the names of files.
+ */
+async function makeDurable(options: WalOptions, path: string): Promise<void> {
+  const { disk, directory } = options;
+  const file = await disk.open(path);
+  try {
+    const size = await file.size();
+    for (let at = 0; at < size; at += REWRITE_BYTES) {
+      await file.write(at, [await file.read(at, REWRITE_BYTES)]);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await disk.syncDirectory(directory);
 }
 
 function checkOwner(options: WalOptions, path: string, ordinal: number, record: WalRecord): void {
