@@ -53,6 +53,7 @@ export class Machine {
   readonly #prng: Prng;
   readonly #promises: MemberPromises;
   #running: Running | undefined;
+  #hasBegun = false;
   #processes = 0;
   /** A bit was flipped on its disk and not found yet; true once it was reported. */
   flipped: 'no' | 'unnoticed' | 'reported' = 'no';
@@ -79,6 +80,11 @@ export class Machine {
 
   get up(): boolean {
     return this.#running !== undefined;
+  }
+
+  /** Whether it has ever been told who the members are. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Undefined while it is down or starting. */
@@ -167,6 +173,7 @@ export class Machine {
 
   #statusChanged(running: Running, status: ConsensusStatus): void {
     if (!running.process.alive) return;
+    if (status.members.length > 0) this.#hasBegun = true;
     if (status.isLeader) this.#world.leads(status.raftId, status.term);
   }
 

@@ -158,10 +158,13 @@ export class World implements MachineWorld {
   async restart(machine: Machine): Promise<void> {
     if (machine.up || machine.retired) return;
     await machine.audit();
-    const members = this.leader?.status?.members ?? [];
-    // A member that never got anything has nothing to restart with.
-    const begun = machine.disk.paths().some((path) => path.endsWith('.log'));
-    machine.start(begun ? { kind: 'restart' } : { kind: 'join', members });
+    // A member that was never told who the others are has to be told again.
+    const others = this.present.filter((other) => other !== machine);
+    machine.start(
+      machine.hasBegun || others.length === 0
+        ? { kind: 'restart' }
+        : { kind: 'join', members: others.map(({ self }) => self) },
+    );
   }
 
   startClients(): void {
