@@ -33,7 +33,8 @@ export interface LeaderMethods extends ControlMethods {
     request: { nodeId: string; raftId: number; address: string; raftAddress: string };
     response: { members: { raftId: number; nodeId: string; address: string }[] };
   };
-  'leader.removeMember': { request: { nodeId: string }; response: object };
+  /** Takes managers out of Raft, all in one step; see `Consensus.removeMember`. */
+  'leader.removeMembers': { request: { nodeIds: readonly string[] }; response: object };
   /** Hands leadership over before a planned stop. */
   'leader.transfer': { request: { to: number | undefined }; response: object };
 }

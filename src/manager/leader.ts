@@ -7,6 +7,7 @@ import type { ControlMethod, LeaderControl } from './control/index.ts';
 import type { Liveness } from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
 import type { Consensus } from './raft/consensus.ts';
+import { quorumLoss } from './raft/quorum-loss.ts';
 import type { Store } from './store/index.ts';
 
 const NODE_CHANGE_TRIES = 10;
@@ -40,7 +41,7 @@ export class Leader implements LeaderApi {
       'leader.join': (request) => authority.join(request),
       'leader.renew': ({ csr, peer }) => authority.renew(csr, peer),
       'leader.addMember': (request) => this.#addMember(request),
-      'leader.removeMember': ({ nodeId }) => this.#removeMember(nodeId),
+      'leader.removeMembers': ({ nodeIds }) => this.#removeMembers(nodeIds),
       'leader.transfer': async ({ to }) => {
         await options.consensus().transferLeadership(to);
         return {};
@@ -54,6 +55,9 @@ export class Leader implements LeaderApi {
   ): Promise<LeaderMethods[M]['response']> {
     if (!this.#options.consensus().status.isLeader) {
       throw new SwarmError('unavailable', 'this manager is not the leader');
+    }
+    if (method === 'node.update') {
+      this.#checkDemotion(request as LeaderMethods['node.update']['request']);
     }
     const own = this.#handlers as Partial<Record<string, (request: object) => Promise<object>>>;
     const handler = own[method];
@@ -123,16 +127,38 @@ export class Leader implements LeaderApi {
     }
   }
 
-  async #removeMember(nodeId: string): Promise<object> {
+  async #removeMembers(nodeIds: readonly string[]): Promise<object> {
     const { store, consensus, logger } = this.#options;
-    const raftId = store.view.get('node', nodeId)?.manager?.raftId;
-    if (raftId === undefined) return {};
     // A first try may have come as far as this.
-    const member = consensus().status.members.some((one) => one.raftId === raftId);
-    if (member) await consensus().removeMember(raftId);
-    await this.#changeNode(nodeId, ({ manager: _gone, ...worker }) => worker);
-    logger.info({ nodeId, raftId }, 'manager removed from Raft');
+    const members = nodeIds.flatMap((nodeId) => {
+      const raftId = store.view.get('node', nodeId)?.manager?.raftId;
+      const known = consensus().status.members.some((one) => one.raftId === raftId);
+      return known && raftId !== undefined ? [raftId] : [];
+    });
+    if (members.length > 0) await consensus().removeMember(...members);
+    for (const nodeId of nodeIds) {
+      await this.#changeNode(nodeId, ({ manager: _gone, ...worker }) => worker);
+      logger.info({ nodeId }, 'manager removed from Raft');
+    }
     return {};
+  }
+
+  /** A demotion is refused at once when the managers that are left could not decide anything. */
+  #checkDemotion({ id, spec }: LeaderMethods['node.update']['request']): void {
+    const { store, consensus } = this.#options;
+    const node = store.view.get('node', id);
+    if (spec.Role !== 'worker' || node?.manager === undefined || node.spec.Role === 'worker')
+      return;
+    const leaving = [node.manager.raftId];
+    for (const other of store.view.all('node')) {
+      const { manager } = other;
+      if (manager !== undefined && other.spec.Role === 'worker') leaving.push(manager.raftId);
+    }
+    const { voters, active } = consensus().status;
+    const loss = quorumLoss({ voters, active, leaving });
+    if (loss === undefined) return;
+    const name = node.description?.hostname ?? node.id;
+    throw new SwarmError('precondition', `node ${name} can't be demoted: ${loss}`);
   }
 }
 

@@ -42,10 +42,11 @@ export class RoleKeeper {
     if (this.#busy || !this.#running) return;
     this.#busy = true;
     try {
+      const nodeIds: string[] = [];
       for (const node of this.#store.view.all('node')) {
-        if (node.spec.Role !== 'worker' || node.manager === undefined) continue;
-        await this.#leader.call('leader.removeMember', { nodeId: node.id });
+        if (node.spec.Role === 'worker' && node.manager !== undefined) nodeIds.push(node.id);
       }
+      if (nodeIds.length > 0) await this.#leader.call('leader.removeMembers', { nodeIds });
     } catch (error) {
       if (!this.#running) return;
       this.#logger.warn({ error: messageOf(error) }, 'a demotion is not finished yet');

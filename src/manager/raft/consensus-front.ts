@@ -90,8 +90,8 @@ export class ConsensusFront implements Consensus {
     return this.#call({ name: 'addMember', member });
   }
 
-  removeMember(raftId: number): Promise<void> {
-    return this.#call({ name: 'removeMember', raftId });
+  removeMember(...raftIds: number[]): Promise<void> {
+    return this.#call({ name: 'removeMember', raftIds });
   }
 
   transferLeadership(to?: number): Promise<void> {

@@ -15,8 +15,9 @@ import {
 import { SwarmError } from '../../base/index.ts';
 import type { Member } from './consensus.ts';
 import { PROMOTION_LAG_ENTRIES } from './limits.ts';
-import { encodeMember, MemberTable } from './membership.ts';
+import { encodeMembers, MemberTable } from './membership.ts';
 import { notLeader, PendingChanges } from './proposals.ts';
+import { quorumLoss } from './quorum-loss.ts';
 
 /** What it works on. */
 export interface HostMembersPorts {
@@ -84,57 +85,53 @@ export class HostMembers {
         `node ${member.nodeId} is raft member ${sameNode.raftId} already: remove that one first`,
       );
     }
-    await this.#propose({ type: 'addLearner', memberId: member.raftId }, member);
+    await this.#propose([{ type: 'addLearner', memberId: member.raftId }], [member]);
   }
 
-  /** Says whether the member may go; throws when the rest could not decide anything. */
-  checkRemoval(raftId: number): 'other' | 'self' {
+  /** Throws when one of them is unknown, or when the rest could not decide anything. */
+  checkRemoval(raftIds: readonly number[]): void {
     this.#requireLeader();
-    if (this.table.get(raftId) === undefined) {
-      throw new SwarmError('notFound', `raft member ${raftId} does not exist`);
+    for (const raftId of raftIds) {
+      if (this.table.get(raftId) === undefined) {
+        throw new SwarmError('notFound', `raft member ${raftId} does not exist`);
+      }
     }
-    const rest = this.#confState.voters.filter((id) => id !== raftId);
-    const active = new Set(this.#ports.active());
-    const activeVoters = rest.filter((id) => active.has(id)).length;
-    const needed = Math.floor(rest.length / 2) + 1;
-    if (activeVoters < needed) {
-      throw new SwarmError(
-        'precondition',
-        `without member ${raftId} only ${activeVoters} of ${rest.length} managers would be ` +
-          `reachable, ${needed} are needed: bring managers back or add some first`,
-      );
-    }
-    return raftId === this.#ports.self.raftId ? 'self' : 'other';
+    const { voters } = this.#confState;
+    const loss = quorumLoss({ voters, active: this.#ports.active(), leaving: raftIds });
+    if (loss === undefined) return;
+    const which = `${raftIds.length > 1 ? 'members' : 'member'} ${raftIds.join(', ')}`;
+    throw new SwarmError('precondition', `${which} can't be removed: ${loss}`);
   }
 
-  /** Removes a member other than this one. */
-  async remove(raftId: number): Promise<void> {
-    await this.#propose({ type: 'removeMember', memberId: raftId }, undefined);
+  /** Removes members other than this one, all in one step. */
+  async remove(raftIds: readonly number[]): Promise<void> {
+    const changes = raftIds.map((memberId) => ({ type: 'removeMember', memberId }) as const);
+    await this.#propose(changes, []);
   }
 
-  /** Makes those learners voters that have nearly all of the log. */
+  /** Makes those learners voters that have nearly all of the log: all in one step. */
   promoteLearners(): void {
-    if (this.#confState.learners.length === 0 || this.#lastChangeIndex > this.#applied) return;
+    if (this.#confState.learners.length === 0 || this.#changing) return;
     const { node } = this.#ports;
     const { progress, lastIndex } = node.status();
-    const ready = progress.find(
-      (member) =>
-        member.isLearner &&
-        member.recentActive &&
-        member.state === 'replicate' &&
-        member.match + PROMOTION_LAG_ENTRIES >= lastIndex,
-    );
-    const member = ready === undefined ? undefined : this.table.get(ready.id);
-    if (member === undefined) return;
+    const ready = progress.flatMap(({ id, isLearner, recentActive, state, match }) => {
+      const near = match + PROMOTION_LAG_ENTRIES >= lastIndex;
+      const member = this.table.get(id);
+      const fit = isLearner && recentActive && state === 'replicate' && near;
+      return fit && member !== undefined ? [member] : [];
+    });
+    if (ready.length === 0) return;
+    const changes = ready.map(({ raftId }) => ({ type: 'addVoter', memberId: raftId }) as const);
     // If it is refused, a later tick tries again.
-    this.#propose({ type: 'addVoter', memberId: member.raftId }, member).catch(() => {});
+    this.#propose(changes, ready).catch(() => {});
   }
 
   /** A membership change is committed. */
   apply(entry: Entry, change: ConfChange): void {
     this.#confState = this.#ports.node.applyConfChange(change);
     this.#lastChangeIndex = Math.max(this.#lastChangeIndex, entry.index);
-    this.table.apply(change);
+    this.table.learn(change);
+    this.table.retain(this.#confState);
     this.announce();
   }
 
@@ -190,14 +187,18 @@ export class HostMembers {
     if (!this.#ports.node.isLeader) throw notLeader();
   }
 
-  async #propose(single: ConfChangeSingle, member: Member | undefined): Promise<void> {
+  /** A change is in the log and not applied yet, or its old quorum still counts. */
+  get #changing(): boolean {
+    return this.#lastChangeIndex > this.#applied || this.#confState.votersOutgoing.length > 0;
+  }
+
+  async #propose(changes: readonly ConfChangeSingle[], members: readonly Member[]): Promise<void> {
     const { node } = this.#ports;
-    if (this.#lastChangeIndex > this.#applied) {
+    if (this.#changing) {
       throw new SwarmError('unavailable', 'another membership change is under way: retry later');
     }
-    const context = member === undefined ? {} : { context: encodeMember(member) };
     try {
-      node.proposeConfChange(makeConfChange([single], context));
+      node.proposeConfChange(makeConfChange(changes, { context: encodeMembers(members) }));
     } catch (error) {
       if (error instanceof RaftError) throw notLeader();
       throw error;
@@ -205,5 +206,7 @@ export class HostMembers {
     this.#lastChangeIndex = node.lastIndex;
     this.#ports.changed();
     await this.#pending.wait(node.lastIndex, node.term);
+    // Who has left must be there until the old quorum has agreed to be no more.
+    while (this.#confState.votersOutgoing.length > 0) await this.#pending.waitForNext();
   }
 }

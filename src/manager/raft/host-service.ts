@@ -62,7 +62,7 @@ export function serveHost(
 async function call(host: RaftHost | undefined, wanted: HostCall): Promise<void> {
   if (host === undefined) return;
   if (wanted.name === 'addMember') await host.addMember(wanted.member);
-  else if (wanted.name === 'removeMember') await host.removeMember(wanted.raftId);
+  else if (wanted.name === 'removeMember') await host.removeMember(...wanted.raftIds);
   else if (wanted.name === 'transferLeadership') await host.transferLeadership(wanted.to);
   else if (wanted.name === 'barrier') await host.barrier();
   else await host.close();

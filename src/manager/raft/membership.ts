@@ -1,6 +1,6 @@
 // Who the members are: raft knows numbers, this table knows the nodes and addresses behind them. It
 // changes with the log, and travels in snapshots.
-import type { ConfChange } from 'raft-ts';
+import type { ConfChange, ConfState } from 'raft-ts';
 import { SwarmError } from '../../base/index.ts';
 import type { Member } from './consensus.ts';
 import { REMOVED_MEMBERS_MAX } from './limits.ts';
@@ -37,12 +37,15 @@ export class MemberTable {
     if (this.#removed.length > REMOVED_MEMBERS_MAX) this.#removed.shift();
   }
 
-  /** A membership change is committed. */
-  apply(change: ConfChange): void {
-    for (const { type, memberId } of change.changes) {
-      if (type === 'removeMember') this.remove(memberId);
-      else if (change.context.length > 0) this.put(decodeMember(change.context));
-    }
+  /** Takes up the members that a change brings in. */
+  learn(change: ConfChange): void {
+    for (const member of decodeMembers(change.context)) this.put(member);
+  }
+
+  /** Removes everybody who belongs to the group no more; who still votes in an old quorum stays. */
+  retain({ voters, votersOutgoing, learners, learnersNext }: ConfState): void {
+    const left = new Set([...voters, ...votersOutgoing, ...learners, ...learnersNext]);
+    for (const { raftId } of this.all) if (!left.has(raftId)) this.remove(raftId);
   }
 
   /**
@@ -76,8 +79,24 @@ export class MemberTable {
   }
 }
 
-/** A member as bytes: the context of a membership change. */
-export function encodeMember(member: Member): Uint8Array {
+/** Members as bytes: the context of a membership change says who the new ones are. */
+export function encodeMembers(members: readonly Member[]): Uint8Array {
+  const writer = new WireWriter();
+  for (const member of members) writer.message(1, encodeMember(member));
+  return writer.finish();
+}
+
+function decodeMembers(bytes: Uint8Array): Member[] {
+  const reader = new WireReader(bytes);
+  const members: Member[] = [];
+  for (let field = reader.next(); field !== undefined; field = reader.next()) {
+    if (field === 1) members.push(decodeMember(reader.bytes()));
+    else reader.skip();
+  }
+  return members;
+}
+
+function encodeMember(member: Member): Uint8Array {
   const writer = new WireWriter();
   writer.number(1, member.raftId);
   writer.string(2, member.nodeId);
@@ -86,7 +105,7 @@ export function encodeMember(member: Member): Uint8Array {
 }
 
 /** A member from bytes. Throws `dataLoss`. */
-export function decodeMember(bytes: Uint8Array): Member {
+function decodeMember(bytes: Uint8Array): Member {
   const reader = new WireReader(bytes);
   let raftId = 0;
   let nodeId = '';

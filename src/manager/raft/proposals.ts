@@ -65,14 +65,14 @@ export class PendingProposals {
 }
 
 interface Waiter {
-  readonly term: number;
   resolve(): void;
   reject(error: Error): void;
 }
 
 /** Membership changes waiting to be applied. */
 export class PendingChanges {
-  #waiters = new Map<number, Waiter>();
+  #waiters = new Map<number, Waiter & { readonly term: number }>();
+  readonly #next: Waiter[] = [];
 
   get size(): number {
     return this.#waiters.size;
@@ -85,7 +85,15 @@ export class PendingChanges {
     });
   }
 
+  /** Resolves when any further change is applied. */
+  waitForNext(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#next.push({ resolve, reject });
+    });
+  }
+
   applied(entry: Entry): void {
+    if (entry.type !== 'normal') for (const { resolve } of this.#next.splice(0)) resolve();
     const waiter = this.#waiters.get(entry.index);
     if (waiter === undefined) return;
     this.#waiters.delete(entry.index);
@@ -97,6 +105,7 @@ export class PendingChanges {
     const waiters = this.#waiters;
     this.#waiters = new Map();
     for (const waiter of waiters.values()) waiter.reject(error);
+    for (const waiter of this.#next.splice(0)) waiter.reject(error);
   }
 }
 

@@ -293,6 +293,35 @@ describe('three managers', () => {
   });
 });
 
+describe('several members at once', () => {
+  it('go in one step, while the old quorum still counts', async () => {
+    const w = world(21);
+    const first = w.add(1);
+    await w.run(first.start({ kind: 'bootstrap' }));
+    await w.clock.until(() => first.isLeader, 5000);
+    const voters = (): string => (w.leader()?.host?.status.voters ?? []).toSorted().join();
+    for (const raftId of [2, 3, 4, 5]) {
+      const host = w.add(raftId);
+      await w.run(first.host?.addMember(host.self) ?? Promise.reject(new Error('no host')));
+    }
+    for (const raftId of [2, 3, 4, 5]) {
+      const members = first.host?.status.members ?? [];
+      await w.run(w.hosts.get(raftId)?.start({ kind: 'join', members }) ?? Promise.resolve());
+    }
+    await w.clock.until(() => voters() === '1,2,3,4,5', 20_000, 'five voters');
+    await w.run(first.propose('five'));
+    first.statuses = [];
+    await w.run(first.host?.removeMember(2, 3, 4, 5) ?? Promise.reject(new Error('no host')));
+    await w.clock.until(() => voters() === '1', 10_000, 'one voter');
+    await w.run(first.propose('one'));
+    expect(first.host?.status.members.map(({ raftId }) => raftId)).toEqual([1]);
+    expect(first.texts).toEqual(['five', 'one']);
+    // One after another would have shown groups of four, three and two.
+    const sizes = first.statuses.map((status) => status.voters.length);
+    expect(sizes.filter((size) => size > 1 && size < 5)).toEqual([]);
+  });
+});
+
 describe('crashes at any time', () => {
   for (const seed of [11, 12, 13, 14, 15, 16]) {
     it(`lose nothing that was acknowledged (seed ${seed})`, async () => {

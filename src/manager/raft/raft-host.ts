@@ -157,16 +157,15 @@ export class RaftHost {
   }
 
   /** See `Consensus.removeMember`. */
-  async removeMember(raftId: number): Promise<void> {
-    if (this.#members.checkRemoval(raftId) === 'self') {
-      // The leader's own removal is the next leader's business.
-      await this.transferLeadership();
-      throw new SwarmError(
-        'unavailable',
-        'leadership was handed over for this: ask the new leader',
-      );
-    }
-    await this.#members.remove(raftId);
+  async removeMember(...raftIds: number[]): Promise<void> {
+    this.#members.checkRemoval(raftIds);
+    const { raftId: own } = this.#options.self;
+    const others = raftIds.filter((raftId) => raftId !== own);
+    if (others.length > 0) await this.#members.remove(others);
+    if (others.length === raftIds.length) return;
+    // The leader's own removal is the next leader's business.
+    await this.transferLeadership();
+    throw new SwarmError('unavailable', 'leadership was handed over for this: ask the new leader');
   }
 
   /** See `Consensus.transferLeadership`. */

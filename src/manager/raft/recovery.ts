@@ -10,7 +10,7 @@ import {
 import { SwarmError } from '../../base/index.ts';
 import type { ConsensusOptions } from './consensus.ts';
 import type { HostPorts } from './host-ports.ts';
-import { encodeMember } from './membership.ts';
+import { encodeMembers } from './membership.ts';
 import { SnapshotStore } from './snapshot-file.ts';
 import type { Wal } from './wal.ts';
 import { openWal, type RecoveredLog } from './wal-recovery.ts';
@@ -122,7 +122,7 @@ async function bootstrap(
   wal: Wal,
 ): Promise<void> {
   const change = makeConfChange([{ type: 'addVoter', memberId: options.self.raftId }], {
-    context: encodeMember(options.self),
+    context: encodeMembers([options.self]),
   });
   const data = encodeConfChange(change);
   const entries: Entry[] = [{ index: 1, term: 1, type: 'confChangeV2', data }];

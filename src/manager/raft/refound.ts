@@ -74,7 +74,7 @@ export async function refoundGroup(
     for (const entry of entries) {
       const { index, term } = entry;
       const normal = entry.type === 'normal';
-      if (!normal) table.apply(decodeConfChange(entry));
+      if (!normal) table.learn(decodeConfChange(entry));
       await machine.apply([{ index, term, payload: normal ? entry.data : new Uint8Array(0) }]);
     }
     const term = Math.max(storage.initialState().hardState.term, storage.term(last) ?? 0);

@@ -27,7 +27,7 @@ export interface PlainError {
 export type HostCall =
   | { readonly name: 'barrier' | 'close' }
   | { readonly name: 'addMember'; readonly member: Member }
-  | { readonly name: 'removeMember'; readonly raftId: number }
+  | { readonly name: 'removeMember'; readonly raftIds: readonly number[] }
   | { readonly name: 'transferLeadership'; readonly to: number | undefined };
 
 /** Pieces of a snapshot, asked for one by one by the side that reads. */
