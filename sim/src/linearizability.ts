@@ -112,92 +112,141 @@ interface Node {
   next: Node | undefined;
 }
 
+/** One step of the search: the call that was put in order, and those that may follow it. */
+interface Frame {
+  readonly taken: Node | undefined;
+  readonly valueBefore: number;
+  readonly candidates: readonly Node[];
+  next: number;
+}
+
 /** One register's search: takes calls out of the list as they are put in order, and back again. */
 class Search {
   readonly #key: string;
   readonly #head: Node;
+  /** Calls without an answer, in the order they were made. */
+  readonly #unanswered: readonly Node[];
   readonly #visited = new Set<string>();
   readonly #taken: Uint32Array;
-  readonly #stack: { node: Node; value: number }[] = [];
   #answersLeft: number;
   #value = 0;
 
   constructor(key: string, entries: readonly HistoryEntry[]) {
     this.#key = key;
-    this.#head = listOf(entries);
+    const nodes = entries.map((entry, position) => nodeOf(entry, position, true));
+    this.#head = listOf(nodes);
+    this.#unanswered = nodes.filter(({ entry }) => entry.answered === undefined);
     this.#taken = new Uint32Array((entries.length + 31) >>> 5);
-    this.#answersLeft = entries.filter(({ answered }) => answered !== undefined).length;
+    this.#answersLeft = entries.length - this.#unanswered.length;
   }
 
   run(): Anomaly | undefined {
-    let best = 0;
-    let stuckAt: HistoryEntry | undefined;
-    let at = this.#head.next;
+    const stack: Frame[] = [this.#frame(undefined, 0)];
+    let explained = 0;
+    let stuckAt = this.#firstAnswer()?.entry;
     while (this.#answersLeft > 0) {
-      if (at?.isCall === true) {
-        at = this.#take(at) ? this.#head.next : at.next;
+      const frame = stack.at(-1);
+      if (frame === undefined) {
+        if (stuckAt === undefined) throw new Error('a search without answers cannot get stuck');
+        return { key: this.#key, entry: stuckAt, explained };
+      }
+      const node = frame.candidates[frame.next++];
+      if (node === undefined) {
+        stack.pop();
+        this.#undo(frame, stack.at(-1));
         continue;
       }
-      // An answer whose operation is not yet in the order (or the end): another order must be tried.
-      if (at !== undefined && (stuckAt === undefined || this.#stack.length >= best)) {
-        best = this.#stack.length;
-        stuckAt = at.entry;
-      }
-      const last = this.#undo();
-      if (last === undefined) {
-        if (stuckAt === undefined) throw new Error('a search without answers cannot get stuck');
-        return { key: this.#key, entry: stuckAt, explained: best };
-      }
-      at = last.next;
+      const before = this.#value;
+      if (!this.#take(node)) continue;
+      stack.push(this.#frame(node, before));
+      if (stack.length - 1 <= explained) continue;
+      explained = stack.length - 1;
+      stuckAt = this.#firstAnswer()?.entry;
     }
     return undefined;
+  }
+
+  #firstAnswer(): Node | undefined {
+    let at = this.#head.next;
+    while (at?.isCall === true) at = at.next;
+    return at;
+  }
+
+  /** Calls that may come next: all that were made before the first answer still to be explained. */
+  #frame(taken: Node | undefined, valueBefore: number): Frame {
+    const pure: Node[] = [];
+    const changing: Node[] = [];
+    let at = this.#head.next;
+    for (; at?.isCall === true; at = at.next) (mayChange(at.entry) ? changing : pure).push(at);
+    const before = at?.entry.answered ?? Infinity;
+    const answered = [...pure, ...changing];
+    const open = this.#unanswered.filter(
+      (node) => node.entry.called < before && !this.#isTaken(node),
+    );
+    const useful = open.filter((node) => this.#isUseful(node, answered, open));
+    return { taken, valueBefore, candidates: [...answered, ...useful], next: 0 };
+  }
+
+  /**
+   * An operation without an answer need not have happened. It is worth a place in the order only if
+   * the next one there shows its effect: whatever merely replaces it does as well without it.
+   */
+  #isUseful(node: Node, answered: readonly Node[], open: readonly Node[]): boolean {
+    const after = effect(node.entry, this.#value);
+    if (after === undefined || after === this.#value) return false;
+    const shows = ({ entry }: Node): boolean => {
+      const { operation } = entry;
+      if (operation.kind === 'write') return false;
+      if (operation.kind === 'read') return operation.value === after;
+      if (entry.answered === undefined || operation.succeeded) return operation.expected === after;
+      return operation.expected === this.#value;
+    };
+    return answered.some(shows) || open.some((other) => other !== node && shows(other));
+  }
+
+  #isTaken({ position }: Node): boolean {
+    return ((this.#taken[position >>> 5] ?? 0) & (1 << (position & 31))) !== 0;
+  }
+
+  #mark({ position }: Node): void {
+    const word = position >>> 5;
+    this.#taken[word] = (this.#taken[word] ?? 0) ^ (1 << (position & 31));
   }
 
   /** Puts a call next in the order, if its result fits and the configuration is a new one. */
   #take(node: Node): boolean {
     const next = effect(node.entry, this.#value);
     if (next === undefined) return false;
-    const word = node.position >>> 5;
-    const bit = 1 << (node.position & 31);
-    this.#taken[word] = (this.#taken[word] ?? 0) | bit;
+    this.#mark(node);
     const configuration = `${next}:${this.#taken.join()}`;
     if (this.#visited.has(configuration)) {
-      this.#taken[word] = (this.#taken[word] ?? 0) & ~bit;
+      this.#mark(node);
       return false;
     }
     if (this.#visited.size >= MAX_CONFIGURATIONS) {
       throw new SearchLimit(this.#key, MAX_CONFIGURATIONS);
     }
     this.#visited.add(configuration);
-    this.#stack.push({ node, value: this.#value });
     this.#value = next;
+    if (node.answer === undefined) return true;
     unlink(node);
-    if (node.answer !== undefined) {
-      unlink(node.answer);
-      this.#answersLeft--;
-    }
+    unlink(node.answer);
+    this.#answersLeft--;
     return true;
   }
 
-  /**
-   * Takes back the last choice and returns its call; undefined when there was none. An operation
-   * that never changes anything is no choice: where it fits, it stands in no other's way.
-   */
-  #undo(): Node | undefined {
-    for (;;) {
-      const last = this.#stack.pop();
-      if (last === undefined) return undefined;
-      const { node, value } = last;
-      this.#value = value;
-      const word = node.position >>> 5;
-      this.#taken[word] = (this.#taken[word] ?? 0) & ~(1 << (node.position & 31));
-      if (node.answer !== undefined) {
-        relink(node.answer);
-        this.#answersLeft++;
-      }
-      relink(node);
-      if (mayChange(node.entry)) return node;
-    }
+  /** Takes back what led to a frame that came to nothing. */
+  #undo(frame: Frame, parent: Frame | undefined): void {
+    const { taken, valueBefore } = frame;
+    if (taken === undefined) return;
+    this.#value = valueBefore;
+    this.#mark(taken);
+    if (taken.answer === undefined) return;
+    relink(taken.answer);
+    relink(taken);
+    this.#answersLeft++;
+    // What changes nothing stands in nobody's way: another choice would not have gone better.
+    if (parent !== undefined && !mayChange(taken.entry)) parent.next = parent.candidates.length;
   }
 }
 
@@ -215,19 +264,17 @@ function mayChange({ operation, answered }: HistoryEntry): boolean {
   return operation.kind === 'write' || answered === undefined || operation.succeeded;
 }
 
-function listOf(entries: readonly HistoryEntry[]): Node {
+/** The list of all calls that were answered, and their answers, in the order of time. */
+function listOf(calls: readonly Node[]): Node {
   const nodes: { at: number; node: Node }[] = [];
-  for (const [position, entry] of entries.entries()) {
-    const call = nodeOf(entry, position, true);
-    nodes.push({ at: entry.called, node: call });
-    if (entry.answered === undefined) continue;
-    call.answer = nodeOf(entry, position, false);
-    nodes.push({ at: entry.answered, node: call.answer });
+  for (const call of calls) {
+    const { called, answered } = call.entry;
+    if (answered === undefined) continue;
+    call.answer = nodeOf(call.entry, call.position, false);
+    nodes.push({ at: called, node: call }, { at: answered, node: call.answer });
   }
   nodes.sort((a, b) => a.at - b.at);
-  const first = nodes[0]?.node ?? nodeOf(NOTHING, 0, false);
-  const head: Node = { ...first, isCall: false, answer: undefined, previous: undefined };
-  head.next = undefined;
+  const head = nodeOf(NOTHING, 0, false);
   let last = head;
   for (const { node } of nodes) {
     node.previous = last;
