@@ -8,10 +8,8 @@ import { NONE } from './types.ts';
 
 /** Takes a read request. */
 export function requestRead(raft: RaftState, message: Message): void {
-  if (raft.tracker.isSingleton) {
-    answerRead(raft, message, raft.log.committed);
-  } else if (!raft.committedInTerm) {
-    // An earlier leader may have committed more than we know of.
+  if (!raft.committedInTerm) {
+    // An earlier leader may have committed more than we know of; so may we, before a restart.
     raft.postponedReads.push(message);
   } else {
     confirmRead(raft, message);
@@ -27,7 +25,7 @@ export function releasePostponedReads(raft: RaftState): void {
 }
 
 function confirmRead(raft: RaftState, message: Message): void {
-  if (raft.options.readOnlyMode === 'leaseBased') {
+  if (raft.tracker.isSingleton || raft.options.readOnlyMode === 'leaseBased') {
     answerRead(raft, message, raft.log.committed);
     return;
   }
