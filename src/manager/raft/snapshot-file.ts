@@ -60,6 +60,7 @@ export class SnapshotStore {
     if (newest === undefined) return undefined;
     // The process before may have been killed between renaming it and making the name durable.
     await disk.syncDirectory(directory);
+    await this.#removeSuperfluous();
     const reader = await SnapshotReader.open(this.#options, this.#path(newest));
     try {
       return await reader.head();
@@ -112,6 +113,11 @@ export class SnapshotStore {
     const { disk, directory } = this.#options;
     await disk.rename(draft.path, this.#path(draft.index));
     await disk.syncDirectory(directory);
+    await this.#removeSuperfluous();
+  }
+
+  async #removeSuperfluous(): Promise<void> {
+    const { disk, directory } = this.#options;
     const indexes = await this.#indexes();
     const superfluous = indexes.slice(0, -(this.#options.kept ?? SNAPSHOTS_KEPT));
     for (const index of superfluous) await disk.remove(this.#path(index));
