@@ -36,9 +36,10 @@ import { CertificateRenewal } from './certificate-renewal.ts';
 import { ClusterRpc, equalInConstantTime, type LogReader } from './cluster-rpc.ts';
 import { loadDataKey } from './data-key.ts';
 import { saveMembership, type Membership } from './membership-file.ts';
+import { nextRoleStep, type RoleStep } from './role-step.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
-const RAFT_TICK_MS = 100;
+const RAFT_TICK_MS = 50;
 const ROLE_RETRY_MS = 1_000;
 const LEADER_WAIT_MS = 20_000;
 
@@ -68,7 +69,7 @@ export class ClusterNode {
   #agent: Agent | undefined;
   #blacklist: ReadonlySet<string> = new Set();
   readonly #renewal: CertificateRenewal;
-  #wantedRole: string | undefined;
+  #wantedRole: 'manager' | 'worker' | undefined;
   #changingRole = false;
   /** Raft told us that we are no member any more. */
   #removed = false;
@@ -215,7 +216,7 @@ export class ClusterNode {
     if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
       void this.#save({ ...this.#membership, managers: news.managers });
     }
-    this.#wantedRole = news.role;
+    this.#wantedRole = news.role === 'manager' ? 'manager' : 'worker';
     void this.#followRole();
   }
 
@@ -223,49 +224,52 @@ export class ClusterNode {
   async #followRole(): Promise<void> {
     if (this.#changingRole) return;
     this.#changingRole = true;
+    const { clock, logger } = this.#options;
     try {
-      while (!this.#closed && !this.#hasWantedRole()) {
+      for (let step = this.#nextStep(); step !== 'done'; step = this.#nextStep()) {
         try {
-          if (this.#wantedRole === 'manager') await this.#promote();
-          else await this.#demote();
+          await this.#take(step);
         } catch (error) {
-          const wanted = this.#wantedRole;
-          this.#options.logger.warn(
-            { role: wanted, error: messageOf(error) },
-            'role change is tried again',
-          );
+          logger.warn({ step, error: messageOf(error) }, 'role change is tried again');
+          await sleep(clock, ROLE_RETRY_MS);
         }
-        if (!this.#hasWantedRole()) await sleep(this.#options.clock, ROLE_RETRY_MS);
       }
     } finally {
       this.#changingRole = false;
     }
   }
 
-  #hasWantedRole(): boolean {
-    const { role } = this.#membership;
-    const runs = this.#manager === undefined ? 'worker' : 'manager';
-    return this.#wantedRole === undefined || (role === this.#wantedRole && runs === role);
+  #nextStep(): RoleStep {
+    if (this.#closed) return 'done';
+    const { role, managers, advertise } = this.#membership;
+    return nextRoleStep({
+      wanted: this.#wantedRole,
+      certified: role,
+      runs: this.#manager !== undefined,
+      removed: this.#removed,
+      listed: managers.includes(formatAddress(advertise)),
+    });
   }
 
-  async #promote(): Promise<void> {
-    if (this.#membership.role !== 'manager') await this.#renew();
-    if (this.#membership.role === 'manager') await this.#startManager('join');
+  async #take(step: RoleStep): Promise<void> {
+    if (step === 'renew') await this.#renew();
+    else if (step === 'startManager') await this.#startManager('join');
+    else if (step === 'stopManager') await this.#stopManager();
+    else if (step === 'confirm') await this.#confirm();
+    else await sleep(this.#options.clock, ROLE_RETRY_MS);
   }
 
-  /** As far as we know: Raft told us of our removal, or the managers don't list us any more. */
-  #isRaftMember(): boolean {
-    const { managers, advertise } = this.#membership;
-    return (
-      this.#manager !== undefined && !this.#removed && managers.includes(formatAddress(advertise))
-    );
-  }
-
-  /** The managers take us out of Raft first; until then there is nothing to do. */
-  async #demote(): Promise<void> {
-    if (this.#isRaftMember()) return;
-    if (this.#membership.role !== 'worker') await this.#renew();
-    if (this.#membership.role === 'worker') await this.#stopManager();
+  /** Removed without hearing of it, a manager learns it from its conflict with the leader. */
+  async #confirm(): Promise<void> {
+    const { nodeId, raftId, advertise } = this.#membership;
+    if (raftId === undefined) return;
+    try {
+      await this.#askToBeAdded({ raftId, nodeId, address: raftAddress(advertise) });
+      await sleep(this.#options.clock, ROLE_RETRY_MS);
+    } catch (error) {
+      if (!(error instanceof SwarmError) || error.code !== 'conflict') throw error;
+      this.#removed = true;
+    }
   }
 
   async #stopManager(): Promise<void> {
@@ -342,7 +346,6 @@ export class ClusterNode {
     if (this.#closed || this.#manager === undefined) return;
     this.#options.logger.info({}, 'this node is not a manager any more');
     this.#removed = true;
-    this.#wantedRole = 'worker';
     void this.#followRole();
   }
 

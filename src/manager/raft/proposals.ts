@@ -93,7 +93,7 @@ export class PendingChanges {
   }
 
   applied(entry: Entry): void {
-    if (entry.type !== 'normal') for (const { resolve } of this.#next.splice(0)) resolve();
+    if (entry.type !== 'normal') for (const next of this.#next.splice(0)) next.resolve();
     const waiter = this.#waiters.get(entry.index);
     if (waiter === undefined) return;
     this.#waiters.delete(entry.index);

@@ -299,7 +299,8 @@ describe('several members at once', () => {
     const first = w.add(1);
     await w.run(first.start({ kind: 'bootstrap' }));
     await w.clock.until(() => first.isLeader, 5000);
-    const voters = (): string => (w.leader()?.host?.status.voters ?? []).toSorted().join();
+    const voters = (): string =>
+      (w.leader()?.host?.status.voters ?? []).toSorted((a, b) => a - b).join();
     for (const raftId of [2, 3, 4, 5]) {
       const host = w.add(raftId);
       await w.run(first.host?.addMember(host.self) ?? Promise.reject(new Error('no host')));
