@@ -11,6 +11,9 @@ const LEADER_WAIT_MS = 10_000;
 const LEADER_POLL_MS = 20;
 const CATCH_UP_MS = 5_000;
 
+/** What a second try is told when the first one was carried out and only its answer was lost. */
+const MADE_BY_SUCCESS: ReadonlySet<string> = new Set(['conflict', 'outOfSequence', 'notFound']);
+
 /** A call to another manager; `signal` aborts when leadership moves. */
 export interface ManagerCaller {
   call(
@@ -57,7 +60,7 @@ export class LeaderProxy implements LeaderApi {
         return await this.#try(method, request);
       } catch (error) {
         const known = error instanceof SwarmError;
-        if (known && uncertain && (error.code === 'conflict' || error.code === 'outOfSequence')) {
+        if (known && uncertain && MADE_BY_SUCCESS.has(error.code)) {
           throw new SwarmError(
             'unavailable',
             `the leader changed while ${method} was under way: check whether it was done, and try again`,

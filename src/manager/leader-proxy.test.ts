@@ -1,0 +1,37 @@
+import { Prng, VirtualClock } from 'sim';
+import { describe, expect, it } from 'vitest';
+import { SwarmError, silentLogger, type ErrorCode } from '../base/index.ts';
+import type { Consensus } from './raft/consensus.ts';
+import { LeaderProxy } from './leader-proxy.ts';
+import { Store } from './store/index.ts';
+
+/** A proxy on a leader whose answers are these, one a try. */
+function proxyOf(answers: readonly ErrorCode[]): LeaderProxy {
+  const clock = new VirtualClock();
+  const store = new Store({ clock, logger: silentLogger, instance: String(new Prng(1).below(9)) });
+  let tries = 0;
+  const local = {
+    call: () => Promise.reject(new SwarmError(answers[tries++] ?? 'internal', 'so it is')),
+  };
+  const proxy = new LeaderProxy(store, clock, local, { call: () => Promise.reject(new Error()) });
+  proxy.connect({ status: { isLeader: true } } as Consensus);
+  // Time passes by itself: the proxy waits between its tries.
+  void clock.advance(1_000);
+  return proxy;
+}
+
+describe('a call whose first try has an unknown outcome', () => {
+  // The leader removed the object, its answer was lost, and the user was told that there never was one.
+  it.each(['conflict', 'outOfSequence', 'notFound'] as const)(
+    'does not tell the user %s, which the first try itself may have caused',
+    async (code) => {
+      const call = proxyOf(['unavailable', code]).call('service.remove', { id: 'web' });
+      await expect(call).rejects.toMatchObject({ code: 'unavailable' });
+    },
+  );
+
+  it('tells what a first try was refused for', async () => {
+    const call = proxyOf(['notFound']).call('service.remove', { id: 'web' });
+    await expect(call).rejects.toMatchObject({ code: 'notFound' });
+  });
+});
