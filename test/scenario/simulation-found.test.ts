@@ -35,3 +35,22 @@ describe('an update that goes on after failures', () => {
     expect([...slots].sort()).toEqual([1, 2, 3]);
   });
 });
+
+describe('a task that found no place', () => {
+  // Wished to stop, it stayed pending for as long as the history kept it, and held its addresses.
+  it('has ended once nobody wants it', async () => {
+    const huge = { Reservations: { NanoCPUs: 100e9 } };
+    const { TaskTemplate } = aServiceSpec();
+    const id = await world.create(
+      aServiceSpec({ TaskTemplate: { ...TaskTemplate, Resources: huge } }),
+    );
+    await world.clock.advance(1_000);
+    expect(world.tasks(id, 'pending')).toHaveLength(1);
+    await world.update(id, (spec) => ({ ...spec, TaskTemplate }));
+    await world.clock.advance(1_000);
+    // The new task was promoted while the scheduler's first try was on its way: it is tried again.
+    expect(world.tasks(id, 'running')).toHaveLength(1);
+    expect(world.tasks(id, 'pending')).toHaveLength(0);
+    expect(world.tasks(id, 'shutdown')).toHaveLength(1);
+  });
+});

@@ -1,5 +1,6 @@
 // The task reaper: forgets what nobody needs. Tasks that are to be removed go once they have ended (or
-// were never given to a node); of dead tasks each slot keeps as many as the cluster's history limit
+// were never given to a node); one that was never given to a node and is to stop has ended; of dead
+// tasks each slot keeps as many as the cluster's history limit
 // says; revisions and credentials go when no service and no task names them.
 import { isTerminal, remove, update, TASK_STATE } from '../../model/index.ts';
 import type { Action, Service, StoreChange, Task } from '../../model/index.ts';
@@ -26,7 +27,8 @@ export class TaskReaper implements ControlLoop {
   observe(change: StoreChange): void {
     if (change.table === 'task') {
       const task = change.after ?? change.before;
-      if (task && (change.after === undefined || isDead(task))) this.#agenda.add(task.serviceId);
+      const over = change.after === undefined || (task && (isDead(task) || isUnwanted(task)));
+      if (task && over) this.#agenda.add(task.serviceId);
     } else if (change.table === 'service') {
       const id = (change.after ?? change.before)?.id;
       if (id !== undefined) this.#agenda.add(id);
@@ -53,6 +55,11 @@ export class TaskReaper implements ControlLoop {
     const tasks = [...view.tasksOfService(serviceId)];
     const orphans = planOrphans(view, tasks, now);
     const transactions: (readonly Action[])[] = orphans.transactions;
+    for (const task of tasks.filter(isUnwanted)) {
+      // Nobody will ever report its end, and it may hold addresses.
+      const status = { ...task.status, state: 'shutdown', timestamp: now } as const;
+      transactions.push([update('task', { ...task, status })]);
+    }
     for (const task of removable(tasks, historyLimit(view, service))) {
       transactions.push([remove('task', task.id, task.version)]);
     }
@@ -101,6 +108,12 @@ function isDead(task: Task): boolean {
   return task.desiredState === 'remove' || isTerminal(task.status.state);
 }
 
+/** To be stopped, and on no node yet. */
+function isUnwanted(task: Task): boolean {
+  const neverPlaced = TASK_STATE[task.status.state] < TASK_STATE.assigned;
+  return neverPlaced && task.desiredState === 'shutdown';
+}
+
 function removable(tasks: readonly Task[], limit: number): Task[] {
   const gone: Task[] = [];
   const history = new Map<string, Task[]>();
@@ -109,7 +122,7 @@ function removable(tasks: readonly Task[], limit: number): Task[] {
     if (task.desiredState === 'remove') {
       if (neverPlaced || isTerminal(task.status.state)) gone.push(task);
     } else if (TASK_STATE[task.desiredState] >= TASK_STATE.shutdown) {
-      if (!neverPlaced && !isTerminal(task.status.state)) continue;
+      if (!isTerminal(task.status.state)) continue;
       const key = slotKey(task);
       const dead = history.get(key) ?? [];
       dead.push(task);

@@ -80,8 +80,11 @@ export class SchedulerLoop implements ControlLoop {
     let waiting = this.#pending.get(task.revisionId);
     if (waiting === undefined) this.#pending.set(task.revisionId, (waiting = new Set()));
     waiting.add(task.id);
-    // A new explanation written by ourselves is no reason to try again.
-    if (before?.status.state !== 'pending') this.#due.add(task.revisionId);
+    // A new explanation written by ourselves is no reason to try again; any other change may have
+    // made our last try stale.
+    const explained =
+      before?.status.state === 'pending' && before.desiredState === task.desiredState;
+    if (!explained) this.#due.add(task.revisionId);
   }
 
   #tryAll(): void {

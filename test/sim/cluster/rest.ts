@@ -47,10 +47,15 @@ function missingOfMachines(world: World, view: StoreView): string | undefined {
 
 /** Until every update has been finished, paused or rolled back. */
 export function missingForUpdates(view: StoreView): string | undefined {
-  for (const { spec, updateStatus } of view.all('service')) {
+  for (const { id, spec, updateStatus } of view.all('service')) {
     const state = updateStatus?.state;
     if (state === 'updating' || state === 'rollback_started') {
-      return `the update of service ${spec.Name} is ${state}: ${updateStatus?.message ?? ''}`;
+      // Without room the update waits until somebody makes it.
+      const waits = (task: Task): boolean =>
+        task.status.state === 'pending' && task.status.error !== undefined;
+      if ([...view.tasksOfService(id)].some(waits)) continue;
+      const tasks = [...view.tasksOfService(id)].map((task) => named(view, task)).join('; ');
+      return `the update of service ${spec.Name} is ${state}: ${updateStatus?.message ?? ''}: ${tasks}`;
     }
   }
   return undefined;
