@@ -46,7 +46,7 @@ async function run<T>(work: Promise<T> | undefined): Promise<T> {
 }
 
 async function threeVoters(): Promise<void> {
-  const [first, ...others] = hosts;
+  const [first, ...others] = hosts.slice(0, 3);
   await run(first?.start({ kind: 'bootstrap' }));
   await clock.until(() => first?.isLeader === true, 5000);
   for (const host of others) {
@@ -73,6 +73,26 @@ describe('a candidate', () => {
     expect(sent.map(({ type }) => type)).toContain('MsgPreVoteResp');
     expect(sent.map(({ type }) => type)).not.toContain('MsgVote');
     expect(hosts.slice(1).some((host) => host.isLeader)).toBe(false);
+  });
+});
+
+describe('a member that was away', () => {
+  it('is led by one that joined in the meantime', async () => {
+    group(4);
+    await threeVoters();
+    const [first, , third, fourth] = hosts;
+    third?.crash();
+    if (fourth === undefined) throw new Error('no host');
+    await run(first?.host?.addMember(fourth.self));
+    await run(fourth.start({ kind: 'join', members: first?.host?.status.members ?? [] }));
+    const votes = (): boolean => first?.host?.status.voters.includes(4) === true;
+    await clock.until(votes, 10_000, 'promotion');
+    await run(first?.host?.transferLeadership(4));
+    first?.crash();
+    await run(third?.start({ kind: 'restart' }));
+    await clock.until(() => third?.host?.status.members.length === 4, 20_000, 'the news');
+    await run(fourth.propose('after'));
+    await clock.until(() => third?.texts.includes('after') === true, 5000, 'the entry');
   });
 });
 

@@ -14,7 +14,7 @@ import {
 } from 'raft-ts';
 import { SwarmError } from '../../base/index.ts';
 import type { Member } from './consensus.ts';
-import { PROMOTION_LAG_ENTRIES } from './limits.ts';
+import { MEMBERS_MET_MAX, PROMOTION_LAG_ENTRIES } from './limits.ts';
 import { encodeMembers, MemberTable } from './membership.ts';
 import { notLeader, PendingChanges } from './proposals.ts';
 import { quorumLoss } from './quorum-loss.ts';
@@ -39,6 +39,7 @@ export class HostMembers {
   readonly table = new MemberTable();
   readonly #ports: HostMembersPorts;
   readonly #pending = new PendingChanges();
+  readonly #met = new Map<number, Member>();
   #confState: ConfState;
   // A change in the log, applied or not: the next one must wait for it.
   #lastChangeIndex = 0;
@@ -57,8 +58,23 @@ export class HostMembers {
   /** Tells the transport whom it may talk to. */
   announce(): void {
     const known = this.table.all;
-    const peers = known.length === 0 ? this.#ports.joining : known;
+    const peers = [...(known.length === 0 ? this.#ports.joining : known)];
+    for (const met of this.#met.values()) {
+      if (peers.every(({ raftId }) => raftId !== met.raftId)) peers.push(met);
+    }
     this.#ports.peersChanged(peers.filter(({ raftId }) => raftId !== this.#ports.self.raftId));
+  }
+
+  /**
+   * A peer says where it listens. Without that, a member that was away while another one joined and
+   * began to lead could not answer it, and so would never hear who it is.
+   */
+  meet(peer: Member): void {
+    if (!this.table.mayBe(peer.raftId, peer.nodeId)) return;
+    if (this.table.get(peer.raftId) !== undefined || this.#met.has(peer.raftId)) return;
+    if (this.#met.size >= MEMBERS_MET_MAX) this.#met.clear();
+    this.#met.set(peer.raftId, peer);
+    this.announce();
   }
 
   /** The only voter need not wait for an election time-out. */

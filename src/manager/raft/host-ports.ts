@@ -33,6 +33,8 @@ export interface HostEvents {
 export interface TransportReceiver {
   /** Whether a peer with this certificate may speak as this member. */
   mayBe(raftId: number, nodeId: string): boolean;
+  /** A peer that may speak has said where it listens: answers can reach it. */
+  met(peer: Member): void;
   receive(message: Message): void;
   /** Resolves when the snapshot is stored and handed to raft; rejects if it is not wanted. */
   receiveSnapshot(message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;

@@ -34,6 +34,8 @@ export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 export const FRAME_GATHER_BYTES = 512 * 1024;
 /** Removed members remembered, to refuse them; ids are never used again. */
 export const REMOVED_MEMBERS_MAX = 1000;
+/** Members that we have met and whose joining we have not seen in the log yet. */
+export const MEMBERS_MET_MAX = 16;
 /** Reads that wait for a confirmation by a quorum. */
 export const BARRIERS_PENDING_MAX = 16_384;
 /** Entries by which a learner may lag when it is made a voter. */

@@ -50,13 +50,13 @@ export class MemberTable {
 
   /**
    * Whether a peer with this certificate may speak as this member. Somebody unknown may: with a
-   * manager's certificate and not removed, it was added later than this manager's log reaches.
+   * manager's certificate and not removed, it was added later than this manager's log reaches (a
+   * node that we know as another member may have left and come back since).
    */
   mayBe(raftId: number, nodeId: string): boolean {
     if (this.wasRemoved(raftId)) return false;
     const known = this.#members.get(raftId);
-    if (known !== undefined) return known.nodeId === nodeId;
-    return this.byNode(nodeId) === undefined;
+    return known === undefined || known.nodeId === nodeId;
   }
 
   encode(): Uint8Array {
@@ -96,7 +96,8 @@ function decodeMembers(bytes: Uint8Array): Member[] {
   return members;
 }
 
-function encodeMember(member: Member): Uint8Array {
+/** A member as bytes. */
+export function encodeMember(member: Member): Uint8Array {
   const writer = new WireWriter();
   writer.number(1, member.raftId);
   writer.string(2, member.nodeId);
@@ -105,7 +106,7 @@ function encodeMember(member: Member): Uint8Array {
 }
 
 /** A member from bytes. Throws `dataLoss`. */
-function decodeMember(bytes: Uint8Array): Member {
+export function decodeMember(bytes: Uint8Array): Member {
   const reader = new WireReader(bytes);
   let raftId = 0;
   let nodeId = '';

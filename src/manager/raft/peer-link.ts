@@ -23,12 +23,15 @@ import {
   RECONNECT_MIN_MS,
   STABLE_CONNECTION_MS,
 } from './limits.ts';
+import { encodeMember } from './membership.ts';
 import { encodeMessage } from './message-codec.ts';
 import { raftService, type Accepted, type Frame, type SnapshotPart } from './peer-service.ts';
 import type { TlsSource } from './peer-tls.ts';
 
 /** What a link needs. */
 export interface PeerLinkPorts {
+  /** Who speaks. */
+  readonly self: Member;
   readonly tls: TlsSource;
   readonly clock: Clock;
   readonly random: Random;
@@ -129,6 +132,7 @@ export class PeerLink {
       over = true;
       this.#disconnected(client, error);
     };
+    stream.write({ messages: [], sender: encodeMember(this.#ports.self) });
     stream.on('data', () => {
       this.#acceptedAt = this.#ports.clock.monotonicMs();
     });

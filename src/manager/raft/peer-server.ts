@@ -11,8 +11,10 @@ import {
 } from '@grpc/grpc-js';
 import type { Message } from 'raft-ts';
 import { messageOf, SwarmError, type Logger } from '../../base/index.ts';
+import type { Member } from './consensus.ts';
 import type { TransportReceiver } from './host-ports.ts';
 import { REFUSED_PEERS_MAX } from './limits.ts';
+import { decodeMember } from './membership.ts';
 import { decodeMessage } from './message-codec.ts';
 import { channelOptions } from './peer-link.ts';
 import {
@@ -89,6 +91,7 @@ export class PeerServer {
       call.on('data', (frame: Frame) => {
         if (refused) return;
         try {
+          if (frame.sender !== undefined) this.#meet(decodeMember(frame.sender), nodeId);
           for (const message of messagesOf(frame)) {
             this.#check(message, nodeId);
             this.#ports.receiver.receive(message);
@@ -101,6 +104,12 @@ export class PeerServer {
     } catch (error) {
       refuse(error);
     }
+  }
+
+  /** It speaks of itself only; whether it may speak at all is seen with its messages. */
+  #meet(peer: Member, nodeId: string): void {
+    const { receiver } = this.#ports;
+    if (peer.nodeId === nodeId && receiver.mayBe(peer.raftId, nodeId)) receiver.met(peer);
   }
 
   async #snapshot(call: ServerReadableStream<SnapshotPart, Accepted>): Promise<void> {

@@ -8,6 +8,8 @@ import { WireReader, WireWriter } from './wire.ts';
 /** Several messages in one; encoded one by one as they are queued. */
 export interface Frame {
   readonly messages: readonly Uint8Array[];
+  /** Who is speaking and where it listens; in the first frame of a connection. */
+  readonly sender?: Uint8Array;
 }
 
 /** The head of a snapshot, or a piece of its state. */
@@ -49,17 +51,20 @@ export const raftService = {
 function encodeFrame(frame: Frame): Buffer {
   const writer = new WireWriter();
   for (const message of frame.messages) writer.message(1, message);
+  if (frame.sender !== undefined) writer.message(2, frame.sender);
   return asBuffer(writer.finish());
 }
 
 function decodeFrame(bytes: Buffer): Frame {
   const reader = new WireReader(bytes);
   const messages: Uint8Array[] = [];
+  let sender: Uint8Array | undefined;
   for (let field = reader.next(); field !== undefined; field = reader.next()) {
     if (field === 1) messages.push(reader.bytes());
+    else if (field === 2) sender = reader.bytes();
     else reader.skip();
   }
-  return { messages };
+  return sender === undefined ? { messages } : { messages, sender };
 }
 
 /** The messages of a frame. Throws `dataLoss`. */

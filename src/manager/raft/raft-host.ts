@@ -58,6 +58,7 @@ export class RaftHost {
     const host = new RaftHost(options, ports, recovered);
     await ports.transport.start({
       mayBe: (raftId, nodeId) => host.#members.table.mayBe(raftId, nodeId),
+      met: (peer) => host.#members.meet(peer),
       receive: (message) => host.#receive(message),
       receiveSnapshot: (message, chunks) => host.#snapshots.receive(message, chunks),
       unreachable: (raftId) => {

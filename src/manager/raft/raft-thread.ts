@@ -23,7 +23,7 @@ serveHost(
     disk: fileDisk,
     transport: (logger) =>
       new GrpcTransport({
-        selfId: options.self.raftId,
+        self: options.self,
         listenAddress: options.listenAddress,
         tls: options.tls,
         clock: systemClock,

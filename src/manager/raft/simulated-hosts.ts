@@ -29,13 +29,21 @@ export class SimulatedLinks {
   }
 
   transport(self: number): PeerTransport {
+    let peers = new Set<number>();
     return {
       start: async (receiver) => {
         this.receivers.set(self, receiver);
-        this.network.attach(self, (message) => receiver.receive(message));
+        this.network.attach(self, (message, from) => {
+          receiver.met(simulatedMember(from));
+          receiver.receive(message);
+        });
       },
-      setPeers: () => {},
-      send: (message) => this.network.send(self, message.to, message),
+      setPeers: (members) => {
+        peers = new Set(members.map(({ raftId }) => raftId));
+      },
+      send: (message) => {
+        if (peers.has(message.to)) this.network.send(self, message.to, message);
+      },
       sendSnapshot: async (message, chunks) => {
         const receiver = this.receivers.get(message.to);
         if (receiver === undefined || this.network.isCut(self, message.to)) {
@@ -52,6 +60,11 @@ export class SimulatedLinks {
     this.receivers.delete(self);
     this.network.detach(self);
   }
+}
+
+/** A member as all of these tests know it. */
+function simulatedMember(raftId: number): Member {
+  return { raftId, nodeId: `node${raftId}`, address: `10.0.0.${raftId}:4242` };
 }
 
 /** A state machine that remembers every payload, as text. */
@@ -108,7 +121,7 @@ export class SimulatedHost {
   #run = 0;
 
   constructor(raftId: number, machine: SimulatedMachine, options: Partial<ConsensusOptions> = {}) {
-    this.self = { raftId, nodeId: `node${raftId}`, address: `10.0.0.${raftId}:4242` };
+    this.self = simulatedMember(raftId);
     this.#machine = machine;
     this.#options = options;
   }

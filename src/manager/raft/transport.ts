@@ -10,7 +10,7 @@ import { TlsSource } from './peer-tls.ts';
 
 /** What the connections need. */
 export interface GrpcTransportOptions {
-  readonly selfId: number;
+  readonly self: Member;
   readonly listenAddress: string;
   readonly tls: TlsMaterial;
   readonly clock: Clock;
@@ -32,9 +32,9 @@ export class GrpcTransport implements PeerTransport {
   }
 
   async start(receiver: TransportReceiver): Promise<void> {
-    const { selfId, logger, listenAddress } = this.#options;
+    const { self, logger, listenAddress } = this.#options;
     this.#receiver = receiver;
-    this.#server = new PeerServer({ selfId, tls: this.#tls, receiver, logger });
+    this.#server = new PeerServer({ selfId: self.raftId, tls: this.#tls, receiver, logger });
     await this.#server.listen(listenAddress);
   }
 
@@ -75,8 +75,9 @@ export class GrpcTransport implements PeerTransport {
   }
 
   #newLink(peer: Member): PeerLink {
-    const { clock, random, logger } = this.#options;
+    const { self, clock, random, logger } = this.#options;
     return new PeerLink(peer, {
+      self,
       tls: this.#tls,
       clock,
       random,
