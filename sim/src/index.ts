@@ -2,6 +2,7 @@
 export { SimDisk, type SimFile } from './disk.ts';
 export { EventQueue } from './event-queue.ts';
 export {
+  describeEntry,
   describeHistory,
   findAnomaly,
   SearchLimit,

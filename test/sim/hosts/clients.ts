@@ -1,6 +1,14 @@
 // Clients of the group: each does one operation after another on a few registers through any member,
 // and writes down what it was told. What it gives up waiting for may happen at any time, or never.
-import { findAnomaly, CheckFailure, type HistoryEntry, type Prng, type VirtualClock } from 'sim';
+import {
+  CheckFailure,
+  describeEntry,
+  describeHistory,
+  findAnomaly,
+  type HistoryEntry,
+  type Prng,
+  type VirtualClock,
+} from 'sim';
 import { messageOf } from '../../../src/base/index.ts';
 import type { Command } from './key-value-store.ts';
 import type { Machine } from './machine.ts';
@@ -29,10 +37,18 @@ export class History {
     if (anomaly === undefined) return;
     throw new CheckFailure(
       'linearizable',
-      `no order explains register ${anomaly.key} up to ${JSON.stringify(anomaly.entry)}`,
+      `no order explains register ${anomaly.key} up to ${describeEntry(anomaly.entry)}; last of it: ` +
+        describeHistory(this.entries.filter(({ key }) => key === anomaly.key))
+          .slice(0, 30)
+          .join('; '),
     );
   }
 }
+
+type Outcome<T> =
+  | { readonly kind: 'done'; readonly value: T }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'late' };
 
 /** What a client works with. */
 export interface ClientWorld {
@@ -115,23 +131,29 @@ export class Client {
     const filling = 'x'.repeat(this.#prng.below(options.valueBytesMax));
     const command: Command = { id, key, value, ...expected, filling };
     const payload = new TextEncoder().encode(JSON.stringify(command));
+    // Until it is answered it may have happened, or not.
+    const unknown: HistoryEntry = {
+      client: this.#name,
+      key,
+      operation: conditional
+        ? { kind: 'cas', expected: expected.expected ?? 0, value, succeeded: false }
+        : { kind: 'write', value },
+      called: value,
+      answered: undefined,
+    };
+    const place = history.entries.push(unknown) - 1;
     const outcome = await this.#patiently(consensus.propose(payload));
-    // What was refused at once was never in the log.
-    if (outcome.kind === 'failed' && outcome.message.startsWith('this manager is not')) return;
-    const index = outcome.kind === 'done' ? outcome.value : undefined;
-    const changed = store.commands.get(id)?.changed === true;
-    if (index !== undefined) history.acknowledged.set(id, index);
-    this.#world.trace(`${id} ${key}=${value} ${index === undefined ? '?' : `at ${index}`}`);
+    this.#world.trace(`${id} ${key}=${value} ${describeOutcome(outcome)}`);
+    if (outcome.kind !== 'done') return;
+    history.acknowledged.set(id, outcome.value);
+    const succeeded = store.commands.get(id)?.changed === true;
     const operation = conditional
-      ? ({ kind: 'cas', expected: expected.expected ?? 0, value, succeeded: changed } as const)
+      ? ({ kind: 'cas', expected: expected.expected ?? 0, value, succeeded } as const)
       : ({ kind: 'write', value } as const);
-    const answered = index === undefined ? undefined : history.instant();
-    history.entries.push({ client: this.#name, key, operation, called: value, answered });
+    history.entries[place] = { ...unknown, operation, answered: history.instant() };
   }
 
-  #patiently<T>(
-    work: Promise<T>,
-  ): Promise<{ kind: 'done'; value: T } | { kind: 'failed'; message: string } | { kind: 'late' }> {
+  #patiently<T>(work: Promise<T>): Promise<Outcome<T>> {
     return new Promise((resolve) => {
       const timer = this.#world.clock.after(PATIENCE_MS, () => resolve({ kind: 'late' }));
       work.then(
@@ -152,4 +174,9 @@ export class Client {
       this.#world.clock.after(delayMs, resolve);
     });
   }
+}
+
+function describeOutcome(outcome: Outcome<number>): string {
+  if (outcome.kind === 'done') return `at ${outcome.value}`;
+  return outcome.kind === 'late' ? 'no answer' : outcome.message;
 }

@@ -7,7 +7,7 @@ import { describeOptions, drawOptions } from './options.ts';
 import { World } from './world.ts';
 
 const LIVENESS_MS = 60_000;
-const CALM_MS = 3000;
+const CALM_MS = 1000;
 
 /** Runs one seed; throws `CheckFailure` for a broken promise. */
 export async function runHostsSeed(

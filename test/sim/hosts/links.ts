@@ -117,6 +117,8 @@ export class Links {
       const end = this.#listening.get(to);
       end?.process.enter(() => {
         if (end.receiver.mayBe(self.raftId, self.nodeId)) {
+          // On a real connection this comes first, and each message may be on a new one.
+          end.receiver.met(self);
           end.receiver.receive(decodeMessage(bytes));
         }
       });

@@ -1,8 +1,14 @@
 // One simulated manager machine: its disk stays, its processes come and go. Each process runs the
 // real consensus on the ports of this world, and the key-value store above it.
 import type { Message } from 'raft-ts';
-import { CheckFailure, SimDisk, type Prng, type Trace, type VirtualClock } from 'sim';
-import { messageOf, silentLogger, SwarmError } from '../../../src/base/index.ts';
+import { CheckFailure, SimDisk, type Prng, type VirtualClock } from 'sim';
+import {
+  messageOf,
+  silentLogger,
+  SwarmError,
+  type LogFields,
+  type Logger,
+} from '../../../src/base/index.ts';
 import {
   startLocalConsensus,
   type Consensus,
@@ -22,8 +28,9 @@ import { MemberPromises } from './promises.ts';
 /** What machines share. */
 export interface MachineWorld {
   readonly clock: VirtualClock;
-  readonly trace: Trace;
   readonly options: HostsOptions;
+  /** A line of the trace, at this time. */
+  line(text: string): void;
   readonly links: Links;
   readonly ledger: AppliedLedger;
   /** A checker has seen a violation; the run ends with the first. */
@@ -110,14 +117,14 @@ export class Machine {
 
   /** Begins to start; what comes of it is seen in `consensus`, `up` and `flipped`. */
   start(start: ConsensusOptions['start']): void {
-    const { clock, links, ledger, trace } = this.#world;
+    const { clock, links, ledger } = this.#world;
     const name = `${this.name}.${++this.#processes}`;
     const random = this.#prng.split(`process ${this.#processes}`);
     const process = new SimulatedProcess(name, clock, random, this.time);
     const store = new KeyValueStore(name, ledger);
     const running: Running = { process, store, consensus: undefined, refused: undefined };
     this.#running = running;
-    trace.line(`${clock.monotonicMs()} ${name} starts (${start.kind})`);
+    this.#world.line(`${name} starts (${start.kind})`);
     const ended = (error: unknown): void => {
       if (this.#running === running) this.#ended(running, error);
     };
@@ -134,16 +141,24 @@ export class Machine {
         clock: process.clock,
         random,
         disk: machineDisk(this.disk, process, (what) => (running.refused = what)),
-        logger: silentLogger,
+        logger: this.#logger(name),
         transport: () => links.transport(process, this.self, (message) => this.#sent(message)),
       },
     ).then((consensus) => {
       if (!process.alive) return;
       running.consensus = consensus;
-      trace.line(`${clock.monotonicMs()} ${name} is up at ${store.index}`);
+      this.#world.line(`${name} is up at ${store.index}`);
       this.#checkFiles();
       if (this.flipped === 'unnoticed') this.flipped = 'no';
     }, ended);
+  }
+
+  /** What the program says goes into the trace. */
+  #logger(name: string): Logger {
+    const say = (fields: LogFields, message: string): void =>
+      this.#world.line(`${name}: ${message} ${JSON.stringify(fields)}`);
+    const logger: Logger = { ...silentLogger, warn: say, error: say, child: () => logger };
+    return logger;
   }
 
   #consensusOptions(start: ConsensusOptions['start']): ConsensusOptions {
@@ -179,8 +194,7 @@ export class Machine {
 
   /** The program has ended by itself: it must have had a reason. */
   #ended(running: Running, error: unknown): void {
-    const { trace, clock } = this.#world;
-    trace.line(`${clock.monotonicMs()} ${running.process.name} ended: ${messageOf(error)}`);
+    this.#world.line(`${running.process.name} ended: ${messageOf(error)}`);
     running.process.kill();
     this.disk.kill();
     this.#running = undefined;

@@ -47,14 +47,14 @@ export interface HostsOptions {
 export function drawOptions(prng: Prng): HostsOptions {
   return {
     members: prng.pick([1, 2, 3, 3, 3, 3, 4, 5]),
-    clients: prng.between(2, 5),
+    clients: prng.between(1, 4),
     faults: FAULTS.filter(() => prng.chance(0.5)),
-    faultPhaseMs: prng.between(8_000, 20_000),
+    faultPhaseMs: prng.between(6_000, 14_000),
     faultPauseMs: prng.pick([200, 500, 1500]),
     snapshotInterval: prng.pick([8, 20, 50, 200]),
     segmentBytes: prng.pick([4096, 16_384, 32_768]),
     valueBytesMax: prng.pick([20, 200, 3000]),
-    operationPauseMs: prng.pick([5, 30, 150]),
+    operationPauseMs: prng.pick([25, 60, 200]),
     inOrder: prng.chance(0.7),
     delayMsMax: prng.pick([1, 5, 40]),
     syncMsMax: prng.pick([1, 3, 20]),

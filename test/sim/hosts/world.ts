@@ -36,7 +36,7 @@ export class World implements MachineWorld {
   }
 
   line(text: string): void {
-    this.trace.line(`${this.clock.monotonicMs()} ${text}`);
+    this.trace.line(`${Math.floor(this.clock.monotonicMs())} ${text}`);
   }
 
   violated(error: unknown): void {
