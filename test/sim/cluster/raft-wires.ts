@@ -82,7 +82,7 @@ export class RaftWires {
     if (target === undefined || !accepts(target, message, nodeId)) return;
     target.process.enter(() => {
       this.#seen(message, from, to);
-        target.receiver.met({ raftId: message.from, nodeId, address: `${from}:2378` });
+      target.receiver.met({ raftId: message.from, nodeId, address: `${from}:2378` });
       target.receiver.receive(message);
     });
   }
