@@ -15,6 +15,7 @@ export function stepCandidate(raft: RaftState, message: Message): void {
     case 'MsgSnap':
       // Somebody else has won this term.
       raft.becomeFollower(message.term, message.from);
+      raft.lease.promise();
       acceptFromLeader(raft, message);
       return;
     case 'MsgVoteResp':

@@ -15,6 +15,8 @@ export function startElection(raft: RaftState, kind: CampaignKind): void {
   if (raft.role === 'leader' || !raft.promotable) return;
   // It might win by a majority that is already replaced.
   if (hasUnappliedConfChange(raft)) return;
+  // It promised its leader not to, whoever wishes it.
+  if (kind !== 'transfer' && raft.lease.isPromised) return;
   campaign(raft, kind);
 }
 
@@ -46,6 +48,7 @@ function campaign(raft: RaftState, kind: CampaignKind): void {
 /** True when a vote request must be ignored: the leader was heard recently, and it is no transfer. */
 export function leaderHoldsLease(raft: RaftState, message: Message): boolean {
   if (sameBytes(message.context, TRANSFER_CONTEXT)) return false;
+  if (raft.lease.isPromised) return true;
   const { checkQuorum, electionTicks } = raft.options;
   return checkQuorum && raft.lead !== NONE && raft.electionElapsed < electionTicks;
 }
@@ -60,7 +63,7 @@ export function answerVoteRequest(raft: RaftState, message: Message): void {
     (pre && message.term > raft.term);
   // A learner votes too when asked: the candidate may know of its promotion before it does.
   if (!mayVote || !raft.log.isUpToDate({ term: message.logTerm, index: message.index })) {
-    raft.send({ type, to: message.from, term: raft.term, reject: true });
+    raft.send({ type, to: message.from, term: raft.term, reject: true, ...knowledge(raft) });
     return;
   }
   raft.send({ type, to: message.from, term: message.term });
@@ -68,6 +71,18 @@ export function answerVoteRequest(raft: RaftState, message: Message): void {
     raft.electionElapsed = 0;
     raft.vote = message.from;
   }
+}
+
+/**
+ * What a member without a vote adds to its refusal: its commit index. The candidate may go by an older
+ * membership, in which it needs our vote, and may have in its log the very change that took it from
+ * us; if our log is longer we refuse, and cannot stand ourselves. Once it knows that the change is
+ * committed it does not need us.
+ */
+function knowledge(raft: RaftState): Pick<Message, 'index' | 'logTerm' | 'commit'> | undefined {
+  if (raft.tracker.isVoter(raft.id)) return undefined;
+  const { committed } = raft.log;
+  return { index: committed, logTerm: raft.log.term(committed) ?? 0, commit: committed };
 }
 
 /** Counts an answer and acts once the vote is decided. */

@@ -22,6 +22,7 @@ export function stepFollower(raft: RaftState, message: Message): void {
     case 'MsgSnap':
       raft.electionElapsed = 0;
       raft.lead = message.from;
+      raft.lease.promise();
       acceptFromLeader(raft, message);
       return;
     case 'MsgTransferLeader':

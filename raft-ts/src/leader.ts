@@ -152,6 +152,7 @@ function transferLeadership(raft: RaftState, to: number, progress: Progress): vo
   // It must be done within one election time-out.
   raft.electionElapsed = 0;
   raft.leadTransferee = to;
+  raft.lease.giveUp();
   if (progress.match === raft.log.lastIndex()) raft.send({ type: 'MsgTimeoutNow', to });
   else sendAppend(raft, to);
 }

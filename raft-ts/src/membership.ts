@@ -12,6 +12,7 @@ export function switchMembership(raft: RaftState, next: NextMembership): ConfSta
   const confState = tracker.confState();
   const own = tracker.progress.get(raft.id);
   raft.isLearner = own?.isLearner === true;
+  raft.lease.restart();
   if (raft.role !== 'leader') return confState;
   if (own === undefined || own.isLearner) {
     // The leader was removed. It goes on unless told to step down: entries may still need it.

@@ -3,6 +3,7 @@
 // leader.ts; raft.ts puts them together.
 import { invariant } from './errors.ts';
 import { RaftLog } from './log.ts';
+import { Lease } from './lease.ts';
 import { makeMessage, type Message, type MessageFields, type MessageType } from './message.ts';
 import type { CompleteRaftOptions } from './options.ts';
 import { ReadRequests } from './read-requests.ts';
@@ -54,6 +55,7 @@ export class RaftState {
   messagesAfterAppend: Message[] = [];
   readStates: ReadState[] = [];
   readonly readRequests = new ReadRequests();
+  readonly lease: Lease;
   /** Read requests that came before the first commit of this term. */
   postponedReads: Message[] = [];
   #uncommittedBytes = 0;
@@ -63,6 +65,7 @@ export class RaftState {
     this.id = options.id;
     this.log = new RaftLog(options.storage, options.maxCommittedSizePerReady);
     this.tracker = new Tracker(options);
+    this.lease = new Lease(options, options.storage.initialState().hardState.term > 0);
   }
 
   get softState(): SoftState {
@@ -127,6 +130,7 @@ export class RaftState {
     this.pendingConfIndex = 0;
     this.#uncommittedBytes = 0;
     this.readRequests.clear();
+    this.lease.reset();
     this.postponedReads = [];
   }
 

@@ -25,6 +25,7 @@ export class Raft extends RaftState {
   }
 
   tick(): void {
+    this.lease.tick();
     if (this.role === 'leader') this.#tickLeader();
     else this.#tickOther();
   }
@@ -56,6 +57,7 @@ export class Raft extends RaftState {
 
   /** Handles one message. Throws `proposalDropped` for a proposal that cannot be taken now. */
   step(message: Message): void {
+    if (message.reject && message.commit > 0) this.#learnCommit(message);
     if (message.term > this.term) {
       if (!this.#meetHigherTerm(message)) return;
     } else if (message.term !== 0 && message.term < this.term) {
@@ -117,6 +119,12 @@ export class Raft extends RaftState {
       // Entries of an older term may have been replaced since; a snapshot is good in any.
       this.#snapshotApplied(message.snapshot);
     }
+  }
+
+  /** Somebody that has left refused its vote, and tells what it knows to be committed. */
+  #learnCommit({ type, commit, logTerm }: Message): void {
+    if (type !== 'MsgVoteResp' && type !== 'MsgPreVoteResp') return;
+    if (this.log.matches({ index: commit, term: logTerm })) this.log.commitTo(commit);
   }
 
   #storageAppended(message: Message): void {

@@ -217,6 +217,11 @@ export class RawNode {
     return this.#raft.lead;
   }
 
+  /** The highest index known to be committed; cheaper than `status`. */
+  get commit(): number {
+    return this.#raft.log.committed;
+  }
+
   /** The last entry of the log, stable or not; cheaper than `status`. */
   get lastIndex(): number {
     return this.#raft.log.lastIndex();

@@ -25,24 +25,29 @@ export function releasePostponedReads(raft: RaftState): void {
 }
 
 function confirmRead(raft: RaftState, message: Message): void {
-  if (raft.tracker.isSingleton || raft.options.readOnlyMode === 'leaseBased') {
+  // The only voter asks nobody; a leader that has lost its vote to the only voter must.
+  const isAlone = raft.tracker.isSingleton && raft.tracker.isVoter(raft.id);
+  if (isAlone || raft.lease.isHeld) {
     answerRead(raft, message, raft.log.committed);
     return;
   }
-  raft.readRequests.add(message, raft.log.committed);
+  raft.readRequests.add(message, raft.log.committed, raft.lease.now);
   raft.readRequests.acknowledge(raft.id, message.context);
   broadcastHeartbeatWith(raft, message.context);
 }
 
 /** A member confirmed our leadership. */
 export function acknowledgeRead(raft: RaftState, message: Message): void {
-  if (raft.options.readOnlyMode !== 'safe' || message.context.length === 0) return;
+  if (message.context.length === 0) return;
   const acks = raft.readRequests.acknowledge(message.from, message.context);
   if (acks === undefined) return;
   const { incoming, outgoing } = raft.tracker.membership.voters;
   const acked = (id: number): boolean | undefined => (acks.has(id) ? true : undefined);
   if (majorityVote(incoming, acked) !== 'won' || majorityVote(outgoing, acked) !== 'won') return;
-  for (const request of raft.readRequests.takeUpTo(message.context)) {
+  const confirmed = raft.readRequests.takeUpTo(message.context);
+  // The heartbeat that a quorum has answered went out after this request came in.
+  raft.lease.extend(confirmed.at(-1)?.askedAt ?? 0);
+  for (const request of confirmed) {
     answerRead(raft, request.message, request.index);
   }
 }

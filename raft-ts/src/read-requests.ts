@@ -7,6 +7,8 @@ export interface ReadRequest {
   readonly message: Message;
   /** The commit index when it came. */
   readonly index: number;
+  /** The tick at which it came. */
+  readonly askedAt: number;
   readonly key: string;
   readonly acks: Set<number>;
 }
@@ -16,10 +18,10 @@ export class ReadRequests {
   #queue: ReadRequest[] = [];
 
   /** A context that waits already is not queued twice. */
-  add(message: Message, index: number): void {
+  add(message: Message, index: number, askedAt: number): void {
     const key = keyOf(message.context);
     if (this.#queue.some((request) => request.key === key)) return;
-    this.#queue.push({ message, index, key, acks: new Set() });
+    this.#queue.push({ message, index, askedAt, key, acks: new Set() });
   }
 
   /** A member confirmed the heartbeat with this context. Undefined when it is no longer waited for. */

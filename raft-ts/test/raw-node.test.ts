@@ -98,13 +98,25 @@ describe('reads', () => {
     expect(trio.reads[0]).toEqual([]);
   });
 
-  it('by lease ask nobody', () => {
+  it('by lease ask once, and then nobody for a while', () => {
     const trio = new Trio({ readOnlyMode: 'leaseBased', checkQuorum: true });
+    // Who has run before votes for nobody at first.
     trio.lead();
-    trio.lost = () => true;
+    expect(trio.node(1).isLeader).toBe(false);
+    trio.node(2).setElectionTimeout(20);
+    trio.node(3).setElectionTimeout(20);
+    for (let i = 0; i < 10; i++) for (const node of trio.nodes) node.tick();
+    trio.settle();
     trio.node(1).readIndex(bytes('a'));
     trio.settle();
-    expect(trio.reads[0]).toEqual([2]);
+    trio.lost = () => true;
+    trio.node(1).readIndex(bytes('b'));
+    trio.settle();
+    expect(trio.reads[0]).toEqual([2, 2]);
+    for (let i = 0; i < 8; i++) trio.node(1).tick();
+    trio.node(1).readIndex(bytes('c'));
+    trio.settle();
+    expect(trio.reads[0]).toEqual([2, 2]);
   });
 
   it('wait for the first commit of a term', () => {
