@@ -54,3 +54,32 @@ describe('a task that found no place', () => {
     expect(world.tasks(id, 'shutdown')).toHaveLength(1);
   });
 });
+
+describe('a start-first update to tasks that find no place', () => {
+  // The new task waited for room, its slot counted as in motion, and no later update could reach it.
+  it('is superseded by the next update, and the old tasks serve until then', async () => {
+    const id = await world.create(
+      aServiceSpec({
+        replicas: 2,
+        UpdateConfig: { Parallelism: 0, Order: 'start-first', Monitor: 1e9 },
+      }),
+    );
+    await world.clock.advance(1_000);
+    const old = world.tasks(id, 'running').map((task) => task.id);
+    const nowhere = { Constraints: ['node.labels.zone==nowhere'] };
+    await world.update(id, (spec) => ({
+      ...spec,
+      TaskTemplate: { ...spec.TaskTemplate, Placement: nowhere },
+    }));
+    await world.clock.advance(1_000);
+    expect(world.tasks(id, 'running').map((task) => task.id)).toEqual(old);
+    await world.update(id, (spec) => ({
+      ...withImage(spec, 'good:2'),
+      TaskTemplate: { ContainerSpec: { Image: 'good:2' } },
+    }));
+    const revision = world.store.view.get('service', id)?.revisionId;
+    await world.clock.advance(5_000);
+    expect(world.tasks(id, 'running').map((task) => task.revisionId)).toEqual([revision, revision]);
+    expect(world.store.view.get('service', id)?.updateStatus?.state).toBe('completed');
+  });
+});

@@ -142,7 +142,7 @@ function planSlot(
   if (planPromotion(view, slot, current, plan, now)) return true;
   const node = current.nodeId === undefined ? undefined : view.node(current.nodeId);
   const decision = decideRestart(slot, current, node, rules, now);
-  if (decision.kind === 'leave') return retireOlder(slot, current, plan);
+  if (decision.kind === 'leave') return retireOlder(view.service, slot, current, plan);
   if (decision.kind === 'finished') {
     plan.add(wish(current, 'shutdown'));
     return true;
@@ -234,10 +234,13 @@ function hasStopped(view: ServiceView, task: Task): boolean {
   return view.node(task.nodeId)?.status.state === 'down' || view.node(task.nodeId) === undefined;
 }
 
-/** Of several wanted tasks the newest stays, once it runs (the end of a start-first step). */
-function retireOlder(slot: Slot, current: Task, plan: PlanBuilder): boolean {
+/**
+ * Of several wanted tasks the newest stays, once it runs (the end of a start-first step). One that
+ * waits for room may wait for ever: it is not in motion when a newer revision is there to supersede it.
+ */
+function retireOlder(service: Service, slot: Slot, current: Task, plan: PlanBuilder): boolean {
   if (slot.alive.length < 2) return false;
-  if (current.status.state !== 'running') return true;
+  if (current.status.state !== 'running') return current.revisionId === service.revisionId;
   for (const older of slot.alive) if (older !== current) plan.add(wish(older, 'shutdown'));
   return true;
 }

@@ -4,7 +4,7 @@ import type { Random } from '../../base/index.ts';
 import { update, type Action, type Service, type UpdateStatus } from '../../model/index.ts';
 import { createTask, wish } from './new-task.ts';
 import { updateRules, type UpdateRules } from './service-defaults.ts';
-import type { Slot } from './slots.ts';
+import { isRunning, type Slot } from './slots.ts';
 import { hasTooManyFailures, updateProgress, type UpdateProgress } from './update.ts';
 import type { PlanBuilder, ServiceView } from './plan-service.ts';
 
@@ -50,8 +50,10 @@ function stepSlot(
   now: number,
 ): Action[] {
   const old = slot.current ?? slot.tasks.at(-1);
-  const startFirst = rules.order === 'start-first' && slot.current?.status.state === 'running';
-  const retire = startFirst ? [] : slot.alive.map((task) => wish(task, 'shutdown'));
+  const startFirst = rules.order === 'start-first' && slot.alive.some(isRunning);
+  // Start-first: what serves stays; a step of an earlier update that came to nothing goes.
+  const leaving = startFirst ? slot.alive.filter((task) => !isRunning(task)) : slot.alive;
+  const retire = leaving.map((task) => wish(task, 'shutdown'));
   const create = createTask(
     service,
     {

@@ -192,7 +192,7 @@ export class SimulatedDaemon {
       try {
         const target = this.process.random.pick(this.#world.managerHosts(this.machine.host));
         const issued = await this.#askCertificate(target, { token, peer: undefined });
-        const managers = [`${target}:2377`];
+        const managers = [...new Set([`${target}:2377`, 'h1:2377'])];
         const { nodeId, clusterId, role: given } = issued;
         await this.#save({ nodeId, clusterId, role: given, managers });
         return;

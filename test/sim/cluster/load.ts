@@ -235,9 +235,11 @@ export class LoadClient {
   }
 
   async #role(machine: Machine, { view }: Manager): Promise<void> {
-    const managers = [...view.all('node')].filter(({ spec }) => spec.Role === 'manager');
-    const promote = managers.length < 3 || this.#random.chance(0.4);
-    const from = promote ? [...view.all('node')] : managers;
+    // The first one stays: a node that slept while all managers changed would know nobody any more.
+    const others = [...view.all('node')].filter(({ id }) => id !== this.#world.machines[0]?.nodeId);
+    const managers = others.filter(({ spec }) => spec.Role === 'manager');
+    const promote = managers.length < 2 || this.#random.chance(0.4);
+    const from = promote ? others : managers;
     await this.#changeNode(machine, from, (spec) => ({
       ...spec,
       Role: promote ? 'manager' : 'worker',

@@ -14,7 +14,11 @@ export async function repair(world: World): Promise<void> {
   await forEach(world, 'node', async (node: Node) => {
     // Somebody asked twice to join and heard only once: the first one is nobody.
     if (!machines.has(node.id)) {
-      await call(world, 'node.remove', { id: node.id, force: true });
+      const { id, version, spec } = node;
+      if (spec.Role === 'manager') {
+        await call(world, 'node.update', { id, version, spec: { ...spec, Role: 'worker' } });
+      }
+      await call(world, 'node.remove', { id, force: true });
     } else if (node.spec.Availability !== 'active') {
       const { id, version, spec } = node;
       await call(world, 'node.update', { id, version, spec: { ...spec, Availability: 'active' } });
@@ -23,7 +27,9 @@ export async function repair(world: World): Promise<void> {
   await forEach(world, 'service', async (service: Service, { view }) => {
     const { id, version } = service;
     const nodes = view.count('node');
-    const spec = feasible(service, nodes, world.options.smallNetworks);
+    const wish = feasible(service, nodes, world.options.smallNetworks);
+    const others = [...view.all('service')].filter((other) => other.id !== id);
+    const spec = clashes(wish, others) ? { ...wish, EndpointSpec: { Mode: 'vip' as const } } : wish;
     await call(world, 'service.update', { id, version, spec });
   });
 }
@@ -49,6 +55,17 @@ function feasible(service: Service, nodes: number, small: boolean): ServiceSpec 
       Ports: service.endpoint.error === undefined ? (spec.EndpointSpec?.Ports ?? []) : [],
     },
   };
+}
+
+/** Two requests at once may both get a port that only one of them can have. */
+function clashes(spec: ServiceSpec, others: readonly Service[]): boolean {
+  const taken = new Set(
+    others
+      .flatMap((other) => [...other.endpoint.ports, ...(other.spec.EndpointSpec?.Ports ?? [])])
+      .map(({ PublishedPort }) => PublishedPort ?? 0),
+  );
+  const ports = spec.EndpointSpec?.Ports ?? [];
+  return ports.some(({ PublishedPort = 0 }) => PublishedPort > 0 && taken.has(PublishedPort));
 }
 
 /** Each object once, with a new try when something else changed it meanwhile. */

@@ -102,7 +102,7 @@ function missingOfService(view: StoreView, service: Service): string | undefined
   const all = [...view.tasksOfService(service.id)].filter(
     ({ status }) => !isTerminal(status.state),
   );
-  const others = all.map((task) => named(view, task)).join('; ');
+  const others = all.map((task) => named(view, task)).join('; ') + nodes.map(({ id }) => id).join();
   return `service ${Name} (${service.id}) has ${running.length} of ${wanted} tasks: ${others}`;
 }
 
