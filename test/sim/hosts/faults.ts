@@ -165,7 +165,7 @@ export class Faults {
   /** One bit of what is durable, of a machine that is down; the group must be able to lose it. */
   #flippedBit(machine: Machine): boolean {
     const voters = this.#world.leader?.status?.voters ?? [];
-    const spare = this.#world.present.every((one) => one.flipped === 'no');
+    const spare = this.#world.present.every((one) => one.flipped === 'no' && !one.leaving);
     if (!spare || voters.length < 3 || voters.length < this.#world.present.length) return false;
     machine.losePower(this.#prng);
     const files = machine.disk
@@ -190,7 +190,8 @@ export class Faults {
 
   async #membership(machine: Machine): Promise<boolean> {
     const size = this.#world.present.length;
-    if (size >= 2 && this.#prng.chance(0.5)) await this.#world.shrink(machine);
+    const whole = this.#world.present.every((one) => one.flipped === 'no');
+    if (size >= 2 && whole && this.#prng.chance(0.5)) await this.#world.shrink(machine);
     else if (size < 6) await this.#world.enlarge();
     return true;
   }

@@ -24,6 +24,8 @@ export async function runHostsSeed(
   const faults = new Faults(world, prng.split('faults'));
   await faults.run();
   await calmDown(world);
+  // Snapshots under way come to their end.
+  await world.pass(CALM_MS);
   finalChecks(world);
   const { history } = world;
   const done = [...faults.counts].map(([fault, count]) => `${fault} ${count}`).join(', ');

@@ -64,13 +64,15 @@ export class Machine {
   #processes = 0;
   /** A bit was flipped on its disk and not found yet; true once it was reported. */
   flipped: 'no' | 'unnoticed' | 'reported' = 'no';
+  /** Its removal was asked for, and may yet happen. */
+  leaving = false;
   /** Removed from the group for good, its disk thrown away. */
   retired = false;
   /** Its last start or run ended because of its disk. */
   lastEnd = '';
 
-  constructor(raftId: number, world: MachineWorld, prng: Prng) {
-    this.self = { raftId, nodeId: `node${raftId}`, address: `m${raftId}:2378` };
+  constructor(raftId: number, nodeId: string, world: MachineWorld, prng: Prng) {
+    this.self = { raftId, nodeId, address: `m${raftId}:2378` };
     this.#world = world;
     this.#prng = prng;
     this.#promises = new MemberPromises(this.name);
@@ -230,7 +232,8 @@ export class Machine {
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    await running.consensus?.close();
+    // However the close ends, the program ends.
+    await running.consensus?.close().catch(() => {});
     if (this.#running === running) this.kill();
   }
 

@@ -81,7 +81,14 @@ export class World implements MachineWorld {
 
   addMachine(): Machine {
     const raftId = this.machines.length + 1;
-    const machine = new Machine(raftId, this, this.prng.split(`machine ${raftId}`));
+    const prng = this.prng.split(`machine ${raftId}`);
+    // A node that left may come back as another member.
+    const [back] = this.machines.filter(
+      ({ retired, self }) =>
+        retired && this.present.every((machine) => machine.self.nodeId !== self.nodeId),
+    );
+    const nodeId = back !== undefined && prng.chance(0.5) ? back.self.nodeId : `node${raftId}`;
+    const machine = new Machine(raftId, nodeId, this, prng);
     this.machines.push(machine);
     return machine;
   }
@@ -133,6 +140,7 @@ export class World implements MachineWorld {
     const leader = this.leader;
     if (leader?.consensus === undefined) return false;
     this.line(`operator removes ${machine.name}`);
+    machine.leaving = true;
     const outcome = await this.#outcome(leader.consensus.removeMember(machine.self.raftId));
     this.line(`removing ${machine.name}: ${outcome}`);
     const gone = outcome === 'done' || outcome.includes('does not exist');
