@@ -1,7 +1,6 @@
 // A node's life in one cluster: its gRPC port, its agent, its manager while it has that role, the
 // renewal of its certificate, promotion and demotion. Made by init, join, or a restart.
 import { mkdir, rm } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
 import {
   SwarmError,
   messageOf,
@@ -26,16 +25,16 @@ import {
   certificateDigest,
   certificateValidity,
   createRequest,
-  signCertificate,
   type WireMethod,
 } from '../platform/index.ts';
 import type { Overlay } from '../overlay/index.ts';
 import { Agent, type Executor } from '../worker/index.ts';
 import { formatAddress, raftAddress } from './addresses.ts';
 import { CertificateRenewal } from './certificate-renewal.ts';
-import { ClusterRpc, equalInConstantTime, type LogReader } from './cluster-rpc.ts';
+import { ClusterRpc, type LogReader } from './cluster-rpc.ts';
 import { loadDataKey } from './data-key.ts';
-import { saveMembership, type Membership } from './membership-file.ts';
+import { MembershipWriter, newRaftId, type Membership } from './membership-file.ts';
+import { clusterSigner } from './signer.ts';
 import { nextRoleStep, type RoleStep } from './role-step.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
@@ -63,6 +62,7 @@ export class ClusterNode {
   readonly rpc: ClusterRpc;
   readonly #options: ClusterNodeOptions;
   readonly #identity: TlsIdentity;
+  readonly #stored: MembershipWriter;
   #membership: Membership;
   #manager: Manager | undefined;
   #consensus: Consensus | undefined;
@@ -78,6 +78,7 @@ export class ClusterNode {
   constructor(options: ClusterNodeOptions, membership: Membership) {
     this.#options = options;
     this.#membership = membership;
+    this.#stored = new MembershipWriter(options.disk, options.membershipPath);
     this.#identity = new TlsIdentity(membership);
     this.#renewal = new CertificateRenewal({
       ...options,
@@ -214,7 +215,7 @@ export class ClusterNode {
     for (const nodeId of news.blacklist) this.rpc.server.disconnect(nodeId);
     const { managers } = this.#membership;
     if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
-      void this.#save({ ...this.#membership, managers: news.managers });
+      void this.#saveLogged({ managers: news.managers });
     }
     this.#wantedRole = news.role === 'manager' ? 'manager' : 'worker';
     void this.#followRole();
@@ -285,7 +286,7 @@ export class ClusterNode {
 
   async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
     const { clock, random, logger, onFatal } = this.#options;
-    const { nodeId, clusterId } = this.#membership;
+    const { nodeId } = this.#membership;
     const raftId = this.#membership.raftId ?? newRaftId();
     if (this.#membership.raftId === undefined) await this.#save({ ...this.#membership, raftId });
     const self = { raftId, nodeId, address: raftAddress(this.#membership.advertise) };
@@ -294,23 +295,14 @@ export class ClusterNode {
         ? ({ kind: 'join', members: await this.#askToBeAdded(self) } as const)
         : ({ kind: how } as const);
     const dataKey = await loadDataKey(this.#raftDirectory);
-    this.#manager = await Manager.start({
+    const manager = await Manager.start({
       nodeId,
       clock,
       random,
       logger,
       caller: this.rpc,
       newJoinToken: () => this.newJoinToken(),
-      signer: {
-        equal: equalInConstantTime,
-        sign: (csr, subject, lifetimeMs) => {
-          const cluster = this.#manager?.view.cluster;
-          if (cluster === undefined)
-            throw new SwarmError('unavailable', 'the cluster is being set up');
-          const root = { certificate: cluster.rootCertificates, key: cluster.rootKey };
-          return signCertificate(root, csr, subject, lifetimeMs, clock.now());
-        },
-      },
+      signer: clusterSigner(() => this.#manager?.view.cluster, clock),
       startConsensus: async (handler) => {
         const { Raft: raft } = DEFAULT_CLUSTER_SPEC;
         const consensus = await startConsensus(
@@ -337,9 +329,24 @@ export class ClusterNode {
         else if (removed) this.#removedFromRaft();
       },
     });
+    this.#manager = manager;
     this.#identity.onUpdate((pems) => this.#consensus?.updateTls(pems));
-    await this.#save({ ...this.#membership, raftStarted: true });
-    logger.info({ nodeId, clusterId, how }, 'manager started');
+    logger.info({ nodeId, how }, 'manager started');
+    if (this.#membership.raftStarted !== true) void this.#noteStarted(manager);
+  }
+
+  /** Until the log holds something a start asks for its membership again. */
+  async #noteStarted(manager: Manager): Promise<void> {
+    await manager.store.applied(1);
+    if (this.#manager === manager) await this.#saveLogged({ raftStarted: true });
+  }
+
+  async #saveLogged(change: Partial<Membership>): Promise<void> {
+    try {
+      await this.#save({ ...this.#membership, ...change });
+    } catch (error) {
+      this.#options.logger.error({ error: messageOf(error) }, 'membership could not be stored');
+    }
   }
 
   #removedFromRaft(): void {
@@ -381,18 +388,13 @@ export class ClusterNode {
     this.#options.logger.info({ role }, 'certificate renewed');
   }
 
-  async #save(membership: Membership): Promise<void> {
+  #save(membership: Membership): Promise<void> {
     this.#membership = membership;
-    await saveMembership(this.#options.disk, this.#options.membershipPath, membership);
+    return this.#stored.save(membership);
   }
 }
 
 /** Where a manager's log and snapshots are, below its node's directory. */
 export function raftDirectory(directory: string): string {
   return `${directory}/raft`;
-}
-
-/** Random and never used before: a demoted manager that comes back is a new Raft member. */
-export function newRaftId(): number {
-  return randomBytes(6).readUIntBE(0, 6);
 }

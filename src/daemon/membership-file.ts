@@ -1,5 +1,6 @@
 // What a node remembers of its cluster, in one file of mode 0600 that is replaced as a whole: who it
 // is, its certificate and key, where managers are. A node without the file is in no cluster.
+import { randomBytes } from 'node:crypto';
 import { SwarmError, type Disk } from '../base/index.ts';
 
 const FORMAT_VERSION = 1;
@@ -48,4 +49,29 @@ export async function saveMembership(
 ): Promise<void> {
   const text = JSON.stringify({ v: FORMAT_VERSION, membership });
   await disk.writeFileAtomic(path, new TextEncoder().encode(text), 0o600);
+}
+
+/** Writes one membership after another: an older one must not take back what a newer one says. */
+export class MembershipWriter {
+  readonly #disk: Disk;
+  readonly #path: string;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(disk: Disk, path: string) {
+    this.#disk = disk;
+    this.#path = path;
+  }
+
+  /** Resolves when this one is durable; rejects with what the disk said. */
+  save(membership: Membership): Promise<void> {
+    const write = (): Promise<void> => saveMembership(this.#disk, this.#path, membership);
+    const saved = this.#last.then(write, write);
+    this.#last = saved;
+    return saved;
+  }
+}
+
+/** Random and never used before: a demoted manager that comes back is a new Raft member. */
+export function newRaftId(): number {
+  return randomBytes(6).readUIntBE(0, 6);
 }

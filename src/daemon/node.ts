@@ -24,13 +24,13 @@ import {
   type HostPort,
 } from './addresses.ts';
 import { parseBackupKey, sealBackup } from './backup-file.ts';
-import { ClusterNode, newRaftId, type ClusterNodeOptions } from './cluster-node.ts';
+import { ClusterNode, type ClusterNodeOptions } from './cluster-node.ts';
 import type { DaemonConfig } from './config.ts';
 import type { InstallPaths } from './install-paths.ts';
 import { obtainCertificate } from './join.ts';
 import type { LocalEngine } from './local-engine.ts';
 import { restoreBackup } from './restore.ts';
-import { loadMembership, saveMembership, type Membership } from './membership-file.ts';
+import { loadMembership, newRaftId, saveMembership, type Membership } from './membership-file.ts';
 import { readTaskLogBatches } from './task-logs.ts';
 
 const DEFAULT_POOLS = ['10.0.0.0/8'];

@@ -11,9 +11,9 @@ import {
 } from '../platform/index.ts';
 import { formatAddress, raftAddress, type HostPort } from './addresses.ts';
 import { openBackup, parseBackupKey } from './backup-file.ts';
-import { newRaftId, raftDirectory } from './cluster-node.ts';
+import { raftDirectory } from './cluster-node.ts';
 import { loadDataKey } from './data-key.ts';
-import type { Membership } from './membership-file.ts';
+import { newRaftId, type Membership } from './membership-file.ts';
 
 /** What is restored, and where. */
 export interface RestoreOptions {

@@ -53,6 +53,7 @@ export class SimulatedDaemon {
   #wantedRole: 'manager' | 'worker' | undefined;
   #changingRole = false;
   #removed = false;
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(world: World, machine: Machine, process: SimulatedProcess) {
     this.machine = machine;
@@ -250,9 +251,7 @@ export class SimulatedDaemon {
     this.#blacklist = new Set(news.blacklist);
     const { managers } = this.#member;
     if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
-      this.#save({ ...this.#member, managers: news.managers }).catch((error: unknown) => {
-        this.#logger.warn({ error: messageOf(error) }, 'membership could not be stored');
-      });
+      this.#saveLogged({ managers: news.managers });
     }
     this.#wantedRole = news.role === 'manager' ? 'manager' : 'worker';
     void this.#followRole();
@@ -355,7 +354,11 @@ export class SimulatedDaemon {
     });
     this.#manager = manager;
     this.#world.managerStarted(this, manager);
-    await this.#save({ ...this.#member, raftStarted: true });
+    if (this.#member.raftStarted === true) return;
+    // Until the log holds something a start asks for its membership again.
+    void manager.store.applied(1).then(() => {
+      if (this.#manager === manager) this.#saveLogged({ raftStarted: true });
+    });
   }
 
   async #startConsensus(
@@ -458,12 +461,20 @@ export class SimulatedDaemon {
     throw last;
   }
 
-  async #save(membership: Membership): Promise<void> {
+  /** One write after another, as the real one does. */
+  #save(membership: Membership): Promise<void> {
     this.#membership = membership;
-    await this.#disk.writeFileAtomic(
-      MEMBERSHIP,
-      new TextEncoder().encode(JSON.stringify(membership)),
-    );
+    const content = new TextEncoder().encode(JSON.stringify(membership));
+    const write = (): Promise<void> => this.#disk.writeFileAtomic(MEMBERSHIP, content);
+    const saved = this.#saving.then(write, write);
+    this.#saving = saved;
+    return saved;
+  }
+
+  #saveLogged(change: Partial<Membership>): void {
+    this.#save({ ...this.#member, ...change }).catch((error: unknown) => {
+      this.#logger.warn({ error: messageOf(error) }, 'membership could not be stored');
+    });
   }
 }
 
