@@ -213,9 +213,9 @@ export class ClusterRpc implements ManagerCaller {
       '/tsswarm.v1.Control/Call',
       async ({ method, body }, { peer }) => {
         const manager = this.#manager();
-        checkSender(method, body, peer);
         // A new manager knows no leader yet: whoever it asks hands its call on.
-        if (!method.startsWith('leader.addMember')) return manager.callFromPeer(method, body);
+        if (method !== 'leader.addMember') return manager.callFromPeer(method, body);
+        checkSender(manager, body, peer);
         const request = JSON.parse(body) as Parameters<typeof manager.call<'leader.addMember'>>[1];
         const reply = await manager.call('leader.addMember', request);
         return { body: JSON.stringify(reply), index: manager.view.index };
@@ -224,13 +224,12 @@ export class ClusterRpc implements ManagerCaller {
   }
 }
 
-/** A node may ask for its own membership only. */
-function checkSender(method: string, body: string, peer: Peer | undefined): void {
-  if (method !== 'leader.addMember') return;
+/** A node may ask for its own membership only; managers hand on what others asked of them. */
+function checkSender(manager: Manager, body: string, peer: Peer | undefined): void {
   const { nodeId } = JSON.parse(body) as { nodeId: string };
-  if (nodeId !== peer?.nodeId) {
-    throw new SwarmError('denied', `node ${peer?.nodeId ?? '?'} can't speak for node ${nodeId}`);
-  }
+  const sender = peer?.nodeId ?? '?';
+  if (nodeId === sender || manager.view.get('node', sender)?.manager !== undefined) return;
+  throw new SwarmError('denied', `node ${sender} can't speak for node ${nodeId}`);
 }
 
 function certified(peer: Peer | undefined, clusterId: string): Peer {

@@ -8,6 +8,7 @@ import {
   type Logger,
   type Peer,
   type Random,
+  type Timer,
 } from '../base/index.ts';
 import type { ClusterNews } from '../model/index.ts';
 import { Allocator } from './allocator/index.ts';
@@ -30,6 +31,8 @@ import { takeOverActions, type Successor } from './take-over.ts';
 /** An agent waits at most this long for a manager that has to catch up. */
 const SESSION_APPLY_TIMEOUT_MS = 3_000;
 const CATCH_UP_POLL_MS = 50;
+/** An election takes at most about as long, if there is a quorum at all. */
+const ELECTION_MS = 1_500;
 /** Heartbeat periods grow with the cluster: this much for every node. */
 const PERIOD_MS_PER_NODE = 0.5;
 
@@ -61,6 +64,7 @@ export class Manager implements LeaderApi {
   #leaderId: number | undefined;
   #wasMember = false;
   #caughtUp = false;
+  #leaderlessTimer: Timer | undefined;
   /** Some other manager led since this process began. */
   #followed = false;
 
@@ -194,6 +198,7 @@ export class Manager implements LeaderApi {
 
   /** Stops this manager in good order: leadership is handed over first. */
   async close(): Promise<void> {
+    this.#leaderlessTimer?.cancel();
     this.#caughtUp = true;
     this.#stopLeading();
     this.dispatcher.close();
@@ -228,15 +233,30 @@ export class Manager implements LeaderApi {
       this.#proxy.leaderChanged();
     }
     if (status.leader !== undefined && !status.isLeader) this.#followed = true;
-    if (status.leader === undefined) this.dispatcher.endAll('this manager has no leader');
+    this.#leaderless(status.leader === undefined);
     if (status.isLeader && !this.#leading) void this.#startLeading();
     else if (!status.isLeader && this.#leading) this.#stopLeading();
     const member = status.members.some((one) => one.raftId === status.raftId);
     if (member) this.#wasMember = true;
     else if (this.#wasMember) {
-      this.dispatcher.endAll('this manager was removed');
+      // An agent that came now would wait in vain.
+      this.dispatcher.close();
       this.#options.onEnd({ removed: true });
     }
+  }
+
+  /** Without a leader no agent is served; one that asks may wait for an election, not longer. */
+  #leaderless(now: boolean): void {
+    if (!now) {
+      this.#leaderlessTimer?.cancel();
+      this.#leaderlessTimer = undefined;
+      this.dispatcher.admit(true);
+      return;
+    }
+    this.dispatcher.endAll('this manager has no leader');
+    this.#leaderlessTimer ??= this.#options.clock.after(ELECTION_MS, () => {
+      this.dispatcher.admit(false);
+    });
   }
 
   /** Loops begin once everything that earlier leaders committed is applied here. */

@@ -45,6 +45,9 @@ interface Report {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #sessions = new Map<string, AgentSession>();
+  /** Agents that have asked and are not registered yet. */
+  readonly #registering = new Set<AgentConnection>();
+  #admitting = true;
   readonly #dirty = new Set<AgentSession>();
   readonly #beats = new Map<string, number>();
   #reports: Report[] = [];
@@ -65,13 +68,18 @@ export class Dispatcher {
 
   /** Serves one agent; `nodeId` comes from its certificate. */
   serve(nodeId: string, connection: AgentConnection): void {
+    if (this.#closed || !this.#admitting) return connection.close();
+    this.#registering.add(connection);
     let session: AgentSession | undefined;
     connection.onMessage((message) => {
       if (message.register) {
         // Before anything is committed: the agent must be able to tell us from a dead machine.
         connection.send({ heartbeat: {} });
         this.#register(nodeId, connection, message.register).then(
-          (registered) => (session = registered),
+          (registered) => {
+            session = registered;
+            this.#registering.delete(connection);
+          },
           (error: unknown) => {
             this.#options.logger.info({ nodeId, error: messageOf(error) }, 'registration failed');
             connection.close();
@@ -80,6 +88,7 @@ export class Dispatcher {
       } else if (session !== undefined) this.#take(session, message);
     });
     connection.onClose(() => {
+      this.#registering.delete(connection);
       if (session === undefined) return;
       this.#dirty.delete(session);
       if (this.#sessions.get(nodeId) === session) {
@@ -107,6 +116,17 @@ export class Dispatcher {
     this.#beats.clear();
   }
 
+  /** Whether agents that ask are served at all; those that wait to be registered are sent away too. */
+  admit(admitting: boolean): void {
+    this.#admitting = admitting;
+    if (!admitting) this.#dismiss();
+  }
+
+  #dismiss(): void {
+    for (const connection of this.#registering) connection.close();
+    this.#registering.clear();
+  }
+
   end(nodeId: string): void {
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.delete(nodeId);
@@ -117,7 +137,8 @@ export class Dispatcher {
     this.#closed = true;
     this.#beatTimer?.cancel();
     this.#flushTimer?.cancel();
-    this.endAll('the manager stops');
+    this.endAll('this manager is none any more');
+    this.#dismiss();
   }
 
   async #register(
