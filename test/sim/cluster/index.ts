@@ -90,7 +90,8 @@ async function comeToRest(world: World): Promise<void> {
   await world.pass(1_000);
   const manager = leader();
   if (manager === undefined) return world.fail('liveness', 'the leader was lost at rest');
-  for (const checker of world.checkers) checker.settled?.(manager);
+  for (const checker of world.checkers) await checker.settled?.(manager);
+  if (world.failure !== undefined) throw world.failure;
 }
 
 /** The last word on every register. */

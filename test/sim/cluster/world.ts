@@ -32,7 +32,7 @@ export interface Checker {
   containerStarted?(host: string, container: SimulatedContainer): void;
   containerEnded?(host: string, container: SimulatedContainer): void;
   /** The faults are over and everything has come to rest. */
-  settled?(leader: Manager): void;
+  settled?(leader: Manager): void | Promise<void>;
 }
 
 /** One entry on one manager. */
