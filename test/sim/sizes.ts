@@ -32,7 +32,7 @@ export const SIZES: Readonly<Record<Size, SizeEntry>> = {
     run: 'runHostsSeed',
     seedMsMax: 60_000,
     mutantSeedsMax: 500,
-    mutantSeedsCounted: 60,
+    mutantSeedsCounted: 30,
   },
   cluster: {
     module: 'test/sim/cluster/index.ts',
