@@ -103,6 +103,8 @@ export interface ConsensusOptions {
   readonly heartbeatTicks: number;
   /** Entries between snapshots. */
   readonly snapshotInterval: number;
+  /** Bytes of entries after which a snapshot is taken in any case; 64 MiB when absent. */
+  readonly snapshotLogBytes?: number;
   /** Bytes of one segment of the log; 16 MiB when absent. */
   readonly logSegmentBytes?: number;
   /** 32 bytes: the key that seals log and snapshots (wrapped key handling is the caller's). */

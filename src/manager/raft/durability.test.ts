@@ -3,6 +3,7 @@
 import type { Entry, Message } from 'raft-ts';
 import { Network, Prng, settle, SimDisk, VirtualClock } from 'sim';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ConsensusOptions } from './consensus.ts';
 import { SimulatedHost, SimulatedLinks } from './simulated-hosts.ts';
 import type { WalBatch, WalOptions } from './wal.ts';
 import { openWal } from './wal-recovery.ts';
@@ -16,7 +17,10 @@ afterEach(() => {
 });
 
 /** Hosts with a disk each on one network; `sent` has all that they sent. */
-function group(size: number): { disks: SimDisk[]; sent: Message[]; network: Network<Message> } {
+function group(
+  size: number,
+  options: Partial<ConsensusOptions> = {},
+): { disks: SimDisk[]; sent: Message[]; network: Network<Message> } {
   const prng = new Prng('durability');
   const network = new Network<Message>(clock, prng.split('network'));
   const sent: Message[] = [];
@@ -29,7 +33,7 @@ function group(size: number): { disks: SimDisk[]; sent: Message[]; network: Netw
   const disks = Array.from({ length: size }, () => new SimDisk());
   hosts = disks.map((disk, i) => {
     const random = prng.split(`host ${i + 1}`);
-    return new SimulatedHost(i + 1, { clock, random, disk, links });
+    return new SimulatedHost(i + 1, { clock, random, disk, links }, options);
   });
   return { disks, sent, network };
 }
@@ -93,6 +97,20 @@ describe('a member that was away', () => {
     await clock.until(() => third?.host?.status.members.length === 4, 20_000, 'the news');
     await run(fourth.propose('after'));
     await clock.until(() => third?.texts.includes('after') === true, 5000, 'the entry');
+  });
+});
+
+describe('few large entries', () => {
+  it('are followed by a snapshot as many small ones are', async () => {
+    const { disks } = group(1, { snapshotLogBytes: 100_000, logSegmentBytes: 32_768 });
+    const [host] = hosts;
+    await run(host?.start({ kind: 'bootstrap' }));
+    await clock.until(() => host?.isLeader === true, 5000);
+    for (let i = 0; i < 60; i++) await run(host?.propose('x'.repeat(20_000)));
+    await clock.advance(1000);
+    const paths = disks[0]?.paths() ?? [];
+    expect(paths.filter((path) => path.endsWith('.snap'))).toHaveLength(1);
+    expect(paths.filter((path) => path.endsWith('.log')).length).toBeLessThan(12);
   });
 });
 

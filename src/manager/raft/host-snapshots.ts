@@ -1,9 +1,16 @@
 // Snapshots as the host handles them: taken every so many entries, sent to members that need one,
 // received from the leader.
-import type { ConfState, MemoryStorage, Message, Snapshot } from 'raft-ts';
+import {
+  NO_LIMIT,
+  type ConfState,
+  type Entry,
+  type MemoryStorage,
+  type Message,
+  type Snapshot,
+} from 'raft-ts';
 import { messageOf, SwarmError, type Logger } from '../../base/index.ts';
 import type { PeerTransport, StateMachine } from './host-ports.ts';
-import { COMPACTION_KEEP_ENTRIES } from './limits.ts';
+import { COMPACTION_KEEP_BYTES, COMPACTION_KEEP_ENTRIES, SNAPSHOT_LOG_BYTES } from './limits.ts';
 import type { HostMembers } from './host-members.ts';
 import type { SnapshotDraft, SnapshotStore } from './snapshot-file.ts';
 import type { Wal } from './wal.ts';
@@ -15,8 +22,9 @@ export interface HostSnapshotsPorts {
   readonly snapshots: SnapshotStore;
   /** The one started from. */
   readonly snapshot: Snapshot | undefined;
-  /** Entries between snapshots. */
+  /** Entries between snapshots, and their bytes: whichever is reached first. */
   readonly interval: number;
+  readonly logBytes: number | undefined;
   readonly machine: StateMachine;
   readonly logger: Logger;
   readonly transport: PeerTransport;
@@ -33,6 +41,8 @@ export interface HostSnapshotsPorts {
 export class HostSnapshots {
   readonly #ports: HostSnapshotsPorts;
   #nextAt: number;
+  /** Bytes applied since the last snapshot. */
+  #bytes = 0;
   #taking: Promise<void> | undefined;
   #received: { draft: SnapshotDraft; claimed: boolean } | undefined;
   #receiving = false;
@@ -43,14 +53,18 @@ export class HostSnapshots {
   }
 
   /** Takes a snapshot of what has just been applied, if it is time; writing it goes on behind. */
-  maybeTake(applied: number): void {
-    if (applied >= this.#nextAt) this.#takeNow(applied);
+  applied(entries: readonly Entry[]): void {
+    for (const { data } of entries) this.#bytes += data.length;
+    const index = entries.at(-1)?.index ?? 0;
+    const full = this.#bytes >= (this.#ports.logBytes ?? SNAPSHOT_LOG_BYTES);
+    if (full || index >= this.#nextAt) this.#takeNow(index);
   }
 
   #takeNow(applied: number): void {
     const term = this.#ports.storage.term(applied);
     if (term === undefined || this.#taking !== undefined) return;
     this.#nextAt = applied + this.#ports.interval;
+    this.#bytes = 0;
     const { confState, table } = this.#ports.members;
     const head: Snapshot = { index: applied, term, confState, data: table.encode() };
     const chunks = this.#ports.machine.snapshot();
@@ -74,7 +88,7 @@ export class HostSnapshots {
     }
     await snapshots.publish(draft);
     storage.createSnapshot(head.index, head.confState, head.data);
-    storage.compact(head.index - COMPACTION_KEEP_ENTRIES);
+    storage.compact(keepAfter(storage, head.index));
     await wal.dropUpTo(head.index);
   }
 
@@ -152,6 +166,7 @@ export class HostSnapshots {
     const { machine, snapshots, wal } = this.#ports;
     await machine.restore(snapshot.index, snapshots.read(snapshot.index));
     this.#nextAt = snapshot.index + this.#ports.interval;
+    this.#bytes = 0;
     await wal.dropUpTo(snapshot.index);
   }
 
@@ -159,6 +174,18 @@ export class HostSnapshots {
   async stop(): Promise<void> {
     await this.#taking;
   }
+}
+
+/** The index behind which entries stay in memory for followers that are a little late. */
+function keepAfter(storage: MemoryStorage, index: number): number {
+  const first = Math.max(storage.firstIndex(), index - COMPACTION_KEEP_ENTRIES + 1);
+  const entries = storage.entries(first, index + 1, NO_LIMIT) ?? [];
+  let bytes = 0;
+  for (const entry of entries.toReversed()) {
+    bytes += entry.data.length;
+    if (bytes > COMPACTION_KEEP_BYTES) return entry.index;
+  }
+  return first - 1;
 }
 
 function knows(state: ConfState | undefined, raftId: number): boolean {

@@ -10,8 +10,12 @@ export const RECORD_BYTES_MAX = 64 * 1024 * 1024;
 export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
 /** Snapshots kept; one is enough since a new one replaces it only when it is complete. */
 export const SNAPSHOTS_KEPT = 1;
+/** Bytes of log behind which a snapshot is taken, however few entries they are: bounds disk and memory. */
+export const SNAPSHOT_LOG_BYTES = 64 * 1024 * 1024;
 /** Entries kept behind a snapshot, so that a slow follower needs no whole snapshot (as SwarmKit). */
 export const COMPACTION_KEEP_ENTRIES = 500;
+/** The same in bytes: beyond it a snapshot is the shorter way. */
+export const COMPACTION_KEEP_BYTES = 16 * 1024 * 1024;
 /** Bytes of one proposal: the store's transactions are far below. */
 export const PROPOSAL_BYTES_MAX = 4 * 1024 * 1024;
 /** Proposals waiting for their outcome at one manager. */

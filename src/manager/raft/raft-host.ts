@@ -226,6 +226,7 @@ export class RaftHost {
     return new HostSnapshots({
       ...recovered,
       interval: this.#options.snapshotInterval,
+      logBytes: this.#options.snapshotLogBytes,
       machine: this.#ports.machine,
       logger: this.#ports.logger,
       transport: this.#ports.transport,
@@ -347,7 +348,7 @@ export class RaftHost {
       this.#members.entryApplied(entry);
     }
     this.#reached(last.index);
-    this.#snapshots.maybeTake(this.#applied);
+    this.#snapshots.applied(entries);
   }
 
   async #restore(work: Message): Promise<void> {

@@ -175,6 +175,7 @@ export class Machine {
       electionTicks: 10,
       heartbeatTicks: 1,
       snapshotInterval: options.snapshotInterval,
+      snapshotLogBytes: options.snapshotLogBytes,
       logSegmentBytes: options.segmentBytes,
       dataKey: new Uint8Array(32).fill(this.self.raftId),
     };

@@ -32,6 +32,7 @@ export interface HostsOptions {
   /** The pause between two faults is up to this. */
   readonly faultPauseMs: number;
   readonly snapshotInterval: number;
+  readonly snapshotLogBytes: number;
   readonly segmentBytes: number;
   readonly valueBytesMax: number;
   readonly operationPauseMs: number;
@@ -52,6 +53,7 @@ export function drawOptions(prng: Prng): HostsOptions {
     faultPhaseMs: prng.between(6_000, 14_000),
     faultPauseMs: prng.pick([200, 500, 1500]),
     snapshotInterval: prng.pick([8, 20, 50, 200]),
+    snapshotLogBytes: prng.pick([5000, 50_000, 10_000_000]),
     segmentBytes: prng.pick([4096, 16_384, 32_768]),
     valueBytesMax: prng.pick([20, 200, 3000]),
     operationPauseMs: prng.pick([25, 60, 200]),
