@@ -1,16 +1,29 @@
-// npm run bench:failover: how long replicas of a dead worker are missing, and how long nobody takes a write
-// after the leader's host died. Hosts die as machines do: the link first, so that nobody gets a word.
+// npm run bench:failover [-- MODE…]: what a failure costs.
+//   worker   a worker's host dies: how long its replicas are missing
+//   host     the leader's host dies under load: how long nobody's write is acknowledged
+//   process  the leader's daemon is killed under load
+//   stop     the leader's daemon is stopped in good order under load
+// Hosts die as machines do: the link first, so that nobody gets a word. After every round each
+// acknowledged write must be there, once.
 import { join } from 'node:path';
 import { callApi } from '../src/lab/api.ts';
-import { down, killHost, socketOf, startHost, up } from '../src/lab/lab.ts';
+import { down, killDaemon, killHost, socketOf, startHost, stopDaemon, up } from '../src/lab/lab.ts';
 import { until } from '../src/lab/host.ts';
 import type { LabStore } from '../src/lab/state.ts';
 import { Engine, median } from './engine.ts';
+import { WriteLoad } from './write-load.ts';
 
 const root = join(import.meta.dirname, '..');
 const LAB = 'failover';
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 20);
 const REPLICAS = 6;
+const MANAGERS = ['m1', 'm2', 'm3'];
+/** Clients of each manager that stays. */
+const CLIENTS = 2;
+/** Writes before and after the failure. */
+const WRITES_AROUND = 40;
+const MODES = ['worker', 'host', 'process', 'stop'] as const;
+type Mode = (typeof MODES)[number];
 
 interface Node {
   readonly ID: string;
@@ -22,24 +35,34 @@ interface Node {
 const nodes = async (store: LabStore, host: string): Promise<Node[]> =>
   (await callApi(socketOf(store, host), 'GET', '/nodes').catch(() => [])) as Node[];
 
-async function settled(store: LabStore, via: string): Promise<void> {
+/** All nodes ready, all managers reachable, and of one mind about who leads. */
+async function settled(store: LabStore): Promise<string> {
   const good = (node: Node): boolean =>
     node.Status.State === 'ready' &&
     (node.ManagerStatus === undefined || node.ManagerStatus.Reachability === 'reachable');
+  let leader = '';
   await until('all nodes to be ready', async () => {
-    const all = await nodes(store, via);
+    const views = await Promise.all(MANAGERS.map((host) => nodes(store, host)));
+    const leaders = new Set(
+      views.map(
+        (all) => all.find(({ ManagerStatus }) => ManagerStatus?.Leader)?.Description.Hostname,
+      ),
+    );
+    leader = [...leaders][0] ?? '';
     return (
-      all.length === 5 && all.every(good) && all.some((node) => node.ManagerStatus?.Leader === true)
+      views.every((all) => all.length === 5 && all.every(good)) &&
+      leaders.size === 1 &&
+      leader !== ''
     );
   });
+  return leader;
 }
 
-async function leaderOf(store: LabStore, via: string): Promise<string> {
-  const leader = (await nodes(store, via)).find((node) => node.ManagerStatus?.Leader === true);
-  return leader?.Description.Hostname ?? '';
-}
-
-async function killWorker(store: LabStore, engine: Engine, name: string): Promise<number> {
+async function killWorker(store: LabStore, engine: Engine, round: number): Promise<number> {
+  const name = round % 2 === 0 ? 'w1' : 'w2';
+  // Made anew each time, so that the worker that dies has its share.
+  const service = { image: 'tsswarm-demo:1', args: ['load'], network: 'none' };
+  await engine.createService({ ...service, name: 'web', replicas: REPLICAS });
   const dead = (await nodes(store, 'm1')).find((node) => node.Description.Hostname === name)?.ID;
   const start = performance.now();
   await killHost(store, name);
@@ -51,58 +74,78 @@ async function killWorker(store: LabStore, engine: Engine, name: string): Promis
   });
   const time = performance.now() - start;
   await startHost(store, name);
+  await settled(store);
+  await engine.removeService('web');
   return time / 1000;
 }
 
-async function killLeader(store: LabStore, round: number): Promise<number> {
-  const leader = await leaderOf(store, 'm1').catch(() => '');
-  const other = ['m1', 'm2', 'm3'].find((name) => name !== leader) ?? 'm1';
-  const engine = new Engine(other, socketOf(store, other));
+async function failLeader(
+  store: LabStore,
+  mode: Exclude<Mode, 'worker'>,
+  round: number,
+): Promise<number> {
+  const leader = await settled(store);
+  const others = MANAGERS.filter((name) => name !== leader);
+  const sockets = others.map((name) => socketOf(store, name));
+  const load = new WriteLoad(`${mode}${round}`, sockets, CLIENTS);
+  await until('some writes', () => Promise.resolve(load.acknowledged > WRITES_AROUND));
   const start = performance.now();
-  await killHost(store, leader);
-  await engine.scale('counter', (round % 2) + 1);
-  const time = performance.now() - start;
+  if (mode === 'host') await killHost(store, leader);
+  else if (mode === 'process') await killDaemon(store, leader);
+  else await stopDaemon(store, leader);
+  const before = load.acknowledged;
+  await until('writes again', () => Promise.resolve(load.acknowledged > before + WRITES_AROUND));
+  await load.stop();
   await startHost(store, leader);
-  return time / 1000;
+  await settled(store);
+  const { missing, twice } = await load.check(sockets[0] ?? '');
+  if (missing.length > 0 || twice.length > 0) {
+    throw new Error(`round ${round}: missing ${missing.join()}, twice ${twice.join()}`);
+  }
+  return load.outageMs(start) / 1000;
 }
+
+const TEXTS: Readonly<Record<Mode, string>> = {
+  worker: 'worker’s host killed → replicas run elsewhere',
+  host: 'leader’s host killed → next write acknowledged',
+  process: 'leader’s process killed → next write acknowledged',
+  stop: 'leader stopped in good order → next write acknowledged',
+};
 
 async function main(): Promise<void> {
+  const wanted = MODES.filter((mode) => process.argv.includes(mode));
+  const modes = wanted.length > 0 ? wanted : MODES;
   await down(LAB);
   const store = await up(
     { name: LAB, managers: 3, workers: 2, daemonArgs: [], bare: false },
     () => {},
   );
-  const workers: number[] = [];
-  const leaders: number[] = [];
+  const results = new Map<Mode, number[]>();
   try {
     const load = (host: string): Promise<void> =>
       new Engine(host, socketOf(store, host)).load(join(root, 'build', 'demo.tar'));
     for (const { name } of store.state.hosts) await load(name);
     const engine = new Engine('tsswarm', socketOf(store, 'm1'));
-    const service = { image: 'tsswarm-demo:1', args: ['load'], network: 'none' };
-    await engine.createService({ ...service, name: 'counter', replicas: 1 });
-    for (let round = 1; round <= ROUNDS; round++) {
-      await settled(store, 'm1');
-      // Made anew each time, so that the worker that dies has its share.
-      await engine.createService({ ...service, name: 'web', replicas: REPLICAS });
-      workers.push(await killWorker(store, engine, round % 2 === 0 ? 'w1' : 'w2'));
-      await settled(store, 'm1');
-      await engine.removeService('web');
-      leaders.push(await killLeader(store, round));
-      await settled(store, 'm1');
-      process.stdout.write(
-        `${round}: worker ${workers.at(-1)?.toFixed(2)} s, leader ${leaders.at(-1)?.toFixed(2)} s\n`,
-      );
+    for (const mode of modes) {
+      const times: number[] = [];
+      results.set(mode, times);
+      for (let round = 1; round <= ROUNDS; round++) {
+        await settled(store);
+        times.push(
+          mode === 'worker'
+            ? await killWorker(store, engine, round)
+            : await failLeader(store, mode, round),
+        );
+        process.stdout.write(`${mode} ${round}: ${times.at(-1)?.toFixed(2)} s\n`);
+      }
     }
   } finally {
     await down(LAB);
   }
-  for (const [what, values] of [
-    ['worker killed → replicas run elsewhere', workers],
-    ['leader killed → next scale accepted', leaders],
-  ] as const) {
+  for (const [mode, times] of results) {
+    if (times.length === 0) continue;
     process.stdout.write(
-      `${what}: median ${median(values).toFixed(2)} s, worst ${Math.max(...values).toFixed(2)} s (${values.length} times)\n`,
+      `${TEXTS[mode]}: median ${median(times).toFixed(2)} s, worst ${Math.max(...times).toFixed(2)} s (${times.length} times)\n`,
     );
   }
 }
