@@ -129,8 +129,10 @@ export class ClusterNode {
   async close(): Promise<void> {
     this.#closed = true;
     this.#renewal.stop();
+    // Leadership goes first: nobody takes a write before somebody else has it.
+    const handedOver = this.#manager?.close();
     await this.#agent?.close();
-    await this.#manager?.close();
+    await handedOver;
     this.rpc.close();
   }
 

@@ -51,10 +51,10 @@ async function main(): Promise<void> {
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
+    logger.info({}, 'stopping');
     setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
     const end = async (): Promise<void> => {
-      await api.close();
-      await node.close();
+      await Promise.all([node.close(), api.close()]);
       await engine.overlay.stop();
       engine.executor.close();
     };
