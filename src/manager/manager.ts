@@ -46,6 +46,8 @@ export interface ManagerOptions {
   readonly caller: ManagerCaller;
   /** Starts Raft with this manager as its handler. */
   readonly startConsensus: (handler: ConsensusHandler) => Promise<Consensus>;
+  /** Told before the first entry is applied: for those who have to see every change. */
+  readonly onCreated?: (manager: Manager) => void;
   /** This manager can't go on (broken log), or was removed from Raft. */
   readonly onEnd: (reason: { readonly error?: Error; readonly removed: boolean }) => void;
 }
@@ -70,6 +72,7 @@ export class Manager implements LeaderApi {
 
   static async start(options: ManagerOptions): Promise<Manager> {
     const manager = new Manager(options);
+    options.onCreated?.(manager);
     const consensus = await options.startConsensus(manager.#handler());
     manager.#consensus = consensus;
     manager.store.connect(consensus);

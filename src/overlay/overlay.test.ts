@@ -70,6 +70,21 @@ describe('Overlay', () => {
     expect(kernel.texts('n-front').join('\n')).not.toContain('10.0.1.5');
   });
 
+  it('gives the port of a task that has ended to the next one', async () => {
+    const world = new OverlayWorld();
+    const overlay = await world.daemon();
+    overlay.update(overlayState());
+    const ports = [
+      { Protocol: 'tcp', TargetPort: 80, PublishedPort: 8080, PublishMode: 'host' } as const,
+    ];
+    // Both are attached: one that has ended leaves with its record, long after its container.
+    await overlay.attach({ ...localTask('a', '10.0.1.5/24'), hostPorts: ports });
+    await overlay.attach({ ...localTask('b', '10.0.1.6/24'), hostPorts: ports });
+    expect(overlay.problems()).toEqual([]);
+    const rules = [...world.kernel.tables.values()].join();
+    expect(rules).toContain('10.0.1.6');
+  });
+
   it('says that a network is not known yet', async () => {
     const overlay = await new OverlayWorld().daemon();
     await expect(overlay.attach(localTask('a', '10.0.1.5/24'))).rejects.toMatchObject({

@@ -7,7 +7,7 @@ import {
   type AttachedTask,
   type TaskInterfaces,
 } from './attachment.ts';
-import { hostState, meshPorts, publishedPort, type PublishedPort } from './host-state.ts';
+import { hostState, meshPorts, portKey, publishedPort, type PublishedPort } from './host-state.ts';
 import type { LocalAttachment, NamespaceState, OverlayNetwork } from './namespace-state.ts';
 import { reuse, type NetworkView } from './network-views.ts';
 import type { OverlayState } from './overlay.ts';
@@ -144,7 +144,10 @@ export class WantedStates {
       const interfaces = this.#interfacesOf(input, attached);
       return this.#portsOf(interfaces, () => hostPorts(attached, interfaces));
     });
-    return [...mesh, ...own];
+    // A task that has ended stays attached until it is forgotten. Its port is the next one's, which
+    // the managers placed here knowing that.
+    const newest = new Map(own.map((port) => [portKey(port), port]));
+    return [...mesh, ...newest.values()];
   }
 
   #portsOf(source: object, make: () => PublishedPort[]): PublishedPort[] {

@@ -48,6 +48,8 @@ export class SimulatedDaemon {
   readonly #overlay: Overlay;
   #membership: Membership | undefined;
   #manager: Manager | undefined;
+  /** The manager from the moment it is made, also while its log is being opened. */
+  #created: Manager | undefined;
   #agent: Agent | undefined;
   #blacklist: ReadonlySet<string> = new Set();
   #wantedRole: 'manager' | 'worker' | undefined;
@@ -75,6 +77,10 @@ export class SimulatedDaemon {
 
   get manager(): Manager | undefined {
     return this.#manager;
+  }
+
+  get created(): Manager | undefined {
+    return this.#created;
   }
 
   get agent(): Agent | undefined {
@@ -346,6 +352,10 @@ export class SimulatedDaemon {
       caller: { call: (to, method, body, signal) => this.#callLeader(to, method, body, signal) },
       newJoinToken: () => this.#world.tokens.worker,
       signer,
+      onCreated: (created) => {
+        this.#created = created;
+        this.#world.managerCreated(this, created);
+      },
       startConsensus: (handler) => this.#startConsensus(self, start, handler),
       onEnd: ({ error, removed }) => {
         if (error !== undefined) this.#world.daemonFailed(this, error);
@@ -353,7 +363,6 @@ export class SimulatedDaemon {
       },
     });
     this.#manager = manager;
-    this.#world.managerStarted(this, manager);
     if (this.#member.raftStarted === true) return;
     // Until the log holds something a start asks for its membership again.
     void manager.store.applied(1).then(() => {

@@ -22,7 +22,7 @@ export interface Checker {
   readonly name: string;
   /** A manager has applied one entry; `first`: no other has applied this index before. */
   applied?(step: AppliedStep): void;
-  /** A manager's state was replaced by a snapshot, or its life has begun with one. */
+  /** A manager's life has begun, or its state was replaced by a snapshot. */
   restored?(daemon: SimulatedDaemon, manager: Manager): void;
   /** A manager is about to propose; the payload is an entry of the store. */
   proposing?(daemon: SimulatedDaemon, manager: Manager, payload: Uint8Array): void;
@@ -242,6 +242,8 @@ export class World {
 
   /** The store's side of Raft, entry by entry. */
   watched(daemon: SimulatedDaemon, handler: ConsensusHandler): ConsensusHandler {
+    const manager = daemon.created;
+    if (manager === undefined) throw new Error('Raft is started before its manager is made');
     return {
       ...handler,
       apply: (entries) => {
@@ -252,11 +254,9 @@ export class World {
           this.trace.line(`${this.#at} ${daemon.machine.host} applies ${index}`);
           if (first) this.trace.line(TEXT.decode(payload));
           const changes: StoreChange[] = [];
-          const manager = daemon.manager;
-          const stop = manager?.store.watch((some) => changes.push(...some));
+          const stop = manager.store.watch((some) => changes.push(...some));
           handler.apply([entry]);
-          stop?.();
-          if (manager === undefined) continue;
+          stop();
           for (const checker of this.checkers) {
             checker.applied?.({ daemon, manager, index, changes, first });
           }
@@ -265,7 +265,7 @@ export class World {
     };
   }
 
-  managerStarted(daemon: SimulatedDaemon, manager: Manager): void {
+  managerCreated(daemon: SimulatedDaemon, manager: Manager): void {
     const tell = (): void => {
       for (const checker of this.checkers) checker.restored?.(daemon, manager);
     };
@@ -274,11 +274,11 @@ export class World {
   }
 
   proposalsSeen(daemon: SimulatedDaemon, consensus: Consensus): Consensus {
+    const manager = daemon.created;
     return new Proxy(consensus, {
       get: (target, name) => {
         if (name === 'propose') {
           return (payload: Uint8Array) => {
-            const manager = daemon.manager;
             if (manager !== undefined) {
               for (const checker of this.checkers) checker.proposing?.(daemon, manager, payload);
             }

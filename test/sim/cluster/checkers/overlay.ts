@@ -39,8 +39,10 @@ export class OverlayChecker implements Checker {
       if (!existing.has(name))
         this.#world.fail(this.name, `${machine.host} lacks namespace ${name}`);
     }
-    // A container that has ended keeps its namespace until its task is forgotten.
-    const kept = new Set([...machine.runtime.containers.keys()].map(taskNamespace));
+    // A task that has ended keeps its namespace until it is forgotten.
+    const kept = new Set(
+      [...view.tasksOfNode(machine.nodeId ?? '')].map(({ id }) => taskNamespace(id)),
+    );
     const known = new Set([...view.all('network')].map(({ id }) => networkNamespace(id)));
     known.add(networkNamespace('bridge'));
     for (const name of existing) {
@@ -70,12 +72,14 @@ export class OverlayChecker implements Checker {
           : `via ${tunnelAddress(host?.number ?? 0)}`;
       wanted.set(`${address}/32`, way);
     }
+    const ended = new Set([...view.tasksOfNode(node.id)].map(({ id }) => taskLink(id)));
     const actual = new Map<string, string>();
     for (const object of objects.values()) {
       if (object.kind !== 'route' || !object.destination.endsWith('/32')) continue;
       const inside = network.subnets.some(({ subnet }) => isWithin(subnet, object.destination));
       if (!inside || object.device === undefined) continue;
       const { via, device } = object;
+      if (via === undefined && ended.has(device) && !wanted.has(object.destination)) continue;
       actual.set(object.destination, via === undefined ? `dev ${device}` : `via ${via}`);
     }
     this.#compare(`${machine.host}, network ${network.spec.Name}`, wanted, actual);
