@@ -13,7 +13,11 @@ export function switchMembership(raft: RaftState, next: NextMembership): ConfSta
   const own = tracker.progress.get(raft.id);
   raft.isLearner = own?.isLearner === true;
   raft.lease.restart();
-  if (raft.role !== 'leader') return confState;
+  if (raft.role !== 'leader') {
+    // Whoever has lost its vote must not win by the votes that are still on their way.
+    if (raft.role !== 'follower' && !raft.promotable) raft.becomeFollower(raft.term, NONE);
+    return confState;
+  }
   if (own === undefined || own.isLearner) {
     // The leader was removed. It goes on unless told to step down: entries may still need it.
     if (raft.options.stepDownOnRemoval) raft.becomeFollower(raft.term, NONE);

@@ -27,6 +27,7 @@ export class Clients {
   #context = 0;
   #open = new Map<number, Running>();
   #sequences = new Map<number, number>();
+  #lastMember = new Map<number, Member>();
   #lastSeen = new Map<string, number>();
   /** Answered operations. */
   answered = 0;
@@ -91,12 +92,13 @@ export class Clients {
 
   #try(client: number, running: Running): void {
     if (running.done) return;
+    if (running.attempts > 0) this.#lastMember.delete(client);
     if (running.attempts++ >= MAX_ATTEMPTS) {
       this.#history.push(this.#entry(client, running, undefined, 0, false));
       this.#finish(client, running);
       return;
     }
-    const member = this.#choose();
+    const member = this.#choose(client);
     const taken = this.#ask(client, running, member);
     const { options } = this.#world;
     const patience = options.group.electionTicks * 10 * (taken ? 1 : 0.3);
@@ -105,9 +107,17 @@ export class Clients {
     );
   }
 
-  #choose(): Member {
-    const { leader, members } = this.#world;
-    return leader !== undefined && this.#prng.chance(0.7) ? leader : this.#prng.pick(members);
+  /** Mostly whoever answered last time, or somebody who believes to lead: not always the same. */
+  #choose(client: number): Member {
+    const { members } = this.#world;
+    const last = this.#lastMember.get(client);
+    if (last !== undefined && this.#prng.chance(0.6)) return last;
+    const leaders = members.filter(({ isLeader }) => isLeader);
+    const member = this.#prng.pick(
+      leaders.length > 0 && this.#prng.chance(0.7) ? leaders : members,
+    );
+    this.#lastMember.set(client, member);
+    return member;
   }
 
   #ask(client: number, running: Running, member: Member): boolean {

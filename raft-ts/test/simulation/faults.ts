@@ -26,6 +26,40 @@ export function startFaults(world: World, prng: Prng): void {
   });
   every(world, prng, faults.pause, () => pause(world, prng, any()));
   every(world, prng, faults.partition, () => partition(world, prng));
+  world.elected = (leader) => {
+    if (!world.isCalm && prng.chance(faults.harassLeaders)) harass(world, prng, leader);
+  };
+}
+
+/** Leaders that do not last leave entries behind that only some have (figure 8 of the paper). */
+function harass(world: World, prng: Prng, leader: Member): void {
+  const { life } = leader;
+  const patience = prng.pick([5, 20, 100]);
+  world.queue.after(prng.between(0, patience), () => {
+    if (world.isCalm || leader.life !== life) return;
+    const what = prng.pick(['crash', 'pause', 'cut', 'cut'] as const);
+    if (what === 'crash') crash(world, prng, leader);
+    else if (what === 'pause') pause(world, prng, leader);
+    else cutOff(world, prng, [leader.id, ...world.idsOf(prng, 0.2)]);
+  });
+}
+
+/** Cuts some members off from the rest, for a while. */
+export function cutOff(world: World, prng: Prng, ids: readonly number[]): void {
+  const { network, members, options } = world;
+  network.mend();
+  const inside = new Set(ids);
+  for (const { id: a } of members) {
+    for (const { id: b } of members) if (inside.has(a) !== inside.has(b)) network.cut(a, b);
+  }
+  world.line(`cut off ${ids.join(' ')}`);
+  mendLater(world, prng, options.faults.minPartitionMs, options.faults.maxPartitionMs);
+}
+
+function mendLater(world: World, prng: Prng, from: number, to: number): void {
+  world.queue.after(prng.between(from, to), () => {
+    if (!world.isCalm && prng.chance(0.8)) world.network.mend();
+  });
 }
 
 function crash(world: World, prng: Prng, member: Member): void {
@@ -51,9 +85,14 @@ function pause(world: World, prng: Prng, member: Member): void {
 function partition(world: World, prng: Prng): void {
   const { network, members, options } = world;
   const { minPartitionMs, maxPartitionMs, oneWay } = options.faults;
+  const { leader } = world;
+  if (leader !== undefined && prng.chance(0.3)) {
+    cutOff(world, prng, [leader.id, ...world.idsOf(prng, 0.2)]);
+    return;
+  }
   const ids = members.map(({ id }) => id);
   const side = new Set(ids.filter(() => prng.chance(0.5)));
-  const lonely = world.leader !== undefined && prng.chance(0.5) ? world.leader.id : prng.pick(ids);
+  const lonely = prng.pick(ids);
   const kind = prng.pick(['halves', 'alone', 'pairs'] as const);
   const parted = (from: number, to: number): boolean => {
     if (kind === 'halves') return side.has(from) !== side.has(to);
@@ -70,7 +109,5 @@ function partition(world: World, prng: Prng): void {
     }
   }
   world.line(`cut ${kind} ${direction} ${lonely} (${[...side].join(' ')})`);
-  world.queue.after(prng.between(minPartitionMs, maxPartitionMs), () => {
-    if (!world.isCalm && prng.chance(0.8)) network.mend();
-  });
+  mendLater(world, prng, minPartitionMs, maxPartitionMs);
 }

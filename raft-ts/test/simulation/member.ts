@@ -235,6 +235,7 @@ export class Member {
         checkers.elections.leads(this.id, term);
         checkers.durability.voted(this.id, term, this.id);
         checkers.commits.elected(this.id, term, this.view);
+        this.#world.elected(this);
       }
     }
     checkers.commits.observe(this.id, term, node.commit, this.view);

@@ -7,7 +7,7 @@ import {
   type ConfChangeSingle,
   type ConfState,
 } from '../../src/index.ts';
-import { every } from './faults.ts';
+import { cutOff, every } from './faults.ts';
 import type { Member } from './member.ts';
 import type { World } from './world.ts';
 
@@ -21,6 +21,8 @@ export class Operator {
   /** The newest membership that somebody has applied, and since which index it is in force. */
   confState: ConfState;
   #confIndex = 1;
+  /** The voters before the newest membership. */
+  #before: readonly number[] = [];
   /** When a change was last asked for; it may be under way for long. */
   #lastAsked = -Infinity;
 
@@ -28,11 +30,22 @@ export class Operator {
     this.#world = world;
     this.#prng = prng;
     this.confState = world.member(1).machine.confState;
-    world.membershipApplied = (member, index) => {
-      if (index <= this.#confIndex) return;
+    world.membershipApplied = (member, index) => this.#applied(member, index);
+  }
+
+  #applied(member: Member, index: number): void {
+    const isNews = index > this.#confIndex;
+    const { voters } = this.confState;
+    if (isNews) {
+      this.#before = voters;
       this.#confIndex = index;
       this.confState = member.machine.confState;
-    };
+    }
+    // The leader is the first to know, new voters are the first who can do harm with it.
+    const isNew = !this.#before.includes(member.id);
+    const { isCalm, options } = this.#world;
+    if (isCalm || !(isNews || isNew) || !this.#prng.chance(options.faults.cutMembership)) return;
+    this.#cutMembership(isNews ? member.id : undefined);
   }
 
   /** Starts everything that the seed wants. */
@@ -44,7 +57,9 @@ export class Operator {
     // Some runs come to rest before the end, so that it is known who is needed.
     const until = this.#world.options.faultMs * (this.#prng.chance(0.5) ? 0.4 : 1);
     on(faults.confChange, (member) => {
-      if (this.#world.queue.now < until) this.#changeMembership(member);
+      if (this.#world.queue.now > until) return;
+      if (this.#prng.chance(0.3)) this.#askForMany(member);
+      else this.#changeMembership(member, this.#drawChange());
     });
     on(faults.confChange * 3, () => this.stopRemoved(0.3));
     on(faults.transfer, (member) => this.#transfer(member));
@@ -69,18 +84,52 @@ export class Operator {
     member.storage.compact(member.storage.current.index - this.#prng.below(6));
   }
 
-  #changeMembership(member: Member): void {
-    const change = this.#drawChange();
+  /** Several changes at once: all but the first must be refused until it is in force. */
+  #askForMany(member: Member): void {
+    for (const { id, isGone } of this.#world.members) {
+      if (isGone) continue;
+      const isVoter = this.confState.voters.includes(id);
+      if (isVoter && this.#prng.chance(0.8)) continue;
+      const type = isVoter ? 'removeMember' : 'addVoter';
+      this.#changeMembership(member, makeConfChange([{ type, memberId: id }]));
+    }
+  }
+
+  #changeMembership(member: Member, change: ConfChange): void {
     const text = change.changes.map(({ type, memberId }) => `${type} ${memberId}`).join(', ');
     const taken = member.attempt((node) => node.proposeConfChange(change));
     this.#lastAsked = this.#world.queue.now;
     this.#world.line(`${member.id} asked to ${change.transition} ${text}: ${String(taken)}`);
   }
 
+  /** Old voters on one side, new ones on the other; one of the old may stand with the new. */
+  #cutMembership(leader: number | undefined): void {
+    const fresh = this.confState.voters.filter((id) => !this.#before.includes(id));
+    const mover = leader ?? this.#prng.pick(this.#before);
+    const withMover = this.#prng.chance(0.7) ? [...fresh, mover] : fresh;
+    cutOff(this.#world, this.#prng, withMover);
+  }
+
+  /** New voters for most of the old ones, all at once. */
+  #drawReplacement(candidates: readonly Member[]): ConfChange {
+    const prng = this.#prng;
+    const { voters } = this.confState;
+    const changes: ConfChangeSingle[] = [];
+    for (const { id } of candidates) {
+      const isVoter = voters.includes(id);
+      if (isVoter && prng.chance(0.6)) {
+        const type = prng.pick(['removeMember', 'addLearner'] as const);
+        changes.push({ type, memberId: id });
+      } else if (!isVoter && prng.chance(0.8)) changes.push({ type: 'addVoter', memberId: id });
+    }
+    return makeConfChange(changes, { transition: prng.pick(['implicit', 'explicit'] as const) });
+  }
+
   #drawChange(): ConfChange {
     const { members } = this.#world;
     const prng = this.#prng;
     const candidates = members.filter(({ isGone }) => !isGone);
+    if (prng.chance(0.4)) return this.#drawReplacement(candidates);
     const changes: ConfChangeSingle[] = Array.from({ length: prng.between(1, 3) }, () => ({
       type: prng.pick(['addVoter', 'addVoter', 'addLearner', 'removeMember'] as const),
       memberId: prng.pick(candidates).id,

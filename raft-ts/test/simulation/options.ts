@@ -63,6 +63,10 @@ export interface DiskOptions {
 export interface FaultOptions {
   readonly crash: number;
   readonly crashAll: number;
+  /** Part of the new leaders that something happens to soon after their election. */
+  readonly harassLeaders: number;
+  /** Part of the membership changes after which old and new voters lose sight of each other. */
+  readonly cutMembership: number;
   readonly maxDownMs: number;
   readonly partition: number;
   readonly minPartitionMs: number;
@@ -88,14 +92,111 @@ export interface LoadOptions {
 /** One nominal tick. */
 export const TICK_MS = 10;
 
-/** Draws all options of a run. */
+/** Draws all options of a run; some runs are bent towards one kind of trouble. */
 export function drawOptions(prng: Prng): SimulationOptions {
+  const drawn = drawMixed(prng);
+  const bend = prng.split('profile');
+  const profile = bend.below(10);
+  if (profile === 0) return shortLeaders(drawn, bend);
+  if (profile === 1 || profile === 2) return membershipInMotion(drawn, bend);
+  return profile === 3 ? staleLeaders(drawn, bend) : drawn;
+}
+
+/** No leader lasts, and entries travel one by one: those of many terms lie about uncommitted. */
+function shortLeaders(drawn: SimulationOptions, prng: Prng): SimulationOptions {
+  const { group, network, faults } = drawn;
+  return {
+    ...drawn,
+    voters: prng.pick([3, 5, 5]),
+    learners: 0,
+    spares: 0,
+    faultMs: 4000,
+    group: {
+      ...group,
+      electionTicks: 5,
+      heartbeatTicks: 1,
+      preVote: false,
+      checkQuorum: false,
+      leases: false,
+      maxSizePerMessage: 0,
+      maxInflightMessages: prng.pick([1, 2]),
+      maxInflightBytes: 0,
+      gatherMs: 0,
+    },
+    network: { ...network, minDelay: 2, maxDelay: prng.pick([10, 25]), loss: 0, late: 0 },
+    faults: {
+      ...faults,
+      confChange: 0,
+      harassLeaders: 0.95,
+      partition: 0,
+      minPartitionMs: 20,
+      maxPartitionMs: prng.pick([100, 300]),
+      maxDownMs: 200,
+    },
+  };
+}
+
+/** Memberships change all the time, and the network parts along them. */
+function membershipInMotion(drawn: SimulationOptions, prng: Prng): SimulationOptions {
+  const { group, network, faults, disk } = drawn;
+  return {
+    ...drawn,
+    voters: prng.pick([1, 2, 3, 3, 3]),
+    spares: 3,
+    faultMs: 3000,
+    group: { ...group, electionTicks: 5, heartbeatTicks: 1, leases: false, gatherMs: 0 },
+    network: { ...network, minDelay: 0, maxDelay: 3, loss: 0, late: 0 },
+    disk: { ...disk, maxWriteMs: 0, maxApplyMs: prng.pick([0, 5, 100]) },
+    faults: {
+      ...faults,
+      confChange: prng.between(20, 100),
+      cutMembership: 0.4,
+      partition: 0,
+      minPartitionMs: 100,
+      maxPartitionMs: 400,
+    },
+  };
+}
+
+/** Leaders are cut off while clients go on reading from them. */
+function staleLeaders(drawn: SimulationOptions, prng: Prng): SimulationOptions {
+  const { group, network, faults, load } = drawn;
+  const leases = prng.chance(0.7);
+  const drift = leases ? 0.04 : 0.1;
+  return {
+    ...drawn,
+    voters: 3,
+    group: {
+      ...group,
+      electionTicks: 12,
+      heartbeatTicks: 1,
+      checkQuorum: leases,
+      leases,
+      drift,
+      catchUpTicks: true,
+      gatherMs: 0,
+    },
+    network: { ...network, minDelay: 0, maxDelay: 2, loss: 0 },
+    faults: {
+      ...faults,
+      crash: 0,
+      crashAll: 0,
+      harassLeaders: 0,
+      partition: 200,
+      minPartitionMs: 200,
+      maxPartitionMs: 400,
+    },
+    load: { ...load, clients: 4, maxThinkMs: 5, reads: 0.7 },
+  };
+}
+
+function drawMixed(prng: Prng): SimulationOptions {
   const voters = prng.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
   const group = drawGroup(prng.split('group'));
   return {
     voters,
     learners: prng.chance(0.3) ? prng.between(1, 2) : 0,
-    spares: prng.chance(0.6) ? prng.between(1, 2) : 0,
+    spares: prng.chance(0.7) ? prng.between(1, 3) : 0,
     faultMs: prng.between(500, 3000),
     group,
     network: drawNetwork(prng.split('network')),
@@ -158,6 +259,8 @@ function drawFaults(prng: Prng, electionMs: number): FaultOptions {
   return {
     crash: mean(0.5, 50, 800),
     crashAll: mean(0.15, 400, 1500),
+    harassLeaders: prng.chance(0.4) ? prng.between(2, 9) / 10 : 0,
+    cutMembership: prng.chance(0.5) ? 0.3 : 0,
     maxDownMs: prng.pick([0, 20, 200, 1000]),
     partition: mean(0.5, 50, 600),
     minPartitionMs,
@@ -165,7 +268,7 @@ function drawFaults(prng: Prng, electionMs: number): FaultOptions {
     oneWay: prng.chance(0.5),
     pause: mean(0.3, 50, 500),
     maxPauseMs: prng.between(10, 600),
-    confChange: mean(0.5, 30, 500),
+    confChange: mean(0.5, 15, 400),
     transfer: mean(0.3, 50, 600),
     forgetLeader: mean(0.15, 50, 600),
     campaign: mean(0.2, 50, 600),

@@ -21,6 +21,8 @@ export class World {
   events = 0;
   /** No more faults. */
   isCalm = false;
+  /** Called when a member has won an election. */
+  elected: (member: Member) => void = () => {};
   /** Called when a member has applied a membership change. */
   membershipApplied: (member: Member, index: number) => void = () => {};
   readonly #trace: Trace;
@@ -79,6 +81,11 @@ export class World {
       if (member.isLeader && (member.node?.term ?? 0) > (found?.node?.term ?? 0)) found = member;
     }
     return found;
+  }
+
+  /** Some members, each with this probability. */
+  idsOf(prng: Prng, chance: number): number[] {
+    return this.members.filter(() => prng.chance(chance)).map(({ id }) => id);
   }
 
   send(message: Message): void {
