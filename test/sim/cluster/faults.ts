@@ -31,6 +31,7 @@ export class Faults {
   /** Everything works again, and every machine that belongs to the cluster is up. */
   mend(): void {
     this.#stopped = true;
+    this.#world.mended = true;
     const { wires, raftWires, machines } = this.#world;
     wires.heal();
     Object.assign(wires.quality, { minDelayMs: 1, maxDelayMs: 2 });

@@ -21,6 +21,7 @@ export const FAULTS = [
   'fullDisk',
   'containerCrash',
   'stopLeader',
+  'staleSet',
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 

@@ -6,6 +6,7 @@ import type { Consensus, ConsensusHandler, Manager } from '../../../src/manager/
 import type { AgentConnection } from '../../../src/manager/dispatcher/index.ts';
 import {
   createJoinToken,
+  type AssignmentsMessage,
   type DispatcherMessage,
   type StoreChange,
 } from '../../../src/model/index.ts';
@@ -60,7 +61,10 @@ export class World {
   readonly rootKey = 'ROOTKEY-of-the-simulated-cluster';
   readonly tokens: { readonly worker: string; readonly manager: string };
   failure: CheckFailure | undefined;
-  /** Machines that may be asked for a certificate. */
+  /** The faults are over. */
+  mended = false;
+  readonly #mistakes: Prng;
+  readonly #oldSets = new Map<string, AssignmentsMessage>();
   #streams: SimulatedStream[] = [];
   #highest = 0;
 
@@ -68,6 +72,7 @@ export class World {
     this.options = options;
     this.random = new Prng(seed).split('cluster');
     this.trace = trace;
+    this.#mistakes = this.random.split('mistakes');
     const digest = new Uint8Array(32);
     const tokens = this.random.split('tokens');
     this.tokens = {
@@ -228,6 +233,7 @@ export class World {
     return {
       ...connection,
       send: (message) => {
+        this.#mistake(nodeId, connection, message);
         const manager = daemon.manager;
         if (message.heartbeat === undefined) {
           this.trace.line(`${this.#at} ${daemon.machine.host}>${nodeId} ${textOf(message)}`);
@@ -238,6 +244,20 @@ export class World {
         return connection.send(message);
       },
     };
+  }
+
+  /** Fault `staleSet`: a manager that should know better tells an agent what was true long ago. */
+  #mistake(nodeId: string, connection: AgentConnection, message: DispatcherMessage): void {
+    const set = message.assignments;
+    if (set?.complete !== true || set.index === 0 || !this.options.faults.has('staleSet')) return;
+    const old = this.#oldSets.get(nodeId);
+    if (old === undefined || (this.#mistakes.chance(0.1) && old.index < set.index)) {
+      this.#oldSets.set(nodeId, set);
+    }
+    if (old === undefined || this.mended || old.index === set.index || !this.#mistakes.chance(0.3))
+      return;
+    this.trace.line(`${this.#at} ${nodeId} is told the set of ${old.index} again`);
+    connection.send({ assignments: { ...old, appliesTo: 0, resultsIn: 1 } });
   }
 
   /** The store's side of Raft, entry by entry. */

@@ -1,7 +1,14 @@
 // The overlay at rest: in every network of every host a route for each endpoint and for nothing else,
-// a namespace for each container and for nothing else, and the right names. (docs/design/overlay.md.)
+// a namespace for each task and for nothing else; and nobody is sent to a task that stops. (docs/design/overlay.md.)
 import type { Manager, StoreView } from '../../../../src/manager/index.ts';
-import { isTerminal, type Network, type Node } from '../../../../src/model/index.ts';
+import {
+  desiredAlive,
+  isTerminal,
+  type DispatcherMessage,
+  type Network,
+  type Node,
+  type TaskEndpointAssignment,
+} from '../../../../src/model/index.ts';
 import {
   networkNamespace,
   taskLink,
@@ -18,6 +25,22 @@ export class OverlayChecker implements Checker {
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  /** Who gets new connections runs, and is not asked to stop. */
+  sent({ view }: Manager, nodeId: string, { assignments }: DispatcherMessage): void {
+    for (const { kind, body } of assignments?.updates ?? []) {
+      if (kind !== 'taskEndpoint') continue;
+      const { taskId, active } = JSON.parse(body) as TaskEndpointAssignment;
+      const task = view.get('task', taskId);
+      if (!active || task === undefined) continue;
+      if (task.status.state === 'running' && desiredAlive(task)) continue;
+      const what = `${task.status.state}, wanted ${task.desiredState}`;
+      this.#world.fail(
+        this.name,
+        `node ${nodeId} is told that task ${taskId} serves: it is ${what}`,
+      );
+    }
   }
 
   settled({ view }: Manager): void {
