@@ -30,6 +30,7 @@ export { RaftError, type RaftErrorReason } from './errors.ts';
 export { MemoryStorage } from './memory-storage.ts';
 export {
   isLocalMessage,
+  isMessageType,
   isResponse,
   makeMessage,
   type Message,

@@ -2,32 +2,40 @@
 // local threads of asynchronous storage writes. Names are those of etcd's raft.
 import { emptyBytes, NONE, type Entry, type Snapshot } from './types.ts';
 
+const MESSAGE_TYPES = [
+  'MsgHup',
+  'MsgBeat',
+  'MsgProp',
+  'MsgApp',
+  'MsgAppResp',
+  'MsgVote',
+  'MsgVoteResp',
+  'MsgSnap',
+  'MsgHeartbeat',
+  'MsgHeartbeatResp',
+  'MsgUnreachable',
+  'MsgSnapStatus',
+  'MsgCheckQuorum',
+  'MsgTransferLeader',
+  'MsgTimeoutNow',
+  'MsgReadIndex',
+  'MsgReadIndexResp',
+  'MsgPreVote',
+  'MsgPreVoteResp',
+  'MsgStorageAppend',
+  'MsgStorageAppendResp',
+  'MsgStorageApply',
+  'MsgStorageApplyResp',
+  'MsgForgetLeader',
+] as const;
+
 /** All kinds of messages. */
-export type MessageType =
-  | 'MsgHup'
-  | 'MsgBeat'
-  | 'MsgProp'
-  | 'MsgApp'
-  | 'MsgAppResp'
-  | 'MsgVote'
-  | 'MsgVoteResp'
-  | 'MsgSnap'
-  | 'MsgHeartbeat'
-  | 'MsgHeartbeatResp'
-  | 'MsgUnreachable'
-  | 'MsgSnapStatus'
-  | 'MsgCheckQuorum'
-  | 'MsgTransferLeader'
-  | 'MsgTimeoutNow'
-  | 'MsgReadIndex'
-  | 'MsgReadIndexResp'
-  | 'MsgPreVote'
-  | 'MsgPreVoteResp'
-  | 'MsgStorageAppend'
-  | 'MsgStorageAppendResp'
-  | 'MsgStorageApply'
-  | 'MsgStorageApplyResp'
-  | 'MsgForgetLeader';
+export type MessageType = (typeof MESSAGE_TYPES)[number];
+
+/** True for the name of a kind; for hosts that read messages from a wire. */
+export function isMessageType(name: string): name is MessageType {
+  return MESSAGE_TYPES.some((type) => type === name);
+}
 
 /** One message; fields that a kind does not use hold 0, false or nothing. */
 export interface Message {

@@ -9,8 +9,9 @@ describe('the scripts of etcd', () => {
     expect(results.length).toBeGreaterThanOrEqual(28);
   });
 
-  for (const { file, differences } of results) {
+  for (const { file, differences, error } of results) {
     it(`agree in ${file.split('/').slice(-2).join('/')}`, () => {
+      expect(error).toBeUndefined();
       expect(differences).toEqual([]);
     });
   }

@@ -7,8 +7,13 @@ const own = new URL('testdata', import.meta.url).pathname;
 let failed = 0;
 let scripts = 0;
 for (const directory of directories.length === 0 ? [own] : directories) {
-  for (const { file, commands, differences } of replayDirectory(directory)) {
+  for (const { file, commands, differences, error } of replayDirectory(directory)) {
     scripts++;
+    if (error !== undefined) {
+      failed++;
+      console.log(error);
+      continue;
+    }
     if (differences.length > 0) failed++;
     const verdict = differences.length === 0 ? 'ok' : `${differences.length} differences`;
     console.log(`${file}: ${commands} commands, ${verdict}`);

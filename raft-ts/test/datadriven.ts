@@ -1,11 +1,22 @@
 // Reader and runner of scripts: blocks of a comment, a command with arguments, input lines, `----`
 // and the expected output, which ends at an empty line (or stands between two pairs of `----`).
 
+/** The script asks for something that the language does not have. */
+export class ScriptError extends Error {
+  readonly line: number;
+
+  constructor(line: number, message: string) {
+    super(message);
+    this.name = 'ScriptError';
+    this.line = line;
+  }
+}
+
 /** One command of a script. */
 export interface Command {
   readonly line: number;
   readonly name: string;
-  /** In order; a bare word has no values. */
+  /** In order; a bare word has no `values`. */
   readonly args: readonly Argument[];
   readonly input: readonly string[];
   readonly expected: readonly string[];
@@ -14,7 +25,7 @@ export interface Command {
 /** `key`, `key=value` or `key=(value,value)`. */
 export interface Argument {
   readonly key: string;
-  readonly values: readonly string[];
+  readonly values: readonly string[] | undefined;
 }
 
 /** The values of an argument; undefined when it is not given. */
@@ -27,20 +38,31 @@ export function valueOf(command: Command, key: string): string | undefined {
   return valuesOf(command, key)?.[0];
 }
 
-/** A flag: `key=true`, or the bare key. */
+/** A flag: `key=true` or `key=false`; false when it is not given. */
 export function flagOf(command: Command, key: string): boolean {
-  const values = valuesOf(command, key);
-  return values !== undefined && values[0] !== 'false';
+  const value = valueOf(command, key);
+  if (value === undefined || value === 'false') return false;
+  if (value === 'true') return true;
+  throw new ScriptError(command.line, `${key} is true or false, not ${value}`);
 }
 
 /** The numbers among an argument's values. */
 export function numbersOf(command: Command, key: string): number[] {
-  return (valuesOf(command, key) ?? []).map(Number);
+  return (valuesOf(command, key) ?? []).map((text) => parseNumber(command, text));
 }
 
 /** Bare numbers: the members a command is about. */
 export function membersOf(command: Command): number[] {
-  return command.args.filter((a) => a.values.length === 0).map((a) => Number(a.key));
+  const bare = command.args.filter(({ values }) => values === undefined);
+  return bare.map(({ key }) => parseNumber(command, key));
+}
+
+/** A whole number; throws `ScriptError` for anything else. */
+export function parseNumber(command: Command, text: string): number {
+  if (!/^[0-9]+$/.test(text)) {
+    throw new ScriptError(command.line, `${command.name}: ${text} is no number`);
+  }
+  return Number(text);
 }
 
 /** All commands of a script. */
@@ -49,12 +71,15 @@ export function parseScript(text: string): Command[] {
   const commands: Command[] = [];
   let at = 0;
   while (at < lines.length) {
-    const head = (lines[at] ?? '').trim();
+    let head = (lines[at] ?? '').trim();
     const line = at + 1;
     at++;
     if (head === '' || head.startsWith('#')) continue;
+    // A command may go on in the next line, and scripts may name their parts.
+    while (head.endsWith('\\')) head = `${head.slice(0, -1).trim()} ${(lines[at++] ?? '').trim()}`;
+    if (/^subtest\b/.test(head)) continue;
     const separator = lines.indexOf('----', at);
-    if (separator < 0) throw new Error(`line ${line}: command without ----`);
+    if (separator < 0) throw new ScriptError(line, 'command without ----');
     const input = lines.slice(at, separator);
     const doubled = lines[separator + 1] === '----';
     const end = doubled ? endOfDoubled(lines, separator + 2) : endOfPlain(lines, separator + 1);
@@ -73,7 +98,7 @@ function endOfPlain(lines: readonly string[], from: number): number {
 function endOfDoubled(lines: readonly string[], from: number): number {
   let end = lines.indexOf('----', from);
   while (end >= 0 && lines[end + 1] !== '----') end = lines.indexOf('----', end + 1);
-  if (end < 0) throw new Error(`line ${from}: output without closing ----`);
+  if (end < 0) throw new ScriptError(from, 'output without closing ----');
   return end;
 }
 
@@ -85,7 +110,7 @@ function parseHead(head: string): { name: string; args: Argument[] } {
 
 function parseArgument(word: string): Argument {
   const split = word.indexOf('=');
-  if (split < 0) return { key: word, values: [] };
+  if (split < 0) return { key: word, values: undefined };
   const value = word.slice(split + 1).replace(/^\(|\)$/g, '');
   const values = value.split(',').map((part) => part.trim());
   return { key: word.slice(0, split), values: values.filter((part) => part !== '') };
@@ -108,18 +133,29 @@ function comparable(lines: readonly string[]): string {
   return rest.length === 0 ? 'ok' : rest.join('\n');
 }
 
-/** Replays a script; `run` gives the output of one command. */
+/**
+ * Replays a script; `run` gives the output of one command. Throws an error that begins with the file
+ * and the line when the script is none of this language.
+ */
 export function replay(
   file: string,
   text: string,
   run: (command: Command) => string,
 ): { commands: number; differences: Difference[] } {
-  const commands = parseScript(text);
   const differences: Difference[] = [];
-  for (const command of commands) {
-    const expected = comparable(command.expected);
-    const actual = comparable(run(command).split('\n'));
-    if (actual !== expected) differences.push({ file, line: command.line, expected, actual });
+  let at = 1;
+  try {
+    const commands = parseScript(text);
+    for (const command of commands) {
+      at = command.line;
+      const expected = comparable(command.expected);
+      const actual = comparable(run(command).split('\n'));
+      if (actual !== expected) differences.push({ file, line: command.line, expected, actual });
+    }
+    return { commands: commands.length, differences };
+  } catch (error) {
+    const line = error instanceof ScriptError ? error.line : at;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(`${file}:${line}: ${message}`, { cause: error });
   }
-  return { commands: commands.length, differences };
 }

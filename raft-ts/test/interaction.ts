@@ -4,9 +4,9 @@ import {
   decodeConfChange,
   describeMessage,
   describeReady,
-  emptyBytes,
   LOCAL_APPEND_THREAD,
   MemoryStorage,
+  RaftError,
   RawNode,
   type Entry,
   type HardState,
@@ -67,6 +67,11 @@ export class Interaction {
   print(text: string): void {
     if (this.quiet) return;
     for (const line of text.split('\n')) this.#output.push(this.#indent + line);
+  }
+
+  /** For what is wrong with a command: shown even when nothing else is. */
+  printAlways(text: string): void {
+    this.#output.push(text);
   }
 
   withIndent(body: () => void): void {
@@ -137,8 +142,8 @@ export class Interaction {
     return this.messages.some((message) => message.to === id);
   }
 
-  /** Delivers or drops what is on its way to a member now. */
-  deliver(id: number, options: { drop?: boolean; type?: MessageType } = {}): void {
+  /** Delivers or drops what is on its way to a member now; returns how many messages that was. */
+  deliver(id: number, options: { drop?: boolean; type?: MessageType } = {}): number {
     const drop = options.drop === true;
     const wanted = (message: Message): boolean =>
       message.to === id &&
@@ -149,18 +154,27 @@ export class Interaction {
     this.messages = this.messages.filter((message) => !wanted(message));
     for (const message of taken) {
       this.print(`${drop ? 'dropped: ' : ''}${describeMessage(message)}`);
-      if (!drop) this.attempt(() => this.member(id).node.step(message));
+      if (drop) continue;
+      const refusal = refusalOf(() => this.member(id).node.step(message));
+      if (refusal !== undefined) this.print(refusal);
     }
+    return taken.length;
   }
 
-  /** Shows a refusal instead of failing. */
+  /** Shows a refusal of what the script itself wants instead of failing. */
   attempt(body: () => void): void {
-    try {
-      body();
-    } catch (error) {
-      if (!(error instanceof Error) || error.name !== 'RaftError') throw error;
-      this.print(error.message);
-    }
+    const refusal = refusalOf(body);
+    if (refusal !== undefined) this.printAlways(refusal);
+  }
+}
+
+function refusalOf(body: () => void): string | undefined {
+  try {
+    body();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RaftError)) throw error;
+    return error.message;
   }
 }
 
@@ -205,16 +219,19 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   return all;
 }
 
-/** The state that a member starts from. */
+/** The state that members start from; undefined for one that says something at too low an index. */
 export function startingSnapshot(
   index: number,
   voters: readonly number[],
   learners: readonly number[],
-): Snapshot {
+  content: Uint8Array,
+): Snapshot | undefined {
+  const isEmpty = index === 0 && voters.length + learners.length + content.length === 0;
+  if (!isEmpty && index <= 1) return undefined;
   return {
     index,
-    term: index === 0 ? 0 : 1,
+    term: isEmpty ? 0 : 1,
     confState: { voters, learners, votersOutgoing: [], learnersNext: [], autoLeave: false },
-    data: emptyBytes,
+    data: content,
   };
 }

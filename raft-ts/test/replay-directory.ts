@@ -11,6 +11,8 @@ export interface ScriptResult {
   readonly file: string;
   readonly commands: number;
   readonly differences: readonly Difference[];
+  /** Why the script could not be replayed to its end: file, line and reason. */
+  readonly error: string | undefined;
 }
 
 /** Replays `interaction`, `confchange` or `quorum`, or a directory that contains those. */
@@ -26,8 +28,13 @@ export function replayDirectory(directory: string): ScriptResult[] {
 }
 
 function replayFile(path: string, language: string): ScriptResult {
-  const result = replay(path, readFileSync(path, 'utf8'), runnerOf(language));
-  return { file: path, ...result };
+  try {
+    const result = replay(path, readFileSync(path, 'utf8'), runnerOf(language));
+    return { file: path, ...result, error: undefined };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { file: path, commands: 0, differences: [], error: message };
+  }
 }
 
 function runnerOf(language: string): (command: Command) => string {

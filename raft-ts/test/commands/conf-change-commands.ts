@@ -10,7 +10,8 @@ import {
   Tracker,
   type NextMembership,
 } from '../../src/index.ts';
-import { flagOf, type Command } from '../datadriven.ts';
+import { flagOf, ScriptError, type Command } from '../datadriven.ts';
+import { checkArguments, type CommandSpec } from './arguments.ts';
 import { parseChanges } from './members.ts';
 
 /** A fresh membership for one script. */
@@ -36,11 +37,22 @@ export function confChangeRunner(): (command: Command) => string {
   };
 }
 
+const COMMANDS: Readonly<Record<string, CommandSpec>> = {
+  simple: { input: true },
+  'enter-joint': { input: true, keys: ['autoleave'] },
+  'leave-joint': { input: true },
+};
+
 function change(tracker: Tracker, command: Command, lastIndex: number): NextMembership {
+  const spec = COMMANDS[command.name];
+  if (spec === undefined) throw new ScriptError(command.line, `unknown command ${command.name}`);
+  checkArguments(command, spec);
   const changes = parseChanges(command.input);
-  if (command.name === 'leave-joint') return leaveJoint(tracker);
-  if (command.name === 'simple') {
-    return simpleChange(tracker, changes, lastIndex);
+  if (typeof changes === 'string') throw new RaftError('confChange', changes);
+  if (command.name === 'simple') return simpleChange(tracker, changes, lastIndex);
+  if (command.name === 'enter-joint') {
+    return enterJoint(tracker, changes, flagOf(command, 'autoleave'), lastIndex);
   }
-  return enterJoint(tracker, changes, flagOf(command, 'autoleave'), lastIndex);
+  if (changes.length > 0) throw new RaftError('confChange', 'this command takes no input');
+  return leaveJoint(tracker);
 }

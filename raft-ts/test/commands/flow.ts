@@ -1,7 +1,15 @@
 // Commands that move messages and work: ready, deliver, the local threads, and `stabilize`, which
 // does all of it until nothing is left.
-import { describeMessage, makeMessage, type MessageType } from '../../src/index.ts';
-import { membersOf, numbersOf, valueOf, type Command } from '../datadriven.ts';
+import { describeMessage, isMessageType, makeMessage, type MessageType } from '../../src/index.ts';
+import {
+  membersOf,
+  numbersOf,
+  parseNumber,
+  ScriptError,
+  valueOf,
+  type Command,
+} from '../datadriven.ts';
+import { setLevel } from './views.ts';
 import type { Interaction, ScriptMember } from '../interaction.ts';
 
 /** Handles one Ready of each member. */
@@ -37,16 +45,30 @@ function forEach(
   }
 }
 
-/** Delivers to the members named, and drops what goes to those in `drop`. */
+/** Delivers to the members named and drops what goes to those in `drop`, in the order given. */
 export function deliverMessages(world: Interaction, command: Command): void {
-  const type = messageTypeOf(valueOf(command, 'type'));
+  const type = messageTypeOf(command);
   const filter = type === undefined ? {} : { type };
-  for (const id of membersOf(command)) world.deliver(id, filter);
-  for (const id of numbersOf(command, 'drop')) world.deliver(id, { ...filter, drop: true });
+  const dropped = numbersOf(command, 'drop');
+  const both = membersOf(command).find((id) => dropped.includes(id));
+  if (both !== undefined) {
+    throw new ScriptError(command.line, `messages to ${both} are both delivered and dropped`);
+  }
+  let handled = 0;
+  for (const { key, values } of command.args) {
+    if (values === undefined) {
+      handled += world.deliver(parseNumber(command, key), filter);
+    } else if (key === 'drop') {
+      for (const id of dropped) handled += world.deliver(id, { ...filter, drop: true });
+    }
+  }
+  if (handled === 0) world.print('no messages');
 }
 
-function messageTypeOf(text: string | undefined): MessageType | undefined {
-  return text === undefined ? undefined : makeMessage({ type: text as MessageType }).type;
+function messageTypeOf(command: Command): MessageType | undefined {
+  const name = valueOf(command, 'type');
+  if (name === undefined || isMessageType(name)) return name;
+  throw new ScriptError(command.line, `unknown message type ${name}`);
 }
 
 /** Sends a member's newest snapshot by hand. */
@@ -69,7 +91,8 @@ export function stabilize(world: Interaction, command: Command): void {
   const ids = membersOf(command);
   const members = ids.length === 0 ? world.members : ids.map((id) => world.member(id));
   const quietBefore = world.quiet;
-  if (valueOf(command, 'log-level') === 'none') world.quiet = true;
+  const level = valueOf(command, 'log-level');
+  if (level !== undefined && !setLevel(world, level)) return;
   while (stabilizeOnce(world, members));
   world.quiet = quietBefore;
 }

@@ -4,9 +4,18 @@ import {
   jointVote,
   majorityCommitted,
   majorityVote,
+  type JointVoters,
   type VoteResult,
 } from '../../src/index.ts';
-import { numbersOf, valuesOf, type Command } from '../datadriven.ts';
+import {
+  numbersOf,
+  parseNumber,
+  ScriptError,
+  valueOf,
+  valuesOf,
+  type Command,
+} from '../datadriven.ts';
+import { checkArguments } from './arguments.ts';
 
 const RESULTS: Readonly<Record<VoteResult, string>> = {
   pending: 'VotePending',
@@ -14,39 +23,92 @@ const RESULTS: Readonly<Record<VoteResult, string>> = {
   won: 'VoteWon',
 };
 
+const KEYS = ['cfg', 'cfgj', 'idx', 'votes'];
+
 /** Answers one command. */
 export function runQuorumCommand(command: Command): string {
+  checkArguments(command, { keys: KEYS });
+  const isVote = command.name === 'vote';
+  if (!isVote && command.name !== 'committed') {
+    throw new ScriptError(command.line, `unknown command ${command.name}`);
+  }
   const first = numbersOf(command, 'cfg');
-  const joint = valuesOf(command, 'cfgj') !== undefined;
-  const second = numbersOf(command, 'cfgj').filter((id) => !Number.isNaN(id));
+  const second = valueOf(command, 'cfgj') === 'zero' ? [] : numbersOf(command, 'cfgj');
+  const isJoint = (valuesOf(command, 'cfgj') ?? []).length > 0;
   const ids = [...new Set([...first, ...second])];
   const voters = { incoming: new Set(first), outgoing: new Set(second) };
-  if (command.name === 'vote') {
-    const votes = known(ids, valuesOf(command, 'votes') ?? [], (text) => text === 'y');
-    const voteOf = (id: number): boolean | undefined => votes.get(id);
-    return RESULTS[joint ? jointVote(voters, voteOf) : majorityVote(voters.incoming, voteOf)];
+  const words = valuesOf(command, isVote ? 'votes' : 'idx') ?? [];
+  const values = words.map((word) => (isVote ? voteOf(command, word) : indexOf(command, word)));
+  if (ids.length !== words.length) {
+    const sorted = [...ids].sort((a, b) => a - b);
+    const shown = values.map((value) => value ?? 0).join(' ');
+    return (
+      'error: mismatched input (explicit or _) for voters ' +
+      `map[${sorted.map((id) => `${id}:{}`).join(' ')}]: [${shown}]`
+    );
   }
-  const indexes = known(ids, valuesOf(command, 'idx') ?? [], Number);
-  const indexOf = (id: number): number | undefined => indexes.get(id);
-  const committed = joint
-    ? jointCommitted(voters, indexOf)
-    : majorityCommitted(voters.incoming, indexOf);
-  const index = committed === Infinity ? '∞' : String(committed);
-  return `${describeIndexes(ids, indexes)}${index}`;
+  const known = new Map<number, number>();
+  for (const [position, id] of ids.entries()) {
+    const value = values[position];
+    if (value !== undefined) known.set(id, value);
+  }
+  return isVote ? vote(voters, isJoint, known) : committed(voters, isJoint, ids, known);
 }
 
-/** Values in the order of the ids; `_` stands for nothing known. */
-function known<T>(
-  ids: readonly number[],
-  words: readonly string[],
-  parse: (word: string) => T,
-): Map<number, T> {
-  const values = new Map<number, T>();
-  for (const [position, id] of ids.entries()) {
-    const word = words[position];
-    if (word !== undefined && word !== '_') values.set(id, parse(word));
+const VOTES: Readonly<Record<string, number>> = { y: 2, n: 1 };
+
+/** 2 for yes and 1 for no, as the language's own messages have it. */
+function voteOf(command: Command, word: string): number | undefined {
+  const value = VOTES[word];
+  if (value === undefined && word !== '_') {
+    throw new ScriptError(command.line, `unknown vote ${word}`);
   }
-  return values;
+  return value;
+}
+
+function indexOf(command: Command, word: string): number | undefined {
+  if (word === '_') return undefined;
+  const index = parseNumber(command, word);
+  if (index === 0) throw new ScriptError(command.line, '0 is no index, _ stands for none');
+  return index;
+}
+
+function vote(voters: JointVoters, isJoint: boolean, known: ReadonlyMap<number, number>): string {
+  const given = (id: number): boolean | undefined => {
+    const value = known.get(id);
+    return value === undefined ? undefined : value === 2;
+  };
+  if (!isJoint) return RESULTS[majorityVote(voters.incoming, given)];
+  const result = jointVote(voters, given);
+  const swapped = jointVote({ incoming: voters.outgoing, outgoing: voters.incoming }, given);
+  const doubt = swapped === result ? '' : `${RESULTS[swapped]} <-- via symmetry\n`;
+  return `${doubt}${RESULTS[result]}`;
+}
+
+/** The index, and every other way to compute it that does not agree. */
+function committed(
+  voters: JointVoters,
+  isJoint: boolean,
+  ids: readonly number[],
+  known: ReadonlyMap<number, number>,
+): string {
+  const acked = (id: number): number | undefined => known.get(id);
+  const { incoming, outgoing } = voters;
+  const index = isJoint ? jointCommitted(voters, acked) : majorityCommitted(incoming, acked);
+  const others = isJoint
+    ? [['symmetry', jointCommitted({ incoming: outgoing, outgoing: incoming }, acked)] as const]
+    : [
+        ['zero-joint quorum', jointCommitted({ incoming, outgoing: new Set() }, acked)] as const,
+        ['self-joint quorum', jointCommitted({ incoming, outgoing: incoming }, acked)] as const,
+      ];
+  const doubts = others
+    .filter(([, other]) => other !== index)
+    .map(([way, other]) => `${indexText(other)} <-- via ${way}\n`);
+  return `${describeIndexes(ids, known)}${doubts.join('')}${indexText(index)}`;
+}
+
+function indexText(index: number): string {
+  return index === Infinity ? '∞' : String(index);
 }
 
 /** A line for each id with a bar as long as the number of ids whose index is lower. */

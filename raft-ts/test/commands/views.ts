@@ -3,9 +3,25 @@ import { describeEntry, describeProgress, describeRole, NO_LIMIT } from '../../s
 import { membersOf, type Command } from '../datadriven.ts';
 import type { Interaction } from '../interaction.ts';
 
+const LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL', 'NONE'];
+
 /** Whether the commands that follow show anything. */
 export function logLevel(world: Interaction, command: Command): void {
-  world.quiet = command.args[0]?.key.toLowerCase() === 'none';
+  setLevel(world, command.args[0]?.key ?? '');
+}
+
+/**
+ * Sets the level; false, and said so, for a word that is none. Log lines are not compared, so that
+ * only `none` makes a difference: it silences everything but errors.
+ */
+export function setLevel(world: Interaction, name: string): boolean {
+  const level = name.toUpperCase();
+  if (!LEVELS.includes(level)) {
+    world.printAlways(`log levels must be either of [${LEVELS.join(' ')}]`);
+    return false;
+  }
+  world.quiet = level === 'NONE';
+  return true;
 }
 
 /** One line for every member. */
