@@ -1,6 +1,5 @@
 // What src/daemon/cluster-node.ts does for a real machine, on simulated ports: joins, starts the
 // manager and the agent, follows the role that the managers want. Certificates are names only.
-import { setMaxListeners } from 'node:events';
 import { SwarmError, messageOf, sleep, type Logger, type Peer } from '../../../src/base/index.ts';
 import {
   DEFAULT_CLUSTER_SPEC,
@@ -8,36 +7,25 @@ import {
   type Consensus,
   type ConsensusHandler,
   type Issued,
-  type Signer,
 } from '../../../src/manager/index.ts';
 import { startLocalConsensus, type Member } from '../../../src/manager/raft/index.ts';
 import type { AgentMessage, ClusterNews, DispatcherMessage } from '../../../src/model/index.ts';
-import { createOverlay, type Overlay } from '../../../src/overlay/index.ts';
+import type { Overlay } from '../../../src/overlay/index.ts';
 import { nextRoleStep, type RoleStep } from '../../../src/daemon/role-step.ts';
 import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
 import { SimulatedStream } from './connections.ts';
 import { processDisk } from './disk.ts';
 import { SimulatedExecutor } from './executor.ts';
-import { processKernel, processResolver } from './kernel.ts';
+import { processOverlay } from './kernel.ts';
 import type { Machine } from './machine.ts';
+import { DaemonCalls, MembershipFile, hostOf, signer, type Membership } from './membership.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { World } from './world.ts';
 
 const ROLE_RETRY_MS = 1_000;
 const JOIN_RETRY_MS = 500;
-const CALL_TIMEOUT_MS = 15_000;
 const RAFT_TICK_MS = 100;
-const MEMBERSHIP = '/node/membership.json';
 const SEGMENT_BYTES = 64 * 1024;
-
-interface Membership {
-  readonly nodeId: string;
-  readonly clusterId: string;
-  readonly role: 'manager' | 'worker';
-  readonly managers: readonly string[];
-  readonly raftId?: number;
-  readonly raftStarted?: boolean;
-}
 
 /** One run of the daemon of one machine. */
 export class SimulatedDaemon {
@@ -46,6 +34,8 @@ export class SimulatedDaemon {
   readonly #world: World;
   readonly #logger: Logger;
   readonly #overlay: Overlay;
+  readonly #file: MembershipFile;
+  readonly #calls: DaemonCalls;
   #membership: Membership | undefined;
   #manager: Manager | undefined;
   /** The manager from the moment it is made, also while its log is being opened. */
@@ -55,24 +45,15 @@ export class SimulatedDaemon {
   #wantedRole: 'manager' | 'worker' | undefined;
   #changingRole = false;
   #removed = false;
-  #saving: Promise<void> = Promise.resolve();
 
   constructor(world: World, machine: Machine, process: SimulatedProcess) {
     this.machine = machine;
     this.process = process;
     this.#world = world;
     this.#logger = world.loggerFor(machine.host);
-    this.#overlay = createOverlay({
-      kernel: processKernel(machine.kernel, process),
-      clock: process.clock,
-      random: process.random,
-      disk: processDisk(machine.runDisk, process, machine.runDiskFaults),
-      logger: this.#logger,
-      resolver: processResolver(process),
-      stateDirectory: '/run',
-      instance: 'ts',
-      ownPorts: [2377, 2378],
-    });
+    this.#file = new MembershipFile(this.#disk);
+    this.#calls = new DaemonCalls(world, this);
+    this.#overlay = processOverlay(machine, process, this.#logger);
   }
 
   get manager(): Manager | undefined {
@@ -98,10 +79,7 @@ export class SimulatedDaemon {
   /** Takes up what is on disk, or joins, or (with `found`) founds the cluster. */
   async start(how: 'found' | { readonly join: 'manager' | 'worker' }): Promise<void> {
     await this.#overlay.start();
-    const stored = await this.#disk.readFile(MEMBERSHIP);
-    if (stored !== undefined) {
-      this.#membership = JSON.parse(new TextDecoder().decode(stored)) as Membership;
-    }
+    this.#membership = await this.#file.load();
     if (this.#membership === undefined && how === 'found') await this.#found();
     else {
       if (this.#membership === undefined && how !== 'found') await this.#join(how.join);
@@ -198,7 +176,7 @@ export class SimulatedDaemon {
     for (;;) {
       try {
         const target = this.process.random.pick(this.#world.managerHosts(this.machine.host));
-        const issued = await this.#askCertificate(target, { token, peer: undefined });
+        const issued = await this.#calls.certificate([target], { token, peer: undefined });
         const managers = [...new Set([`${target}:2377`, 'h1:2377'])];
         const { nodeId, clusterId, role: given } = issued;
         await this.#save({ nodeId, clusterId, role: given, managers });
@@ -208,13 +186,6 @@ export class SimulatedDaemon {
         await sleep(this.process.clock, JOIN_RETRY_MS);
       }
     }
-  }
-
-  #askCertificate(
-    host: string,
-    request: { token: string; peer: Peer | undefined },
-  ): Promise<Issued> {
-    return this.#world.ask(this, host, (daemon) => daemon.serveCertificate(request), 10_000);
   }
 
   async #startAgent(): Promise<void> {
@@ -318,9 +289,7 @@ export class SimulatedDaemon {
     const others = managers.filter((address) => address !== this.machine.address);
     const hosts = (others.length > 0 ? others : [this.machine.address]).map(hostOf);
     const peer: Peer = { nodeId, role, clusterId };
-    const issued = await this.#onAny(hosts, (host) =>
-      this.#askCertificate(host, { token: '', peer }),
-    );
+    const issued = await this.#calls.certificate(hosts, { token: '', peer });
     await this.#save({ ...this.#member, role: issued.role });
   }
 
@@ -349,7 +318,7 @@ export class SimulatedDaemon {
       clock: process.clock,
       random: process.random,
       logger: this.#logger,
-      caller: { call: (to, method, body, signal) => this.#callLeader(to, method, body, signal) },
+      caller: this.#calls,
       newJoinToken: () => this.#world.tokens.worker,
       signer,
       onCreated: (created) => {
@@ -410,74 +379,13 @@ export class SimulatedDaemon {
     void this.#followRole();
   }
 
-  async #askToBeAdded(self: Member): Promise<readonly Member[]> {
-    const { address } = this.machine;
-    const { nodeId, raftId } = self;
-    const body = JSON.stringify({ nodeId, raftId, address, raftAddress: self.address });
-    const hosts = this.#member.managers.map(hostOf);
-    const reply = await this.#onAny(hosts, (host) =>
-      this.#world.ask(
-        this,
-        host,
-        (daemon) => daemon.serveCall('leader.addMember', body),
-        CALL_TIMEOUT_MS,
-      ),
-    );
-    return (JSON.parse(reply.body) as { members: Member[] }).members;
+  #askToBeAdded(self: Member): Promise<readonly Member[]> {
+    return this.#calls.addMember(this.#member.managers.map(hostOf), self);
   }
 
-  async #callLeader(
-    to: { nodeId: string; address: string },
-    method: string,
-    body: string,
-    signal: AbortSignal,
-  ): Promise<{ body: string; index: number }> {
-    const changed = new SwarmError('unavailable', 'the leader has changed');
-    if (signal.aborted) throw changed;
-    const reply = this.#world.ask(
-      this,
-      hostOf(to.address),
-      (daemon) => {
-        if (daemon.nodeId !== to.nodeId) throw new SwarmError('unavailable', 'another node');
-        return daemon.serveCall(method, body);
-      },
-      CALL_TIMEOUT_MS,
-    );
-    reply.catch(() => {});
-    setMaxListeners(0, signal);
-    let abort = (): void => {};
-    const aborted = new Promise<never>((_resolve, reject) => {
-      abort = () => reject(changed);
-      signal.addEventListener('abort', abort);
-    });
-    try {
-      return await Promise.race([reply, aborted]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
-  }
-
-  async #onAny<T>(hosts: readonly string[], ask: (host: string) => Promise<T>): Promise<T> {
-    let last: unknown = new SwarmError('unavailable', 'no manager is known');
-    for (const host of hosts) {
-      try {
-        return await ask(host);
-      } catch (error) {
-        last = error;
-        if (!(error instanceof SwarmError) || !error.temporary) throw error;
-      }
-    }
-    throw last;
-  }
-
-  /** One write after another, as the real one does. */
   #save(membership: Membership): Promise<void> {
     this.#membership = membership;
-    const content = new TextEncoder().encode(JSON.stringify(membership));
-    const write = (): Promise<void> => this.#disk.writeFileAtomic(MEMBERSHIP, content);
-    const saved = this.#saving.then(write, write);
-    this.#saving = saved;
-    return saved;
+    return this.#file.save(membership);
   }
 
   #saveLogged(change: Partial<Membership>): void {
@@ -486,14 +394,3 @@ export class SimulatedDaemon {
     });
   }
 }
-
-function hostOf(address: string): string {
-  return address.split(':')[0] ?? '';
-}
-
-/** The cryptography of the simulation: none. */
-const signer: Signer = {
-  sign: (_csr, { nodeId, role }) =>
-    Promise.resolve({ certificate: `certificate of ${role} ${nodeId}`, expiresAt: 2e12 }),
-  equal: (a, b) => a === b,
-};

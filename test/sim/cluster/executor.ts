@@ -104,7 +104,7 @@ export class SimulatedRuntime {
 
   /** The machine is made anew. */
   wipe(): void {
-    for (const container of [...this.containers.values()]) this.remove(container);
+    for (const container of this.containers.values()) this.remove(container);
   }
 
   /** The power is gone: processes end, records stay. */

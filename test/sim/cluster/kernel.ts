@@ -1,16 +1,40 @@
 // The network side of a simulated machine: the fake kernel, which outlives the daemon and is empty
 // after a power cut, as one process sees it; and a resolver process that only remembers.
-import type {
-  Kernel,
-  ResolverLauncher,
-  ResolverReply,
-  ResolverRequest,
+import type { Logger } from '../../../src/base/index.ts';
+import {
+  createOverlay,
+  type Kernel,
+  type Overlay,
+  type ResolverLauncher,
+  type ResolverReply,
+  type ResolverRequest,
 } from '../../../src/overlay/index.ts';
 import { FakeKernel } from '../../builders/overlay-world.ts';
+import { processDisk } from './disk.ts';
+import type { Machine } from './machine.ts';
 import type { SimulatedProcess } from './process.ts';
 
+/** The overlay of one process, on its machine's kernel and run directory. */
+export function processOverlay(
+  machine: Machine,
+  process: SimulatedProcess,
+  logger: Logger,
+): Overlay {
+  return createOverlay({
+    kernel: processKernel(machine.kernel, process),
+    clock: process.clock,
+    random: process.random,
+    disk: processDisk(machine.runDisk, process, machine.runDiskFaults),
+    logger,
+    resolver: processResolver(process),
+    stateDirectory: '/run',
+    instance: 'ts',
+    ownPorts: [2377, 2378],
+  });
+}
+
 /** A kernel whose operations end with the process that asked for them. */
-export function processKernel(kernel: FakeKernel, process: SimulatedProcess): Kernel {
+function processKernel(kernel: FakeKernel, process: SimulatedProcess): Kernel {
   const run = <T>(operation: () => Promise<T>): Promise<T> =>
     process.alive ? process.result(operation()) : new Promise(() => {});
   return {
@@ -32,7 +56,7 @@ export function processKernel(kernel: FakeKernel, process: SimulatedProcess): Ke
 }
 
 /** A resolver process that answers at once. */
-export function processResolver(process: SimulatedProcess): ResolverLauncher {
+function processResolver(process: SimulatedProcess): ResolverLauncher {
   return {
     connect: async () => {
       let answer: (reply: ResolverReply) => void = () => {};

@@ -23,8 +23,6 @@ export class AddressChecker implements Checker {
       for (const [key, owner] of ownedBefore(change)) {
         if (this.#owners.get(key) === owner) this.#owners.delete(key);
       }
-    }
-    for (const change of changes) {
       for (const [key, owner] of ownedAfter(change)) this.#take(key, owner);
       if (change.table === 'task' && change.after !== undefined) this.#checkGiven(change);
     }

@@ -67,6 +67,9 @@ export class OverlayChecker implements Checker {
       [...view.tasksOfNode(machine.nodeId ?? '')].map(({ id }) => taskNamespace(id)),
     );
     const known = new Set([...view.all('network')].map(({ id }) => networkNamespace(id)));
+    for (const { networks } of view.tasksOfNode(machine.nodeId ?? '')) {
+      for (const { networkId } of networks) known.add(networkNamespace(networkId));
+    }
     known.add(networkNamespace('bridge'));
     for (const name of existing) {
       if (name === '' || name === 'scratch' || wanted.has(name) || kept.has(name)) continue;
