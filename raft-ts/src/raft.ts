@@ -106,11 +106,9 @@ export class Raft extends RaftState {
   }
 
   #answerLowerTerm(message: Message): void {
-    const { checkQuorum, preVote } = this.options;
-    const fromLeader = message.type === 'MsgApp' || message.type === 'MsgHeartbeat';
-    if ((checkQuorum || preVote) && fromLeader) {
-      // A leader behind in term would otherwise never learn of ours: with leases or pre-votes our
-      // requests for votes do not reach it.
+    if (message.type === 'MsgApp' || message.type === 'MsgHeartbeat') {
+      // A leader behind in term would otherwise never learn of ours (paper, §5.1): our requests for
+      // votes do not reach it with leases, pre-votes, or while we go by an older membership.
       this.send({ type: 'MsgAppResp', to: message.from });
     } else if (message.type === 'MsgPreVote') {
       // The candidate must learn our term, or two members could block each other for ever.
