@@ -71,7 +71,7 @@ export class ChunkStreams {
       const result = await (early ?? this.#served.get(stream)?.next());
       const done = result === undefined || result.done === true;
       if (done) this.#forget(stream);
-      const bytes = done ? undefined : Uint8Array.from(result.value);
+      const bytes = done ? undefined : result.value.slice();
       this.#post(
         { kind: 'chunk', stream, bytes, error: undefined },
         bytes === undefined ? [] : [bytes.buffer],
