@@ -17,7 +17,8 @@ function chunkOf(key: string): number {
 }
 
 export class ChunkedMap<V> {
-  #chunks: (Chunk<V> | undefined)[] = [];
+  /** By number; only those that ever held something, so that walking a small table is cheap. */
+  readonly #chunks = new Map<number, Chunk<V>>();
   #generation = 0;
   #size = 0;
 
@@ -26,7 +27,7 @@ export class ChunkedMap<V> {
   }
 
   get(key: string): V | undefined {
-    return this.#chunks[chunkOf(key)]?.entries.get(key);
+    return this.#chunks.get(chunkOf(key))?.entries.get(key);
   }
 
   set(key: string, value: V): void {
@@ -42,25 +43,25 @@ export class ChunkedMap<V> {
   }
 
   *values(): Generator<V> {
-    for (const chunk of this.#chunks) if (chunk) yield* chunk.entries.values();
+    for (const chunk of this.#chunks.values()) yield* chunk.entries.values();
   }
 
   /** The content as it is now; later writes to this map don't show in it. Costs one array copy. */
   freeze(): Iterable<V> {
-    const chunks = [...this.#chunks];
+    const chunks = [...this.#chunks.values()];
     this.#generation++;
     return {
       *[Symbol.iterator]() {
-        for (const chunk of chunks) if (chunk) yield* chunk.entries.values();
+        for (const chunk of chunks) yield* chunk.entries.values();
       },
     };
   }
 
   #writable(index: number): Chunk<V> {
-    let chunk = this.#chunks[index];
+    let chunk = this.#chunks.get(index);
     if (chunk === undefined || chunk.generation !== this.#generation) {
       chunk = { entries: new Map(chunk?.entries), generation: this.#generation };
-      this.#chunks[index] = chunk;
+      this.#chunks.set(index, chunk);
     }
     return chunk;
   }
