@@ -35,6 +35,7 @@ import { ClusterRpc, type LogReader } from './cluster-rpc.ts';
 import { loadDataKey } from './data-key.ts';
 import { MembershipWriter, newRaftId, type Membership } from './membership-file.ts';
 import { clusterSigner } from './signer.ts';
+import { forgetLog, raftDirectory } from './raft-directory.ts';
 import { nextRoleStep, type RoleStep } from './role-step.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
@@ -174,10 +175,6 @@ export class ClusterNode {
     });
   }
 
-  get #raftDirectory(): string {
-    return raftDirectory(this.#options.directory);
-  }
-
   /** Becomes the only manager; after a crash on the way the next start does it once more. */
   async #takeOver(): Promise<void> {
     const { disk, random, clock, logger } = this.#options;
@@ -185,7 +182,7 @@ export class ClusterNode {
     if (raftId === undefined) {
       throw new SwarmError('precondition', 'this manager has no log yet: it can’t take over');
     }
-    const directory = this.#raftDirectory;
+    const directory = raftDirectory(this.#options.directory);
     const files = { disk, random, directory, dataKey: await loadDataKey(directory) };
     const addresses = { address: formatAddress(advertise), raftAddress: raftAddress(advertise) };
     const machine = new Store({ clock, logger, instance: nodeId });
@@ -283,20 +280,23 @@ export class ClusterNode {
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#membership;
     await this.#save(rest);
-    await rm(this.#raftDirectory, { recursive: true, force: true });
+    await forgetLog(this.#options.disk, this.#options.directory);
   }
 
   async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
     const { clock, random, logger, onFatal } = this.#options;
     const { nodeId } = this.#membership;
     const raftId = this.#membership.raftId ?? newRaftId();
-    if (this.#membership.raftId === undefined) await this.#save({ ...this.#membership, raftId });
+    if (this.#membership.raftId === undefined) {
+      await forgetLog(this.#options.disk, this.#options.directory);
+      await this.#save({ ...this.#membership, raftId });
+    }
     const self = { raftId, nodeId, address: raftAddress(this.#membership.advertise) };
     const start =
       how === 'join'
         ? ({ kind: 'join', members: await this.#askToBeAdded(self) } as const)
         : ({ kind: how } as const);
-    const dataKey = await loadDataKey(this.#raftDirectory);
+    const dataKey = await loadDataKey(raftDirectory(this.#options.directory));
     const manager = await Manager.start({
       nodeId,
       clock,
@@ -309,7 +309,7 @@ export class ClusterNode {
         const { Raft: raft } = DEFAULT_CLUSTER_SPEC;
         const consensus = await startConsensus(
           {
-            directory: this.#raftDirectory,
+            directory: raftDirectory(this.#options.directory),
             self,
             listenAddress: raftAddress(this.#membership.listen),
             start,
@@ -394,9 +394,4 @@ export class ClusterNode {
     this.#membership = membership;
     return this.#stored.save(membership);
   }
-}
-
-/** Where a manager's log and snapshots are, below its node's directory. */
-export function raftDirectory(directory: string): string {
-  return `${directory}/raft`;
 }

@@ -11,7 +11,7 @@ import {
 } from '../platform/index.ts';
 import { formatAddress, raftAddress, type HostPort } from './addresses.ts';
 import { openBackup, parseBackupKey } from './backup-file.ts';
-import { raftDirectory } from './cluster-node.ts';
+import { raftDirectory } from './raft-directory.ts';
 import { loadDataKey } from './data-key.ts';
 import { newRaftId, type Membership } from './membership-file.ts';
 

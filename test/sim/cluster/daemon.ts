@@ -11,6 +11,7 @@ import {
 import { startLocalConsensus, type Member } from '../../../src/manager/raft/index.ts';
 import type { AgentMessage, ClusterNews, DispatcherMessage } from '../../../src/model/index.ts';
 import type { Overlay } from '../../../src/overlay/index.ts';
+import { forgetLog } from '../../../src/daemon/raft-directory.ts';
 import { nextRoleStep, type RoleStep } from '../../../src/daemon/role-step.ts';
 import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
 import { SimulatedStream } from './connections.ts';
@@ -68,10 +69,6 @@ export class SimulatedDaemon {
     return this.#agent;
   }
 
-  get overlay(): Overlay {
-    return this.#overlay;
-  }
-
   get nodeId(): string | undefined {
     return this.#membership?.nodeId;
   }
@@ -98,6 +95,7 @@ export class SimulatedDaemon {
     this.#manager = undefined;
     await this.#overlay.removeAll();
     await this.#disk.remove('/node');
+    await this.#disk.syncDirectory('');
   }
 
   /** A planned stop. */
@@ -300,13 +298,16 @@ export class SimulatedDaemon {
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#member;
     await this.#save(rest);
-    await this.#disk.remove('/raft');
+    await forgetLog(this.#disk, '');
   }
 
   async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
     const { process, machine } = this;
     const raftId = this.#member.raftId ?? 1 + process.random.below(2 ** 31);
-    if (this.#member.raftId === undefined) await this.#save({ ...this.#member, raftId });
+    if (this.#member.raftId === undefined) {
+      await forgetLog(this.#disk, '');
+      await this.#save({ ...this.#member, raftId });
+    }
     const { nodeId } = this.#member;
     const self: Member = { raftId, nodeId, address: machine.raftAddress };
     const start =
