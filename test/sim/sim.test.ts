@@ -14,6 +14,7 @@ const TIMEOUT_MS = 180_000;
 const SUBSETS: readonly { size: Size; seeds: number; mutant: string }[] = [
   { size: 'raft', seeds: 60, mutant: 'vote-twice-in-a-term' },
   { size: 'hosts', seeds: 6, mutant: 'acknowledge-before-fsync' },
+  { size: 'cluster', seeds: 3, mutant: 'apply-twice' },
 ];
 
 describe.each(SUBSETS)('the simulation of size $size', ({ size, seeds, mutant: name }) => {
