@@ -192,9 +192,14 @@ export class OverlayLab {
     return { namespace: path, program };
   }
 
+  /** Name of a machine's namespace. */
+  netns(machine: string): string {
+    return `${this.#name}-${machine}`;
+  }
+
   /** Path of a machine's namespace. */
   path(machine: string): string {
-    return `/run/netns/${this.#name}-${machine}`;
+    return `/run/netns/${this.netns(machine)}`;
   }
 
   /** Directory of a host's overlay. */

@@ -1,0 +1,332 @@
+// npm run bench:overlay: what the overlay costs, as ratios within one run, on hosts out of namespaces.
+//   stream   a TCP stream between tasks on two hosts, beside the same kernel path set up by hand
+//   vip      new connections through a virtual address, beside the task's own address
+//   mesh     new connections through a published port to a task on another host, beside nginx as a TCP
+//            proxy on the first host (the task then sees nginx's address)
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { TaskAssignment } from '../src/model/index.ts';
+import type { OverlayState } from '../src/overlay/index.ts';
+import { OverlayLab } from '../test/integration/overlay-lab.ts';
+import { median } from './engine.ts';
+
+const execute = promisify(execFile);
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
+const STREAM_SECONDS = 3;
+const CONNECTIONS = 15_000;
+const AT_ONCE = 16;
+const WEB_PORT = 80;
+const PUBLISHED = 8080;
+const PROXY_PORT = 8081;
+const STREAM_PORT = 5201;
+const NETWORK = 'front';
+const INGRESS = 'ingress';
+const VIP = '10.50.1.2';
+const FIRST_VNI = 1 << 20;
+
+interface Task {
+  readonly id: string;
+  readonly host: string;
+  readonly address: string;
+  readonly ingress?: string;
+}
+
+const HOSTS = ['h1', 'h2'];
+const TASKS: readonly Task[] = [
+  { id: 'client', host: 'h1', address: '10.50.1.11' },
+  { id: 'server', host: 'h2', address: '10.50.1.12', ingress: '10.50.0.12' },
+];
+/** Addresses on the switch. */
+const UNDERLAY = new Map([
+  ['h1', '10.99.0.1'],
+  ['h2', '10.99.0.2'],
+  ['outside', '10.99.0.4'],
+  ['g1', '10.99.0.5'],
+  ['g2', '10.99.0.6'],
+]);
+
+const underlay = (machine: string): string => UNDERLAY.get(machine) ?? '';
+
+function stateOf(host: string): OverlayState {
+  const hosts = new Map(
+    HOSTS.map((name, i) => [
+      name,
+      { nodeId: name, hostname: name, number: i + 1, address: underlay(name) },
+    ]),
+  );
+  const network = (id: string, i: number, ingress: boolean): OverlayState['networks'] =>
+    new Map([
+      [
+        id,
+        {
+          id,
+          name: id,
+          vni: FIRST_VNI + i,
+          ingress,
+          subnets: [{ subnet: `10.50.${i}.0/24`, gateway: `10.50.${i}.1` }],
+          internal: false,
+          encrypted: false,
+        },
+      ],
+    ]);
+  const service = {
+    serviceId: 'web',
+    name: 'web',
+    aliases: [],
+    mode: 'vip',
+    sticky: false,
+  } as const;
+  const port = {
+    Protocol: 'tcp',
+    PublishedPort: PUBLISHED,
+    TargetPort: WEB_PORT,
+    PublishMode: 'ingress',
+  } as const;
+  const endpoints = TASKS.flatMap(({ id, host: nodeId, address, ingress }) => {
+    const endpoint = {
+      taskId: id,
+      nodeId,
+      aliases: [],
+      active: true,
+      name: `${id}.1.${id}`,
+      serviceId: id === 'server' ? 'web' : id,
+    };
+    const on = (networkId: string, own: string) =>
+      [`${networkId}/${id}`, { ...endpoint, networkId, addresses: [own] }] as const;
+    return [on(NETWORK, address), ...(ingress === undefined ? [] : [on(INGRESS, ingress)])];
+  });
+  return {
+    self: hosts.get(host),
+    dataPathPort: 4789,
+    hosts,
+    networks: new Map([...network(INGRESS, 0, true), ...network(NETWORK, 1, false)]),
+    services: new Map([
+      [`${NETWORK}/web`, { ...service, networkId: NETWORK, vip: VIP, ports: [] }],
+      [`${INGRESS}/web`, { ...service, networkId: INGRESS, ports: [port] }],
+    ]),
+    endpoints: new Map(endpoints),
+  };
+}
+
+function assignment({ id, host, address, ingress }: Task): TaskAssignment {
+  const on = (networkId: string, own: string) => ({
+    networkId,
+    addresses: [`${own}/24`],
+    aliases: [],
+  });
+  return {
+    id,
+    serviceId: id,
+    serviceName: id,
+    slot: 1,
+    nodeId: host,
+    revisionId: 'r',
+    desiredState: 'running',
+    networks: [on(NETWORK, address), ...(ingress === undefined ? [] : [on(INGRESS, ingress)])],
+    hostPorts: [],
+    publishesIngress: ingress !== undefined,
+  };
+}
+
+/** Everything that runs, and how to measure on it. */
+class Bench {
+  readonly lab: OverlayLab;
+  readonly #directory: string;
+  readonly #servers: ChildProcess[] = [];
+  /** Paths of the namespaces of tasks and machines. */
+  readonly paths = new Map<string, string>();
+
+  private constructor(lab: OverlayLab, directory: string) {
+    this.lab = lab;
+    this.#directory = directory;
+  }
+
+  static async open(): Promise<Bench> {
+    const lab = await OverlayLab.open();
+    const bench = new Bench(lab, await mkdtemp(join(tmpdir(), 'tsswarm-bench-')));
+    for (const [machine, address] of UNDERLAY) {
+      await lab.machine(machine, address);
+      bench.paths.set(machine, lab.path(machine));
+    }
+    for (const host of HOSTS) {
+      await lab.startOverlay(host);
+      await lab.update(host, stateOf(host));
+    }
+    for (const task of TASKS) {
+      const { path } = await lab.attach(task.host, assignment(task));
+      if (path === undefined) throw new Error(`task ${task.id} has no namespace`);
+      bench.paths.set(task.id, path);
+    }
+    return bench;
+  }
+
+  path(name: string): string {
+    const path = this.paths.get(name);
+    if (path === undefined) throw new Error(`no namespace ${name}`);
+    return path;
+  }
+
+  serve(name: string, program: string, ...args: string[]): void {
+    const all = [`--net=${this.path(name)}`, program, ...args];
+    this.#servers.push(spawn('nsenter', all, { stdio: 'ignore' }));
+  }
+
+  /** nginx with a configuration of its own: a web page, or a TCP proxy. */
+  async nginx(name: string, body: string): Promise<void> {
+    const file = join(this.#directory, `${name}.conf`);
+    const head = [
+      'include /usr/share/nginx/modules-available/mod-stream.conf;',
+      `daemon off; worker_processes 1; pid ${join(this.#directory, `${name}.pid`)};`,
+      'error_log /dev/null; events { worker_connections 4096; }',
+    ];
+    await writeFile(file, `${head.join('\n')}\n${body}\n`);
+    this.serve(name, 'nginx', '-c', file);
+  }
+
+  /** Bits per second. */
+  async stream(from: string, to: string): Promise<number> {
+    const where = ['-c', to, '-p', String(STREAM_PORT), '-t', String(STREAM_SECONDS)];
+    const text = await this.lab.run(this.path(from), 'iperf3', '-J', ...where);
+    const result = JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } };
+    return result.end.sum_received.bits_per_second;
+  }
+
+  /** New connections a second; a failed one is an error. */
+  async connections(from: string, to: string, port: number): Promise<number> {
+    const load = ['-q', '-n', String(CONNECTIONS), '-c', String(AT_ONCE)];
+    const text = await this.lab.run(this.path(from), 'ab', ...load, `http://${to}:${port}/`);
+    const failed = /^Failed requests:\s+(\d+)/m.exec(text)?.[1];
+    if (failed !== '0') throw new Error(`${failed ?? '?'} requests failed:\n${text}`);
+    return Number(/^Requests per second:\s+([\d.]+)/m.exec(text)?.[1]);
+  }
+
+  async reachable(from: string, to: string, port: number): Promise<void> {
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const script = `exec 3<>"/dev/tcp/${to}/${port}"`;
+      const ok = await this.lab.run(this.path(from), 'timeout', '1', 'bash', '-c', script).then(
+        () => true,
+        () => false,
+      );
+      if (ok) return;
+      if (Date.now() > deadline) throw new Error(`${from} does not reach ${to}:${port}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.#servers) server.kill('SIGTERM');
+    await this.lab.close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** The path of the overlay by hand: task, router, VXLAN, router, task; connection tracking as there. */
+async function layByHand(bench: Bench): Promise<void> {
+  const { lab } = bench;
+  const run = (name: string, ...argv: string[]): Promise<string> =>
+    lab.run(bench.path(name), ...argv);
+  for (const n of [1, 2]) {
+    const machine = `g${n}`;
+    const [router, task] = [`r${n}`, `k${n}`];
+    for (const name of [router, task]) {
+      await execute('ip', ['netns', 'add', lab.netns(name)]);
+      bench.paths.set(name, lab.path(name));
+      await run(name, 'ip', 'link', 'set', 'lo', 'up');
+    }
+    const vxlan = ['type', 'vxlan', 'id', '77', 'dstport', '4790', 'nolearning'];
+    const local = ['local', underlay(machine)];
+    await run(machine, 'ip', 'link', 'add', 'vx0', ...vxlan, ...local);
+    await run(machine, 'ip', 'link', 'set', 'vx0', 'netns', lab.netns(router));
+    const ends = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', lab.netns(task)];
+    await run(router, 'ip', 'link', 'add', 'tk', 'mtu', '1450', ...ends);
+    await run(router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+    await run(router, 'ip', 'link', 'set', 'vx0', 'address', `02:00:00:00:00:0${n}`);
+    await run(router, 'ip', 'link', 'set', 'vx0', 'mtu', '1450', 'up');
+    await run(router, 'ip', 'link', 'set', 'tk', 'up');
+    await run(router, 'ip', 'addr', 'add', `10.60.0.${n}/24`, 'dev', 'vx0');
+    await run(router, 'ip', 'addr', 'add', `10.6${n}.0.1/24`, 'dev', 'tk');
+    const other = 3 - n;
+    await run(router, 'ip', 'route', 'add', `10.6${other}.0.0/24`, 'via', `10.60.0.${other}`);
+    const mac = `02:00:00:00:00:0${other}`;
+    await run(router, 'ip', 'neigh', 'add', `10.60.0.${other}`, 'lladdr', mac, 'dev', 'vx0');
+    const fdb = ['add', mac, 'dev', 'vx0', 'dst', underlay(`g${other}`)];
+    await run(router, 'bridge', 'fdb', ...fdb);
+    // The least that makes the kernel track connections and look at each packet once.
+    await run(
+      router,
+      'nft',
+      'add table ip x; add chain ip x c { type nat hook prerouting priority dstnat; }; ' +
+        'add chain ip x r { type filter hook prerouting priority raw; ip saddr 10.66.0.0/16 drop; }',
+    );
+    await run(task, 'ip', 'link', 'set', 'eth0', 'mtu', '1450', 'up');
+    await run(task, 'ip', 'addr', 'add', `10.6${n}.0.2/24`, 'dev', 'eth0');
+    await run(task, 'ip', 'route', 'add', 'default', 'via', `10.6${n}.0.1`);
+  }
+}
+
+type Measure = () => Promise<number>;
+
+/** Both sides take turns; the ratio is that of the medians. */
+async function compare(
+  title: string,
+  unit: (value: number) => string,
+  [ours, ourName]: readonly [Measure, string],
+  [theirs, theirName]: readonly [Measure, string],
+): Promise<void> {
+  const values: [number[], number[]] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    values[0].push(await ours());
+    values[1].push(await theirs());
+  }
+  const [own, other] = [median(values[0]), median(values[1])];
+  process.stdout.write(
+    `${title}: ${ourName} ${unit(own)}, ${theirName} ${unit(other)}, ratio ${(own / other).toFixed(2)}\n`,
+  );
+}
+
+async function main(): Promise<void> {
+  const bench = await Bench.open();
+  try {
+    await layByHand(bench);
+    const page = `http { access_log off; server { listen ${WEB_PORT}; location / { return 200 ok; } } }`;
+    await bench.nginx('server', page);
+    await bench.nginx('g2', page);
+    const proxied = `${underlay('g2')}:${WEB_PORT}`;
+    await bench.nginx('g1', `stream { server { listen ${PROXY_PORT}; proxy_pass ${proxied}; } }`);
+    for (const name of ['server', 'k2'])
+      bench.serve(name, 'iperf3', '-s', '-p', String(STREAM_PORT));
+    const server = TASKS.find(({ id }) => id === 'server')?.address ?? '';
+    await bench.reachable('client', server, STREAM_PORT);
+    await bench.reachable('k1', '10.62.0.2', STREAM_PORT);
+    await bench.reachable('client', VIP, WEB_PORT);
+    await bench.reachable('outside', underlay('h1'), PUBLISHED);
+    await bench.reachable('outside', underlay('g1'), PROXY_PORT);
+    const gigabits = (value: number): string => `${(value / 1e9).toFixed(2)} Gbit/s`;
+    const perSecond = (value: number): string => `${value.toFixed(0)}/s`;
+    await compare(
+      'stream between tasks on two hosts',
+      gigabits,
+      [() => bench.stream('client', server), 'overlay'],
+      [() => bench.stream('k1', '10.62.0.2'), 'by hand'],
+    );
+    await compare(
+      'new connections',
+      perSecond,
+      [() => bench.connections('client', VIP, WEB_PORT), 'virtual address'],
+      [() => bench.connections('client', server, WEB_PORT), 'direct'],
+    );
+    await compare(
+      'new connections from outside to another host',
+      perSecond,
+      [() => bench.connections('outside', underlay('h1'), PUBLISHED), 'mesh'],
+      [() => bench.connections('outside', underlay('g1'), PROXY_PORT), 'nginx as TCP proxy'],
+    );
+  } finally {
+    await bench.close();
+  }
+}
+
+await main();
