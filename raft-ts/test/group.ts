@@ -13,6 +13,7 @@ import {
   type Message,
   type MessageFields,
   type RaftOptions,
+  type Snapshot,
 } from '../src/index.ts';
 
 /** How a group begins. */
@@ -26,8 +27,18 @@ export interface GroupOptions {
   readonly raft?: Partial<RaftOptions>;
 }
 
+/** Takes a snapshot whenever one is asked for: a new member ignores those that do not name it. */
+class FreshSnapshots extends MemoryStorage {
+  take: () => void = () => {};
+
+  override snapshot(): Snapshot | undefined {
+    this.take();
+    return super.snapshot();
+  }
+}
+
 interface TestMember {
-  readonly storage: MemoryStorage;
+  readonly storage: FreshSnapshots;
   node: RawNode;
   confState: ConfState;
   applied: string[];
@@ -55,7 +66,7 @@ export class TestGroup {
     this.#options = raft;
     const confState = { voters, learners, votersOutgoing: [], learnersNext: [], autoLeave: false };
     for (const id of [...voters, ...learners]) {
-      const storage = new MemoryStorage();
+      const storage = new FreshSnapshots();
       storage.applySnapshot({ index: 1, term: 1, confState, data: emptyBytes });
       const terms = logs[id] ?? [];
       storage.append(
@@ -65,12 +76,13 @@ export class TestGroup {
       this.#add(id, storage, confState, 1);
     }
     const nobody = { ...confState, voters: [], learners: [] };
-    for (const id of spares) this.#add(id, new MemoryStorage(), nobody, 0);
+    for (const id of spares) this.#add(id, new FreshSnapshots(), nobody, 0);
   }
 
-  #add(id: number, storage: MemoryStorage, confState: ConfState, appliedIndex: number): void {
+  #add(id: number, storage: FreshSnapshots, confState: ConfState, appliedIndex: number): void {
     const node = this.#start(id, storage, appliedIndex);
     this.#members.set(id, { storage, node, confState, applied: [], appliedIndex, reads: [] });
+    storage.take = () => this.#takeSnapshot(id);
   }
 
   #start(id: number, storage: MemoryStorage, applied: number): RawNode {
@@ -137,10 +149,16 @@ export class TestGroup {
   /** A member's process ends and starts again from its disk. */
   restart(id: number): void {
     const member = this.#member(id);
+    // What was taken is there; none is taken on the way down.
+    const { take } = member.storage;
+    member.storage.take = () => {};
     const snapshot = member.storage.snapshot();
+    member.storage.take = take;
     member.appliedIndex = snapshot?.index ?? 0;
     member.confState = snapshot?.confState ?? member.confState;
-    member.applied = [];
+    member.applied = textOf(snapshot?.data ?? emptyBytes)
+      .split(' ')
+      .filter(Boolean);
     member.node = this.#start(id, member.storage, member.appliedIndex);
   }
 
@@ -235,10 +253,15 @@ export class TestGroup {
     this.node(id).proposeConfChange(change);
   }
 
-  /** Takes a snapshot of a member's state, and drops its log up to there. */
-  compact(id: number): void {
+  #takeSnapshot(id: number): void {
     const { storage, applied, appliedIndex, confState } = this.#member(id);
     storage.createSnapshot(appliedIndex, confState, bytesOf(applied.join(' ')));
+  }
+
+  /** Takes a snapshot of a member's state, and drops its log up to there. */
+  compact(id: number): void {
+    this.#takeSnapshot(id);
+    const { storage, appliedIndex } = this.#member(id);
     storage.compact(appliedIndex);
   }
 
