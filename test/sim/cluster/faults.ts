@@ -7,6 +7,7 @@ import type { World } from './world.ts';
 /** A partition that is over at once tests nothing. */
 const PARTITION_MIN_MS = 1_000;
 const PARTITION_MAX_MS = 12_000;
+const LONG_PARTITION_MS = 20_000;
 
 /** Makes the faults that a seed has drawn. */
 export class Faults {
@@ -14,6 +15,7 @@ export class Faults {
   readonly #random: Prng;
   readonly #kinds: readonly FaultKind[];
   #stopped = false;
+  #isolated = false;
 
   constructor(world: World) {
     this.#world = world;
@@ -63,6 +65,8 @@ export class Faults {
         return this.#partition();
       case 'oneWay':
         return this.#oneWay(machine);
+      case 'longPartition':
+        return this.#longPartition();
       case 'breakStream':
         return this.#breakStreams();
       case 'killDaemon':
@@ -141,6 +145,26 @@ export class Faults {
     for (const { from, to } of pairs) wires.cut(from, to);
     this.#after(PARTITION_MIN_MS, PARTITION_MAX_MS, () => {
       for (const { from, to } of pairs) wires.mend(from, to);
+    });
+  }
+
+  /** A worker that is taken for dead while its containers run; one at a time. */
+  #longPartition(): void {
+    const { wires, machines } = this.#world;
+    const lost = this.#random.pick(machines.slice(this.#world.options.managers));
+    if (this.#isolated) return;
+    this.#isolated = true;
+    const others = machines.filter((other) => other !== lost).map(({ host }) => host);
+    for (const host of others) {
+      wires.cut(host, lost.host);
+      wires.cut(lost.host, host);
+    }
+    this.#after(LONG_PARTITION_MS, 2 * LONG_PARTITION_MS, () => {
+      this.#isolated = false;
+      for (const host of others) {
+        wires.mend(host, lost.host);
+        wires.mend(lost.host, host);
+      }
     });
   }
 

@@ -11,6 +11,8 @@ import type { World } from './world.ts';
 
 const SERVICES_MAX = 6;
 const NETWORKS_MAX = 4;
+/** So few that their addresses are used again and again. */
+const SMALL_NETWORKS_MAX = 2;
 const MACHINES_MAX = 26;
 /** Services with such a name are registers: nothing but their clients changes their label. */
 const REGISTER = 'reg-';
@@ -159,7 +161,8 @@ export class LoadClient {
 
   async #network(machine: Machine, { view }: Manager): Promise<void> {
     const networks = [...view.all('network')].filter(({ spec }) => spec.Ingress !== true);
-    if (networks.length >= NETWORKS_MAX || this.#random.chance(0.2)) {
+    const max = this.#world.options.smallNetworks ? SMALL_NETWORKS_MAX : NETWORKS_MAX;
+    if (networks.length >= max || this.#random.chance(0.2)) {
       const network = this.#some(networks);
       if (network === undefined) return;
       await request(this.#world, machine, 'network.remove', { id: network.id });

@@ -22,6 +22,7 @@ export const FAULTS = [
   'containerCrash',
   'stopLeader',
   'staleSet',
+  'longPartition',
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
