@@ -7,8 +7,10 @@
 //   a message came in:     node.step(message)
 //   then, while node.hasReady():
 //     const ready = node.ready();
-//     1. write ready.hardState, ready.entries and ready.snapshot to stable storage, and sync it if
-//        ready.mustSync; then make the storage give them back;
+//     1. write ready.hardState, ready.snapshot and ready.entries to stable storage, as one record
+//        that is found whole or not at all after a crash (or else in this order, and after a crash
+//        lower the commit index to the end of the log); sync it if ready.mustSync or if there is a
+//        snapshot; then make the storage give them back;
 //     2. send ready.messages (a message that is lost is repaired later; order is not needed);
 //     3. replace the state machine by ready.snapshot, if there is one; apply
 //        ready.committedEntries in order, and call applyConfChange for each entry that is a

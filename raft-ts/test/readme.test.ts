@@ -5,6 +5,15 @@ import { transformSync } from 'esbuild';
 import { expect, it } from 'vitest';
 import * as raft from '../src/index.ts';
 
+it('the API document names every export', () => {
+  const api = readFileSync(new URL('../docs/api.md', import.meta.url), 'utf8');
+  const index = readFileSync(new URL('../src/index.ts', import.meta.url), 'utf8');
+  const lists = [...index.matchAll(/export (?:type )?\{([^}]*)\}/g)].map(([, names = '']) => names);
+  const names = lists.flatMap((list) => list.match(/\b(?!type\b)\w+/g) ?? []);
+  expect(names.length).toBeGreaterThan(50);
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(api))).toEqual([]);
+});
+
 it('the example in the README works', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
   const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
