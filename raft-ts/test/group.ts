@@ -190,12 +190,13 @@ export class TestGroup {
   }
 
   #apply(member: TestMember, entry: Entry): void {
-    member.appliedIndex = entry.index;
+    // The core may ask for a snapshot within: it is of what is applied so far.
     if (entry.type !== 'normal') {
       member.confState = member.node.applyConfChange(decodeConfChange(entry));
     } else if (entry.data.length > 0) {
       member.applied.push(textOf(entry.data));
     }
+    member.appliedIndex = entry.index;
   }
 
   /** Delivers one message. */

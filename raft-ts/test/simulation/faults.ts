@@ -73,7 +73,7 @@ function crash(world: World, prng: Prng, member: Member): void {
 
 function pause(world: World, prng: Prng, member: Member): void {
   if (member.node === undefined || member.isPaused) return;
-  member.pause();
+  member.isPaused = true;
   world.line(`${member.id} pauses`);
   const { life } = member;
   world.queue.after(prng.between(1, world.options.faults.maxPauseMs), () => {

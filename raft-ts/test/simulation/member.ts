@@ -2,6 +2,7 @@
 // contract of RawNode, and its machine may stop at any instant.
 import {
   decodeConfChange,
+  describeConfState,
   LOCAL_APPEND_THREAD,
   RaftError,
   RawNode,
@@ -32,6 +33,7 @@ export class Member {
   node: RawNode | undefined;
   /** Grows with every start and stop: events of an earlier life mean nothing. */
   life = 0;
+  /** The process gets no time until it is resumed. */
   isPaused = false;
   /** Stopped for good by the operator. */
   isGone = false;
@@ -112,11 +114,6 @@ export class Member {
     return this.node?.isLeader === true;
   }
 
-  /** The process gets no time until it is resumed. */
-  pause(): void {
-    this.isPaused = true;
-  }
-
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
@@ -140,7 +137,7 @@ export class Member {
     return true;
   }
 
-  /** Asks for a read; `answer` is called once the machine is far enough. */
+  /** Asks for a read; `answer` is called once it may be answered. */
   read(context: number, answer: () => void): boolean {
     this.#waiting.asked(context, this.#world.checkers.commits.highest, answer);
     return this.attempt((node) => node.readIndex(encodeNumber(context, 0)));
@@ -348,9 +345,10 @@ export class Member {
       if (entry.index <= machine.index) continue;
       const before = machine.index;
       const command = entry.type === 'normal' ? this.#world.commandOf(entry) : undefined;
+      // The core may ask for a snapshot meanwhile: its state and its membership must belong together.
+      if (entry.type !== 'normal') this.#changeMembership(entry);
       const applied = machine.apply(entry.index, entry.term, command);
       machines.applied(this.id, entry.index, before, machine.digest);
-      if (entry.type !== 'normal') this.#changeMembership(entry);
       if (command === undefined || applied === undefined) continue;
       if (applied.tookEffect) machines.tookEffect(command.id, entry.index);
       this.#waiting.applied(command.id, applied.succeeded);
@@ -364,6 +362,7 @@ export class Member {
     try {
       machine.confState = node.applyConfChange(decodeConfChange(entry));
       machine.confIndex = entry.index;
+      this.#world.line(`${this.id} ${entry.index}: ${describeConfState(machine.confState)}`);
     } catch (error) {
       // An impossible change is dropped, by all members alike.
       if (!(error instanceof RaftError)) throw error;
