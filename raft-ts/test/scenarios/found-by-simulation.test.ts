@@ -90,6 +90,27 @@ describe('a candidate', () => {
   });
 });
 
+describe('a snapshot that is taken while a membership change is applied', () => {
+  it('names the members that its index stands for', () => {
+    const group = new TestGroup({ voters: [1, 2], spares: [3] });
+    group.lead(1);
+    for (const text of ['a', 'b', 'c']) group.propose(1, text);
+    group.settle();
+    group.compact(1);
+    const changeIndex = group.node(1).lastIndex + 1;
+    group.change(1, makeConfChange([{ type: 'addVoter', memberId: 3 }]));
+    group.settle();
+    group.tickAll(3);
+    const snapshots = group.sent.flatMap(({ snapshot }) => snapshot ?? []);
+    expect(snapshots.length).toBeGreaterThan(0);
+    for (const { index, confState } of snapshots) {
+      expect(confState.voters.includes(3)).toBe(index >= changeIndex);
+    }
+    expect(group.voters(3)).toEqual([1, 2, 3]);
+    expect(group.applied(3)).toEqual(['a', 'b', 'c']);
+  });
+});
+
 describe('reads', () => {
   it('are not answered by a removed leader for the only voter that is left', () => {
     const group = new TestGroup({ voters: [1, 2] });
