@@ -71,16 +71,17 @@ export function drawOptions(random: Prng): ClusterOptions {
     const chance = random.pick([0.25, 0.5, 0.8]);
     return new Set(all.filter(() => random.chance(chance)));
   };
+  const faults: Set<FaultKind> = calm ? new Set() : some(FAULTS);
   return {
-    managers: random.pick([1, 3, 3, 3, 3, 5, 7]),
-    workers: random.pick([1, 2, 3, 3, 4, 4, 6, 8, 12, 20]),
-    faults: calm ? new Set() : some(FAULTS),
+    managers: random.pick([1, 3, 3, 3, 3, 3, 5, 7]),
+    workers: random.pick([1, 1, 2, 2, 3, 3, 4, 4, 6, 8, 12, 20]),
+    faults,
     loads: some(LOADS),
-    busyMs: random.between(30, 70) * 1000,
+    busyMs: faults.has('longPartition') ? 50_000 : random.between(20, 40) * 1000,
     faultEveryMs: random.pick([500, 1_500, 4_000]),
-    requestEveryMs: random.pick([300, 1_000, 2_500]),
-    clients: random.between(1, 4),
-    snapshotInterval: random.pick([20, 100, 10_000]),
+    requestEveryMs: random.pick([400, 1_000, 2_000]),
+    clients: random.between(1, 3),
+    snapshotInterval: random.pick([40, 200, 10_000]),
     smallNetworks: random.chance(0.4),
   };
 }
