@@ -16,8 +16,12 @@ export interface DiskFile {
 }
 
 export interface Disk {
-  /** Opens for reading and writing; creates the file with mode 0600 when `create` is set. */
-  open(path: string, options?: { create?: boolean }): Promise<DiskFile>;
+  /**
+   * Opens for reading and writing; creates the file with mode 0600 when `create` is set. With `durable`
+   * a write may already be on stable storage when it returns (O_DSYNC): one call of the kernel instead
+   * of two where each write is followed by a sync. `sync` is to be called all the same.
+   */
+  open(path: string, options?: { create?: boolean; durable?: boolean }): Promise<DiskFile>;
   /** The whole file, or undefined when it does not exist. */
   readFile(path: string): Promise<Uint8Array | undefined>;
   /** Replaces the file so that a crash leaves either the old or the new content, durable on return. */

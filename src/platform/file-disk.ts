@@ -18,10 +18,13 @@ const DIRECTORY_MODE = 0o700;
 /** Files of this machine; rejects with `unavailable` (a full or failing disk) or `notFound`. */
 export const fileDisk: Disk = {
   async open(path, options): Promise<DiskFile> {
+    const durable = options?.durable === true;
     const flags =
-      options?.create === true ? constants.O_RDWR | constants.O_CREAT : constants.O_RDWR;
+      constants.O_RDWR |
+      (options?.create === true ? constants.O_CREAT : 0) |
+      (durable ? constants.O_DSYNC : 0);
     const handle = await failing('open', path, fs.open(path, flags, FILE_MODE));
-    return openFile(path, handle);
+    return openFile(path, handle, durable);
   },
   async readFile(path): Promise<Uint8Array | undefined> {
     try {
@@ -77,7 +80,7 @@ export const fileDisk: Disk = {
   },
 };
 
-function openFile(path: string, handle: fs.FileHandle): DiskFile {
+function openFile(path: string, handle: fs.FileHandle, durable: boolean): DiskFile {
   return {
     size: async () => (await failing('stat', path, handle.stat())).size,
     async read(position, length): Promise<Uint8Array> {
@@ -105,8 +108,14 @@ function openFile(path: string, handle: fs.FileHandle): DiskFile {
         await writeRest(path, handle, position + bytesWritten, skip(buffers, bytesWritten));
       }
     },
-    sync: async () => failing('sync', path, syncData(handle.fd)),
-    truncate: async (size) => failing('truncate', path, handle.truncate(size)),
+    sync: async () => {
+      if (!durable) await failing('sync', path, syncData(handle.fd));
+    },
+    async truncate(size): Promise<void> {
+      await failing('truncate', path, handle.truncate(size));
+      // Not a write: no flag makes it durable.
+      if (durable) await failing('sync', path, syncData(handle.fd));
+    },
     close: async () => failing('close', path, handle.close()),
   };
 }

@@ -182,11 +182,12 @@ export class Wal {
     }
     await file.write(0, [encodeFileHeader(header)]);
     await file.sync();
+    await file.close();
     return {
       number,
       path: segmentPath(directory, number),
       lastIndex: 0,
-      file,
+      file: await disk.open(preparedPath(directory), { durable: true }),
       sealer: sealerOf(dataKey, header),
       size: this.#segmentBytes,
       position: FILE_HEADER_BYTES,
