@@ -209,7 +209,9 @@ export class SimDisk {
           resized.set(inode.durable.subarray(0, resized.length));
           inode.durable = resized;
         }
-        for (const sector of inode.dirty) writeBack(inode, sector);
+        // Some may lie behind the end since the file was cut.
+        const end = inode.current.length;
+        for (const sector of inode.dirty) if (sector * SECTOR < end) writeBack(inode, sector);
         inode.dirty.clear();
       },
       truncate: async (size) => {
