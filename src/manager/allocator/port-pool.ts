@@ -1,27 +1,30 @@
-// Published ports of the routing mesh: one owner per protocol and number in the whole cluster.
+// Published ports: one owner per protocol and number of the routing mesh in the whole cluster. Ports in
+// mode host may be shared by services (the scheduler keeps them apart), but not with the mesh.
 import type { PortConfig } from '../../model/index.ts';
 
 /** Range for ports that the user leaves open (Docker's). */
 export const DYNAMIC_PORTS = { first: 30_000, last: 32_767 } as const;
 
+type Mode = PortConfig['PublishMode'];
+
 export class PortPool {
-  readonly #owners = new Map<string, string>();
+  /** `${protocol}/${number}` → who has it, and how. */
+  readonly #holders = new Map<string, Map<string, Mode>>();
   #next: number = DYNAMIC_PORTS.first;
 
-  owner(protocol: string, port: number): string | undefined {
-    return this.#owners.get(`${protocol}/${port}`);
-  }
-
   claim(serviceId: string, ports: readonly PortConfig[]): void {
-    for (const port of ports) {
-      if (port.PublishMode === 'ingress' && port.PublishedPort) {
-        this.#owners.set(`${port.Protocol}/${port.PublishedPort}`, serviceId);
-      }
+    for (const { Protocol, PublishedPort, PublishMode } of ports) {
+      if (!PublishedPort) continue;
+      const key = `${Protocol}/${PublishedPort}`;
+      const holders = this.#holders.get(key) ?? new Map<string, Mode>();
+      this.#holders.set(key, holders.set(serviceId, PublishMode));
     }
   }
 
   release(serviceId: string): void {
-    for (const [key, owner] of this.#owners) if (owner === serviceId) this.#owners.delete(key);
+    for (const [key, holders] of this.#holders) {
+      if (holders.delete(serviceId) && holders.size === 0) this.#holders.delete(key);
+    }
   }
 
   /** Ports with numbers for a service, keeping the numbers it had; or the reason why not. */
@@ -35,7 +38,7 @@ export class PortPool {
     for (const port of wanted) {
       const number = this.#numberFor(port, before, ports);
       if (number === undefined) return { error: 'no free port is left in 30000-32767' };
-      const owner = port.PublishMode === 'ingress' ? this.owner(port.Protocol, number) : undefined;
+      const owner = this.#clash(port, number);
       if (owner !== undefined) {
         return { error: `port ${number}/${port.Protocol} is already in use by service ${owner}` };
       }
@@ -63,7 +66,15 @@ export class PortPool {
       if (this.#next > DYNAMIC_PORTS.last) this.#next = DYNAMIC_PORTS.first;
       const number = this.#next++;
       const clash = taken.some((p) => p.PublishedPort === number && p.Protocol === port.Protocol);
-      if (!clash && this.owner(port.Protocol, number) === undefined) return number;
+      if (!clash && !this.#holders.has(`${port.Protocol}/${number}`)) return number;
+    }
+    return undefined;
+  }
+
+  /** Who keeps this port from being granted: the mesh answers on every node. */
+  #clash({ Protocol, PublishMode }: PortConfig, number: number): string | undefined {
+    for (const [serviceId, mode] of this.#holders.get(`${Protocol}/${number}`) ?? []) {
+      if (mode === 'ingress' || PublishMode === 'ingress') return serviceId;
     }
     return undefined;
   }
