@@ -4,6 +4,7 @@ import { SwarmError, type Clock, type Random } from '../../base/index.ts';
 import { update } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
+import { Gate } from './gate.ts';
 import { removeNode, updateNode } from './nodes.ts';
 import {
   createNetwork,
@@ -35,6 +36,7 @@ export interface LeaderControlOptions {
 export class LeaderControl implements ControlApi {
   readonly #store: Store;
   readonly #handlers: Handlers;
+  readonly #gate = new Gate();
 
   constructor(options: LeaderControlOptions) {
     this.#store = options.store;
@@ -47,6 +49,13 @@ export class LeaderControl implements ControlApi {
   ): Promise<ControlMethods[M]['response']> {
     const handler = this.#handlers[method];
     if (handler === undefined) throw new SwarmError('unimplemented', `unknown method ${method}`);
+    return this.#gate.run(goesAlone(method, request), () => this.#carryOut(handler, request));
+  }
+
+  async #carryOut<Request, Response>(
+    handler: (request: Request) => Change<Response>,
+    request: Request,
+  ): Promise<Response> {
     for (let tries = 1; ; tries++) {
       const { actions, response } = handler(request);
       const result = await this.#store.tryPropose(actions);
@@ -56,6 +65,32 @@ export class LeaderControl implements ControlApi {
         throw new SwarmError(result.code, result.message);
       }
     }
+  }
+}
+
+/**
+ * Checks that other changes on their way could make untrue: that nobody uses what is removed, that
+ * nobody has the port or the subnet, that another manager is left.
+ */
+function goesAlone<M extends ControlMethod>(
+  method: M,
+  request: ControlMethods[M]['request'],
+): boolean {
+  switch (method) {
+    case 'service.create':
+    case 'service.update': {
+      const { spec } = request as ControlMethods['service.create']['request'];
+      return (spec.EndpointSpec?.Ports ?? []).length > 0;
+    }
+    case 'network.create':
+    case 'network.remove':
+    case 'secret.remove':
+    case 'config.remove':
+    case 'node.update':
+    case 'node.remove':
+      return true;
+    default:
+      return false;
   }
 }
 
