@@ -230,6 +230,13 @@ class SimulatedController implements TaskController {
     });
   }
 
+  /** Clients come and go; a few stay for longer than anybody waits for them. */
+  async connections(): Promise<number> {
+    await this.#pause(3);
+    const { random } = this.#options.process;
+    return random.chance(0.7) ? 0 : 1 + random.below(5);
+  }
+
   async shutdown(): Promise<TaskExit> {
     const container = this.#container;
     const stubborn = container?.image.startsWith('stubborn') === true;

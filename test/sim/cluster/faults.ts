@@ -72,6 +72,10 @@ export class Faults {
       case 'killDaemon':
         machine.kill();
         return this.#after(200, 6_000, () => machine.start());
+      case 'lostMemory':
+        machine.kill();
+        machine.forget();
+        return this.#after(200, 3_000, () => machine.start());
       case 'powerCut':
         return this.#cutPower(machine);
       case 'pause':

@@ -111,6 +111,12 @@ export class Machine {
     this.runDisk = new SimDisk();
   }
 
+  /** What the agent knew of its tasks is gone; containers are not. */
+  forget(): void {
+    void this.disk.remove('/node/assignments.json');
+    void this.disk.syncDirectory('/node');
+  }
+
   /** Leaves the cluster for good; what it could not clean up goes with the machine. */
   async leave(): Promise<boolean> {
     const { daemon } = this;

@@ -23,6 +23,7 @@ export const FAULTS = [
   'stopLeader',
   'staleSet',
   'longPartition',
+  'lostMemory',
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
