@@ -26,6 +26,19 @@ export interface LeaderMethods extends ControlMethods {
     request: { reports: readonly { taskId: string; nodeId: string; status: TaskStatus }[] };
     response: object;
   };
+  /** Up to which index the hosts have applied their sets. Kept in memory only. */
+  'leader.applied': {
+    request: { hosts: readonly { nodeId: string; index: number }[] };
+    response: object;
+  };
+  /**
+   * Answers when no host sends anything new to a task of `nodeId` that is to stop, or after
+   * WITHDRAWAL_LIMIT_MS with the hosts of which that is not known.
+   */
+  'leader.withdrawn': {
+    request: { nodeId: string; taskId: string };
+    response: { missing: string[] };
+  };
   'leader.join': { request: JoinRequest; response: Issued };
   'leader.renew': { request: { csr: string; peer: Peer }; response: Issued };
   /** A manager that has its certificate asks to become a Raft member. */

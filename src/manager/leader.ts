@@ -4,7 +4,7 @@ import { SwarmError, type Clock, type Logger } from '../base/index.ts';
 import { update, type Node, type NodeDescription } from '../model/index.ts';
 import type { Authority } from './ca/index.ts';
 import type { ControlMethod, LeaderControl } from './control/index.ts';
-import type { Liveness } from './dispatcher/index.ts';
+import type { Liveness, Withdrawals } from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
 import type { Consensus } from './raft/consensus.ts';
 import { quorumLoss } from './raft/quorum-loss.ts';
@@ -17,6 +17,7 @@ export interface LeaderOptions {
   readonly control: LeaderControl;
   readonly authority: Authority;
   readonly liveness: Liveness;
+  readonly withdrawals: Withdrawals;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly consensus: () => Consensus;
@@ -33,10 +34,17 @@ export class Leader implements LeaderApi {
 
   constructor(options: LeaderOptions) {
     this.#options = options;
-    const { authority, liveness } = options;
+    const { authority, liveness, withdrawals } = options;
     this.#handlers = {
       'leader.register': (request) => this.#register(request),
       'leader.beats': ({ beats }) => Promise.resolve({ refused: liveness.beats(beats) }),
+      'leader.applied': ({ hosts }) => {
+        withdrawals.applied(hosts);
+        return Promise.resolve({});
+      },
+      'leader.withdrawn': async ({ nodeId, taskId }) => ({
+        missing: await withdrawals.whenWithdrawn(nodeId, taskId),
+      }),
       'leader.statuses': (request) => this.#statuses(request),
       'leader.join': (request) => authority.join(request),
       'leader.renew': ({ csr, peer }) => authority.renew(csr, peer),

@@ -16,7 +16,7 @@ import { bootstrapActions, type NewCluster } from './bootstrap.ts';
 import { Authority, type Issued, type Signer } from './ca/index.ts';
 import { ControlLoopRunner } from './control-loop-runner.ts';
 import { LeaderControl } from './control/index.ts';
-import { Dispatcher, Liveness, type AgentConnection } from './dispatcher/index.ts';
+import { Dispatcher, Liveness, Withdrawals, type AgentConnection } from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
 import { LeaderProxy, type ManagerCaller } from './leader-proxy.ts';
 import { Leader } from './leader.ts';
@@ -58,6 +58,7 @@ export class Manager implements LeaderApi {
   readonly #options: ManagerOptions;
   readonly #runner: ControlLoopRunner;
   readonly #liveness: Liveness;
+  readonly #withdrawals: Withdrawals;
   readonly #leader: Leader;
   readonly #roleKeeper: RoleKeeper;
   readonly #proxy: LeaderProxy;
@@ -88,11 +89,13 @@ export class Manager implements LeaderApi {
     const store = new Store({ clock, logger, instance: newId(random) });
     this.store = store;
     this.#liveness = new Liveness(store, clock, logger, () => this.heartbeatPeriodMs);
+    this.#withdrawals = new Withdrawals(store, clock, logger);
     this.#leader = new Leader({
       store,
       clock,
       logger,
       liveness: this.#liveness,
+      withdrawals: this.#withdrawals,
       control: new LeaderControl({ store, clock, random, newJoinToken: options.newJoinToken }),
       authority: new Authority(store, signer, random, clock),
       consensus: () => this.consensus,
@@ -234,6 +237,7 @@ export class Manager implements LeaderApi {
     if (status.leader?.raftId !== this.#leaderId) {
       this.#leaderId = status.leader?.raftId;
       this.#proxy.leaderChanged();
+      this.dispatcher.leaderChanged();
     }
     if (status.leader !== undefined && !status.isLeader) this.#followed = true;
     this.#leaderless(status.leader === undefined);
@@ -284,6 +288,7 @@ export class Manager implements LeaderApi {
     this.#leading = false;
     this.#runner.stop();
     this.#liveness.stop();
+    this.#withdrawals.stop();
     this.#roleKeeper.stop();
   }
 

@@ -31,5 +31,6 @@ export { containerName, desiredAlive, hasFailed, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
 export { parseSubnet, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';
 export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
+export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
 export { validateService } from './validate-service.ts';
 export type * from './messages.ts';

@@ -5,6 +5,10 @@ export interface AgentMessage {
   readonly register?: Register;
   readonly heartbeat?: Readonly<Record<string, never>>;
   readonly statuses?: { readonly reports: readonly TaskStatusReport[] };
+  /** Kernel and resolver have what the set of this index says. */
+  readonly applied?: { readonly index: number };
+  /** Asks to be told when no host sends anything new to a task that is to stop. */
+  readonly withdraw?: { readonly taskId: string };
 }
 
 export interface Register {
@@ -28,6 +32,8 @@ export interface DispatcherMessage {
   readonly heartbeat?: Readonly<Record<string, never>>;
   readonly assignments?: AssignmentsMessage;
   readonly news?: ClusterNews;
+  /** `missing`: node ids of the hosts that did not say in time that they send it nothing new. */
+  readonly withdrawn?: { readonly taskId: string; readonly missing: readonly string[] };
 }
 
 export interface ClusterNews {

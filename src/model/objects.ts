@@ -136,6 +136,11 @@ export interface Task extends Meta {
   readonly nodeId?: string;
   /** Written by the orchestrators only. */
   readonly desiredState: TaskState;
+  /**
+   * Log position of the first wish that it ends: a host that has applied this much sends it nothing
+   * new. Written by `apply`.
+   */
+  readonly stoppingSince?: number;
   /** Written by the dispatcher from the agent's word; by scheduler and allocator before `assigned`. */
   readonly status: TaskStatus;
   readonly networks: readonly TaskNetwork[];

@@ -2,6 +2,7 @@
 // write, the CLI before the first call of a stack; what needs the store is with the managers.
 import { SwarmError } from '../base/index.ts';
 import { parseConstraint } from './constraint.ts';
+import { drainTimeMs } from './drain-time.ts';
 import type { PortConfig, ServiceSpec } from './spec.ts';
 
 /** A DNS label, since the name is one; 63 characters at most. */
@@ -39,6 +40,7 @@ export function validateService(spec: ServiceSpec): void {
     throw invalid('a rollback cannot be rolled back: its failure action is pause or continue');
   }
   validatePorts(spec);
+  drainTimeMs(spec.Labels);
 }
 
 function invalid(message: string): SwarmError {

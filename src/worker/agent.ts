@@ -9,20 +9,25 @@ import {
   type Logger,
   type Random,
 } from '../base/index.ts';
-import type {
-  AssignmentsMessage,
-  ClusterNews,
-  NodeDescription,
-  Register,
-  TaskAssignment,
-  TaskStatus,
+import {
+  drainTimeMs,
+  isPredefinedNetwork,
+  type AssignmentsMessage,
+  type ClusterNews,
+  type NodeDescription,
+  type Register,
+  type RevisionAssignment,
+  type TaskAssignment,
+  type TaskStatus,
 } from '../model/index.ts';
 import type { Overlay } from '../overlay/index.ts';
 import { AssignmentReceiver, emptyTables } from './assignment-set.ts';
-import type { Executor } from './executor.ts';
+import type { Executor, TaskController } from './executor.ts';
 import { Session, type DispatcherConnection } from './session.ts';
 import { TaskDb, type AgentState } from './task-db.ts';
-import { TaskRunner } from './task-runner.ts';
+import { retire } from './retirement.ts';
+import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
+import { AppliedSets, WithdrawalQuestions } from './withdrawal.ts';
 
 const REMOVE_RETRY_MS = 2_000;
 /** Between two messages with statuses: many tasks that start at once share them. */
@@ -59,6 +64,8 @@ export class Agent {
   #session: Session | undefined;
   #description: NodeDescription | undefined;
   #dataPathPort = 4789;
+  readonly #withdrawals: WithdrawalQuestions;
+  readonly #applied: AppliedSets;
   #sendScheduled = false;
   #sentAt = -Infinity;
   #closed = false;
@@ -86,6 +93,7 @@ export class Agent {
         registered: (epoch) => agent.#registered(epoch),
         assignments: (message) => agent.#assignments(message),
         news: (news) => agent.#news(news),
+        withdrawn: (id, missing) => agent.#withdrawals.answered(id, missing),
         lost: () => {},
       },
     });
@@ -97,6 +105,11 @@ export class Agent {
     this.#db = db;
     this.#state = state;
     this.#receiver = new AssignmentReceiver(state.tables);
+    this.#withdrawals = new WithdrawalQuestions(options.clock, () => this.#session);
+    this.#applied = new AppliedSets(
+      () => options.overlay.settled(),
+      (index) => this.#session?.applied(index),
+    );
   }
 
   /** True while a manager serves this agent. */
@@ -164,6 +177,8 @@ export class Agent {
     const statuses = new Map([...this.#state.statuses].filter(([id]) => tables.task.has(id)));
     this.#setState({ ...this.#state, tables, statuses, index: message.index });
     this.#applyTables(tables);
+    this.#applied.handedOver(message.index);
+    if (message.complete) this.#withdrawals.askAgain();
     if (message.complete) void this.#removeUnknown();
   }
 
@@ -205,11 +220,37 @@ export class Agent {
         desired: task.desiredState,
         status: this.#state.statuses.get(id),
         report: (status) => this.#report(id, status),
+        ...this.#retirement(task, revision, controller),
         clock,
         random,
         logger,
       }),
     );
+  }
+
+  /** Nobody is sent by the overlay to a task without a network of the cluster. */
+  #retirement(
+    task: TaskAssignment,
+    { spec }: RevisionAssignment,
+    controller: TaskController,
+  ): Pick<TaskRunnerOptions, 'retire'> {
+    const { clock, logger } = this.#options;
+    if (!task.networks.some(({ networkId }) => !isPredefinedNetwork(networkId))) return {};
+    return {
+      retire: (say, signal) =>
+        retire(
+          {
+            taskId: task.id,
+            withdraw: (taskId, until) => this.#withdrawals.ask(taskId, until),
+            connections: () => controller.connections(),
+            drainMs: drainTimeMs(spec.Labels),
+            say,
+            clock,
+            logger,
+          },
+          signal,
+        ),
+    };
   }
 
   /** Containers that no assignment names, left over from a crash: found at each complete set. */

@@ -5,6 +5,7 @@
 //   prepare  image present, volumes and network attached, container created, not started
 //   start    process runs; with a HEALTHCHECK the promise resolves only when it is healthy
 //   wait     resolves when the process has ended, however that came about
+//   connections  how many clients are being served: the agent asks before it stops a task
 //   shutdown stop signal, grace period, then kill; resolves when the process is gone
 //   remove   container, its files and network attachment are gone
 //
@@ -42,6 +43,8 @@ export interface TaskController {
   start(signal: AbortSignal): Promise<void>;
   /** The end of the process; also when a health check declared it unhealthy (it is stopped first). */
   wait(signal: AbortSignal): Promise<TaskExit>;
+  /** TCP connections from elsewhere to ports that the task listens on, as they are now. */
+  connections(): Promise<number>;
   shutdown(): Promise<TaskExit>;
   remove(): Promise<void>;
 }

@@ -37,6 +37,8 @@ export interface SessionHandler {
   registered(epoch: number): void;
   assignments(message: AssignmentsMessage): void;
   news(news: ClusterNews): void;
+  /** No host sends anything new to this task; `missing` are those of which that is not known. */
+  withdrawn(taskId: string, missing: readonly string[]): void;
   /** No session at present. */
   lost(): void;
 }
@@ -78,6 +80,16 @@ export class Session {
     if (!this.#ready || this.#connection === undefined) return false;
     this.#connection.send({ statuses: { reports } });
     return true;
+  }
+
+  /** Says that kernel and resolver have what the set of `index` says; nothing without a session. */
+  applied(index: number): void {
+    if (this.#ready) this.#connection?.send({ applied: { index } });
+  }
+
+  /** Asks for `withdrawn`; nothing without a session. */
+  withdraw(taskId: string): void {
+    if (this.#ready) this.#connection?.send({ withdraw: { taskId } });
   }
 
   /** Leaves the present manager and registers with another one. */
@@ -135,6 +147,8 @@ export class Session {
       else if (message.news) {
         this.#periodMs = message.news.heartbeatPeriodMs;
         handler.news(message.news);
+      } else if (message.withdrawn) {
+        handler.withdrawn(message.withdrawn.taskId, message.withdrawn.missing);
       }
     } catch (error) {
       if (!(error instanceof SwarmError)) throw error;

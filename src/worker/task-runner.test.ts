@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SwarmError, silentLogger } from '../base/index.ts';
 import type { TaskState, TaskStatus } from '../model/index.ts';
 import type { ContainerObservation, TaskController, TaskExit } from './executor.ts';
-import { TaskRunner } from './task-runner.ts';
+import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
 /** A container that does what it is told, and dies or fails when the test says so. */
 class FakeContainer implements TaskController {
@@ -41,6 +41,10 @@ class FakeContainer implements TaskController {
     });
   }
 
+  connections(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   shutdown(): Promise<TaskExit> {
     this.calls.push('shutdown');
     const exit = { exitCode: 143, oomKilled: false };
@@ -55,7 +59,12 @@ class FakeContainer implements TaskController {
   }
 }
 
-function run(desired: TaskState, container = new FakeContainer(), status?: TaskStatus) {
+function run(
+  desired: TaskState,
+  container = new FakeContainer(),
+  status?: TaskStatus,
+  retire?: TaskRunnerOptions['retire'],
+) {
   const clock = new VirtualClock();
   const states: string[] = [];
   let last: TaskStatus | undefined;
@@ -70,6 +79,7 @@ function run(desired: TaskState, container = new FakeContainer(), status?: TaskS
     },
     clock,
     random: new Prng(1),
+    ...(retire === undefined ? {} : { retire }),
     logger: silentLogger,
   });
   return { runner, container, clock, states, status: () => last };
@@ -165,5 +175,78 @@ describe('TaskRunner', () => {
     await clock.advance(0);
     await removed;
     expect(container.calls).toEqual(['prepare', 'start', 'shutdown', 'remove']);
+  });
+
+  describe('between the wish to stop and the stop signal', () => {
+    const untilAborted: NonNullable<TaskRunnerOptions['retire']> = (say, signal) => {
+      say('draining 2 connections');
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+    };
+
+    it('lets a running task retire, and says so', async () => {
+      let done: () => void = () => {};
+      const { runner, clock, container, status } = run('running', undefined, undefined, (say) => {
+        say('draining 2 connections');
+        return new Promise((resolve) => {
+          done = resolve;
+        });
+      });
+      await clock.advance(0);
+      runner.wish('shutdown');
+      await clock.advance(10_000);
+      expect(container.calls).not.toContain('shutdown');
+      expect(status()).toMatchObject({ state: 'running', message: 'draining 2 connections' });
+      done();
+      await clock.advance(0);
+      expect(container.calls).toContain('shutdown');
+      expect(status()?.state).toBe('shutdown');
+    });
+
+    it('ends the wait at a second wish', async () => {
+      const { runner, clock, container } = run('running', undefined, undefined, untilAborted);
+      await clock.advance(0);
+      runner.wish('shutdown');
+      await clock.advance(1_000);
+      runner.wish('remove');
+      await clock.advance(0);
+      expect(container.calls).toContain('shutdown');
+    });
+
+    it('ends the wait when the process ends by itself', async () => {
+      const { runner, clock, container, states } = run(
+        'running',
+        undefined,
+        undefined,
+        untilAborted,
+      );
+      await clock.advance(0);
+      runner.wish('shutdown');
+      await clock.advance(1_000);
+      container.exit({ exitCode: 0, oomKilled: false });
+      await clock.advance(0);
+      expect(states.at(-1)).toBe('shutdown');
+    });
+
+    it('stops a task whose retirement fails, and one that never ran at once', async () => {
+      const failing = run('running', undefined, undefined, () => Promise.reject(new Error('no')));
+      await failing.clock.advance(0);
+      failing.runner.wish('shutdown');
+      await failing.clock.advance(0);
+      expect(failing.states.at(-1)).toBe('shutdown');
+      const held = run('ready', undefined, undefined, untilAborted);
+      await held.clock.advance(0);
+      held.runner.wish('shutdown');
+      await held.clock.advance(0);
+      expect(held.states.at(-1)).toBe('shutdown');
+    });
+
+    it('leaves the container alone when the daemon ends meanwhile', async () => {
+      const { runner, clock, container } = run('running', undefined, undefined, untilAborted);
+      await clock.advance(0);
+      runner.wish('shutdown');
+      await clock.advance(0);
+      await runner.detach();
+      expect(container.calls).not.toContain('shutdown');
+    });
   });
 });

@@ -37,6 +37,11 @@ export interface TaskRunnerOptions {
   /** The last status that was stored; undefined for a task that is new here. */
   readonly status: TaskStatus | undefined;
   readonly report: (status: TaskStatus) => void;
+  /**
+   * What comes between the wish that a running task stops and its stop signal (see retirement.ts);
+   * returns at once when `signal` aborts. Absent: nothing.
+   */
+  readonly retire?: (say: (message: string) => void, signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -49,6 +54,7 @@ export class TaskRunner {
   #step = new AbortController();
   #wake: (() => void) | undefined;
   #stopped = false;
+  #hurry = false;
   /** What the container is after our own step; asked for when unknown. */
   #known: ContainerObservation | undefined;
   readonly #finished: Promise<void>;
@@ -71,6 +77,8 @@ export class TaskRunner {
   /** The managers' wish; it only grows. */
   wish(desired: TaskState): void {
     if (TASK_STATE[desired] <= TASK_STATE[this.#desired]) return;
+    // A second wish while it retires: it is to go now.
+    if (TASK_STATE[this.#desired] >= TASK_STATE.shutdown) this.#hurry = true;
     this.#desired = desired;
     if (TASK_STATE[desired] >= TASK_STATE.shutdown) this.#step.abort();
     this.#wake?.();
@@ -86,6 +94,8 @@ export class TaskRunner {
 
   /** The assignment is gone: container and files go too. */
   async remove(): Promise<void> {
+    // Nobody is left to say who may still send it something.
+    this.#hurry = true;
     this.wish('remove');
     await this.#finished;
     await this.#options.controller.remove();
@@ -153,7 +163,30 @@ export class TaskRunner {
     }
   }
 
+  /** True when the task may be stopped now; false when there is something newer to be looked at. */
+  async #retired(container: ContainerObservation): Promise<boolean> {
+    const { retire, controller } = this.#options;
+    const served = this.#status.state === 'running' && container.state === 'running';
+    if (retire === undefined || !served || this.#hurry) return true;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([this.#step.signal, ended.signal]);
+    // A process that ends by itself meanwhile is waited for no longer.
+    controller.wait(signal).then(
+      () => ended.abort(),
+      () => {},
+    );
+    try {
+      await retire((message) => this.#report('running', message), signal);
+    } catch (error) {
+      const { logger, taskId } = this.#options;
+      logger.error({ taskId, error: messageOf(error) }, 'the task stops without being drained');
+    }
+    ended.abort();
+    return !this.#stopped;
+  }
+
   async #shutdown(container: ContainerObservation): Promise<void> {
+    if (!(await this.#retired(container))) return;
     const exit = await this.#options.controller.shutdown();
     const id = container.containerId;
     const more = id === undefined ? {} : { container: { id, pid: 0, exitCode: exit.exitCode } };

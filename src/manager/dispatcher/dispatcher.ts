@@ -17,11 +17,13 @@ import type {
 } from '../../model/index.ts';
 import type { LeaderApi } from '../leader-methods.ts';
 import type { Store } from '../store/index.ts';
+import { AppliedReports } from './applied-reports.ts';
 import {
   ASSIGNMENTS_PAUSE_MS,
   BEATS_PER_PERIOD,
   REPORTS_PER_CALL,
   REPORTS_QUEUED_MAX,
+  WITHDRAWALS_PER_SESSION_MAX,
 } from './limits.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
 
@@ -50,6 +52,7 @@ export class Dispatcher {
   #admitting = true;
   readonly #dirty = new Set<AgentSession>();
   readonly #beats = new Map<string, number>();
+  readonly #appliedReports: AppliedReports;
   #reports: Report[] = [];
   #sendingReports = false;
   #sendingBeats = false;
@@ -61,6 +64,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#appliedReports = new AppliedReports(options.leader, options.clock, options.logger);
     options.store.watch((changes) => changes.forEach((change) => this.#observe(change)));
     options.store.onRestored(() => this.endAll('the state was replaced by a snapshot'));
     this.#scheduleBeats();
@@ -116,6 +120,12 @@ export class Dispatcher {
     this.#beats.clear();
   }
 
+  /** Another manager leads: it knows nothing yet of what the hosts have applied. */
+  leaderChanged(): void {
+    for (const session of this.#sessions.values())
+      this.#appliedReports.add(session.nodeId, session.covers);
+  }
+
   /** Whether agents that ask are served at all; those that wait to be registered are sent away too. */
   admit(admitting: boolean): void {
     this.#admitting = admitting;
@@ -137,6 +147,7 @@ export class Dispatcher {
     this.#closed = true;
     this.#beatTimer?.cancel();
     this.#flushTimer?.cancel();
+    this.#appliedReports.close();
     this.endAll('this manager is none any more');
     this.#dismiss();
   }
@@ -193,6 +204,26 @@ export class Dispatcher {
     } else if (message.statuses) {
       for (const report of message.statuses.reports) this.#queueReport(session, report);
       void this.#sendReports();
+    } else if (message.applied) {
+      session.applied(message.applied.index);
+      this.#appliedReports.add(session.nodeId, session.covers);
+    } else if (message.withdraw) void this.#withdraw(session, message.withdraw.taskId);
+  }
+
+  /** Without an answer the agent goes on after a time of its own, or asks again in a new session. */
+  async #withdraw(session: AgentSession, taskId: string): Promise<void> {
+    if (session.withdrawals >= WITHDRAWALS_PER_SESSION_MAX) return;
+    session.withdrawals++;
+    const { leader, logger } = this.#options;
+    const { nodeId } = session;
+    try {
+      const { missing } = await leader.call('leader.withdrawn', { nodeId, taskId });
+      if (this.#sessions.get(nodeId) !== session) return;
+      session.connection.send({ withdrawn: { taskId, missing } });
+    } catch (error) {
+      logger.debug({ taskId, error: messageOf(error) }, 'the leader was not asked');
+    } finally {
+      session.withdrawals--;
     }
   }
 
@@ -318,7 +349,13 @@ export class Dispatcher {
       this.#flushedAt = clock.monotonicMs();
       const dirty = [...this.#dirty];
       this.#dirty.clear();
-      for (const one of dirty) one.sendAssignments(this.#options.store.view);
+      for (const one of dirty) {
+        one.sendAssignments(this.#options.store.view);
+        // Nothing new for this host: it need not say so.
+        if (one.covers === this.#options.store.view.index) {
+          this.#appliedReports.add(one.nodeId, one.covers);
+        }
+      }
     });
   }
 }

@@ -2,4 +2,5 @@
 export { buildAssignments, isActive } from './assignments.ts';
 export { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 export { Liveness } from './liveness.ts';
+export { Withdrawals } from './withdrawals.ts';
 export type { AgentConnection } from './session.ts';

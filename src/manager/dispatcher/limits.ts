@@ -21,3 +21,11 @@ export const RESTART_GRACE_MS = 20_000;
 export const BEATS_PER_PERIOD = 2;
 /** Between two differences to the agents: changes that follow closely share one. */
 export const ASSIGNMENTS_PAUSE_MS = 5;
+/** Between two calls that tell the leader what hosts have applied. */
+export const APPLIED_PAUSE_MS = 10;
+/** How long a task that is to stop waits for the hosts that may still send it something. */
+export const WITHDRAWAL_LIMIT_MS = 2_000;
+/** Tasks that wait for hosts at the same time; one more is answered at once, as after the limit. */
+export const WITHDRAWALS_MAX = 10_000;
+/** Questions of one agent that wait for the leader; the agent asks those beyond again. */
+export const WITHDRAWALS_PER_SESSION_MAX = 1_000;

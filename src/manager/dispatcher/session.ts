@@ -14,14 +14,33 @@ export class AgentSession {
   readonly connection: AgentConnection;
   /** Networks whose endpoints this agent is told. */
   networks: ReadonlySet<string> = new Set();
+  /** Questions of this agent that wait for the leader. */
+  withdrawals = 0;
   #sent: AssignmentSet = new Map();
   #number = 0;
   #complete = false;
+  /** Index of the newest set that was sent, and of the newest that was worked out. */
+  #sentIndex = 0;
+  #knownIndex = 0;
+  #appliedIndex = -1;
 
   constructor(nodeId: string, epoch: number, connection: AgentConnection) {
     this.nodeId = nodeId;
     this.epoch = epoch;
     this.connection = connection;
+  }
+
+  /**
+   * Up to which index the host acts on the store: a set that was worked out and did not differ from
+   * what the host has needs no word of it.
+   */
+  get covers(): number {
+    return this.#appliedIndex >= this.#sentIndex ? this.#knownIndex : this.#appliedIndex;
+  }
+
+  /** The agent's word that it has applied the set of `index`. */
+  applied(index: number): void {
+    this.#appliedIndex = Math.max(this.#appliedIndex, index);
   }
 
   /** Sends what changed since the last call (everything at the first). */
@@ -34,7 +53,9 @@ export class AgentSession {
     }
     const removes = [...this.#sent.keys()].filter((id) => !wanted.has(id)).map(splitId);
     this.#sent = wanted;
+    this.#knownIndex = view.index;
     if (this.#complete && updates.length === 0 && removes.length === 0) return;
+    this.#sentIndex = view.index;
     for (let start = 0; start === 0 || start < updates.length; start += ITEMS_PER_MESSAGE) {
       const last = start + ITEMS_PER_MESSAGE >= updates.length;
       this.#number++;

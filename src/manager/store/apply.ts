@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../../base/index.ts';
 import {
   compareTaskStates,
+  desiredAlive,
   type Action,
   type Meta,
   type StoreChange,
@@ -123,6 +124,7 @@ function perform(
         version: index,
         createdAt: before?.createdAt ?? time,
         updatedAt: time,
+        ...(action.table === 'task' ? stopping(action.object as Task, index) : {}),
       } as Tables[TableName]);
     }
     case 'remove': {
@@ -142,6 +144,11 @@ function perform(
     case 'addNode':
       return performAddNode(tables, index, time, action);
   }
+}
+
+/** The first wish that a task ends is numbered: hosts acknowledge that they act on it. */
+function stopping(task: Task, index: number): Pick<Task, 'stoppingSince'> {
+  return desiredAlive(task) ? {} : { stoppingSince: task.stoppingSince ?? index };
 }
 
 function performTaskStatus(

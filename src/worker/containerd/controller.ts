@@ -1,5 +1,6 @@
 // The life of one task's container, as the agent asks for it: the steps of containers.ts in order,
 // with the health check beside them.
+import { readFile } from 'node:fs/promises';
 import { SwarmError, type Logger } from '../../base/index.ts';
 import type { ContainerObservation, TaskContext, TaskController, TaskExit } from '../executor.ts';
 import type { ContainerKey, Containers } from './containers.ts';
@@ -7,6 +8,7 @@ import type { HealthRecord } from './health-plan.ts';
 import { HealthMonitor, type HealthMonitorOptions } from './health-monitor.ts';
 import { prepareContainer, type PreparationOptions, type Prepared } from './preparation.ts';
 import type { ContainerPlan } from './task-directory.ts';
+import { countInbound } from './tcp-table.ts';
 
 export interface ControllerOptions {
   readonly preparation: PreparationOptions;
@@ -107,6 +109,13 @@ class ContainerController implements TaskController {
     } finally {
       if (!signal.aborted) this.#dropMonitor();
     }
+  }
+
+  async connections(): Promise<number> {
+    const { state, pid } = await this.#options.containers.observe(this.#key);
+    if (state !== 'running' || pid === undefined) return 0;
+    const tables = ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8'));
+    return countInbound(...(await Promise.all(tables)));
   }
 
   async shutdown(): Promise<TaskExit> {

@@ -1,0 +1,154 @@
+import { VirtualClock } from 'sim';
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../base/index.ts';
+import { create, update, type Draft, type Task } from '../../model/index.ts';
+import { Store } from '../store/index.ts';
+import { WITHDRAWAL_LIMIT_MS } from './limits.ts';
+import { hostsThatKnow } from './withdrawal.ts';
+import { Withdrawals } from './withdrawals.ts';
+
+const NET = { networkId: 'net', addresses: ['10.0.0.5/24'], aliases: [] };
+const INGRESS = { networkId: 'ingress', addresses: ['10.255.0.5/16'], aliases: [] };
+
+function aTask(id: string, nodeId: string, more: Partial<Draft<Task>> = {}): Draft<Task> {
+  return {
+    id,
+    serviceId: 's',
+    revisionId: 'r',
+    slot: 1,
+    nodeId,
+    desiredState: 'running',
+    status: { state: 'running', timestamp: 0, message: '' },
+    networks: [NET],
+    ...more,
+  };
+}
+
+/** Nodes a, b and c; tasks of one network on a and b. */
+async function cluster() {
+  const clock = new VirtualClock();
+  const store = new Store({ clock, logger: silentLogger, instance: 'test' });
+  let index = 0;
+  store.connect({
+    propose: (payload) => {
+      store.apply([{ index: ++index, payload }]);
+      return Promise.resolve(index);
+    },
+  });
+  for (const id of ['a', 'b', 'c']) {
+    const status = { state: 'ready', message: '', address: '', dataPathAddress: id, since: 0 };
+    const spec = { Role: 'worker', Availability: 'active', Labels: {} };
+    await store.propose([
+      { kind: 'addNode', object: { id, spec, role: 'worker', status } } as never,
+    ]);
+  }
+  const spec = { Name: 'ingress', Ingress: true };
+  await store.propose([create('network', { id: 'ingress', spec, subnets: [] } as never)]);
+  await store.propose([
+    create('network', { id: 'net', spec: { Name: 'net' }, subnets: [] } as never),
+  ]);
+  await store.propose([create('task', aTask('t1', 'a')), create('task', aTask('t2', 'b'))]);
+  const stop = async (id: string): Promise<number> => {
+    const task = store.view.get('task', id);
+    if (task === undefined) throw new Error(`no task ${id}`);
+    await store.propose([update('task', { ...task, desiredState: 'shutdown' })]);
+    return index;
+  };
+  const setDown = async (id: string): Promise<void> => {
+    const node = store.view.get('node', id);
+    if (node === undefined) throw new Error(`no node ${id}`);
+    await store.propose([update('node', { ...node, status: { ...node.status, state: 'down' } })]);
+  };
+  const withdrawals = new Withdrawals(store, clock, silentLogger);
+  /** Asks for t1, and shows the answer as soon as there is one. */
+  const ask = (): { missing: readonly string[] | undefined } => {
+    const answer: { missing: readonly string[] | undefined } = { missing: undefined };
+    void withdrawals.whenWithdrawn('a', 't1').then((missing) => (answer.missing = missing));
+    return answer;
+  };
+  return { clock, store, stop, setDown, withdrawals, ask };
+}
+
+describe('hostsThatKnow', () => {
+  it('are those with a task on one of the networks, all for ingress, none that is down', async () => {
+    const { store, setDown } = await cluster();
+    const hosts = (networks: Task['networks']): string[] => {
+      const task = { ...aTask('t9', 'a'), networks } as Task;
+      return [...hostsThatKnow(store.view, task)].sort();
+    };
+    expect(hosts([NET])).toEqual(['a', 'b']);
+    expect(hosts([INGRESS])).toEqual(['a', 'b', 'c']);
+    expect(hosts([{ networkId: 'host', addresses: [], aliases: [] }])).toEqual([]);
+    await setDown('b');
+    expect(hosts([NET])).toEqual(['a']);
+    expect(hosts([NET, INGRESS])).toEqual(['a', 'c']);
+  });
+});
+
+describe('Withdrawals', () => {
+  it('answers once every host has applied the wish', async () => {
+    const { stop, ask, clock, withdrawals } = await cluster();
+    const since = await stop('t1');
+    withdrawals.applied([{ nodeId: 'a', index: since - 1 }]);
+    const answer = ask();
+    withdrawals.applied([{ nodeId: 'a', index: since }]);
+    withdrawals.applied([{ nodeId: 'b', index: since - 1 }]);
+    await clock.advance(100);
+    expect(answer.missing).toBeUndefined();
+    withdrawals.applied([{ nodeId: 'b', index: since + 7 }]);
+    await clock.advance(0);
+    expect(answer.missing).toEqual([]);
+  });
+
+  it('counts from the first wish, whatever the task says meanwhile', async () => {
+    const { store, stop, ask, clock, withdrawals } = await cluster();
+    const since = await stop('t1');
+    const task = store.view.get('task', 't1');
+    if (task === undefined) throw new Error('no task');
+    await store.propose([update('task', { ...task, desiredState: 'remove' })]);
+    expect(store.view.get('task', 't1')?.stoppingSince).toBe(since);
+    const hosts = ['a', 'b'].map((nodeId) => ({ nodeId, index: since }));
+    withdrawals.applied(hosts);
+    const answer = ask();
+    await clock.advance(0);
+    expect(answer.missing).toEqual([]);
+  });
+
+  it('names those that did not say so in time', async () => {
+    const { stop, ask, clock, withdrawals } = await cluster();
+    const since = await stop('t1');
+    const answer = ask();
+    withdrawals.applied([{ nodeId: 'a', index: since }]);
+    await clock.advance(WITHDRAWAL_LIMIT_MS - 1);
+    expect(answer.missing).toBeUndefined();
+    await clock.advance(1);
+    expect(answer.missing).toEqual(['b']);
+  });
+
+  it('does not wait for a host that goes down', async () => {
+    const { stop, ask, clock, setDown, withdrawals } = await cluster();
+    const since = await stop('t1');
+    const answer = ask();
+    withdrawals.applied([{ nodeId: 'a', index: since }]);
+    await setDown('b');
+    await clock.advance(0);
+    expect(answer.missing).toEqual([]);
+  });
+
+  it('sends those that wait to the next leader', async () => {
+    const { stop, clock, withdrawals } = await cluster();
+    await stop('t1');
+    const asked = withdrawals.whenWithdrawn('a', 't1');
+    const refused = expect(asked).rejects.toMatchObject({ code: 'unavailable' });
+    withdrawals.stop();
+    await refused;
+    await clock.advance(WITHDRAWAL_LIMIT_MS);
+  });
+
+  it('has nothing to wait for: no such task, one of another node, one that is to go on', async () => {
+    const { withdrawals } = await cluster();
+    expect(await withdrawals.whenWithdrawn('a', 't1')).toEqual([]);
+    expect(await withdrawals.whenWithdrawn('b', 't1')).toEqual([]);
+    expect(await withdrawals.whenWithdrawn('a', 'gone')).toEqual([]);
+  });
+});

@@ -1,0 +1,107 @@
+// On the leader: what the hosts have applied, and the tasks that wait until no host sends them anything
+// new. All of it is memory: after a change of leader the dispatchers tell anew, and the agents ask anew.
+import { SwarmError, type Clock, type Logger, type Timer } from '../../base/index.ts';
+import { desiredAlive } from '../../model/index.ts';
+import type { Store } from '../store/index.ts';
+import { WITHDRAWALS_MAX, WITHDRAWAL_LIMIT_MS } from './limits.ts';
+import { hostsThatKnow, missingHosts } from './withdrawal.ts';
+
+interface Waiting {
+  readonly taskId: string;
+  readonly since: number;
+  readonly missing: Set<string>;
+  readonly timer: Timer;
+  readonly answer: (missing: string[]) => void;
+  readonly giveUp: (error: Error) => void;
+}
+
+export class Withdrawals {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #applied = new Map<string, number>();
+  readonly #waiting = new Set<Waiting>();
+
+  constructor(store: Store, clock: Clock, logger: Logger) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#logger = logger;
+    store.watch((changes) => {
+      if (changes.some(({ table }) => table === 'node')) this.#nodesChanged();
+    });
+  }
+
+  /** Leadership is gone: those that wait ask the next leader. */
+  stop(): void {
+    for (const waiting of this.#waiting) {
+      waiting.timer.cancel();
+      waiting.giveUp(new SwarmError('unavailable', 'this manager leads no more'));
+    }
+    this.#waiting.clear();
+    this.#applied.clear();
+  }
+
+  /** Hosts have applied their sets; an older word than a known one changes nothing. */
+  applied(hosts: readonly { nodeId: string; index: number }[]): void {
+    for (const { nodeId, index } of hosts) {
+      if (index <= (this.#applied.get(nodeId) ?? -1)) continue;
+      this.#applied.set(nodeId, index);
+      for (const waiting of this.#waiting) {
+        if (waiting.since > index || !waiting.missing.delete(nodeId)) continue;
+        if (waiting.missing.size === 0) this.#end(waiting);
+      }
+    }
+  }
+
+  /** Resolves with the hosts that were waited for in vain; with none for a task that is not to stop. */
+  whenWithdrawn(nodeId: string, taskId: string): Promise<string[]> {
+    const { view } = this.#store;
+    const task = view.get('task', taskId);
+    if (task === undefined || task.nodeId !== nodeId || desiredAlive(task)) {
+      return Promise.resolve([]);
+    }
+    const missing = missingHosts(view, task, (id) => this.#applied.get(id));
+    if (missing.size === 0) return Promise.resolve([]);
+    if (this.#waiting.size >= WITHDRAWALS_MAX) return Promise.resolve([...missing]);
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        taskId,
+        since: task.stoppingSince ?? task.version,
+        missing,
+        timer: this.#clock.after(WITHDRAWAL_LIMIT_MS, () => this.#late(waiting)),
+        answer: resolve,
+        giveUp: reject,
+      };
+      this.#waiting.add(waiting);
+    });
+  }
+
+  #late(waiting: Waiting): void {
+    const { taskId, missing } = waiting;
+    this.#logger.warn(
+      { taskId, hosts: [...missing], waitedMs: WITHDRAWAL_LIMIT_MS },
+      'hosts did not say in time that they send nothing new to a task that stops',
+    );
+    this.#end(waiting);
+  }
+
+  #end(waiting: Waiting): void {
+    waiting.timer.cancel();
+    this.#waiting.delete(waiting);
+    waiting.answer([...waiting.missing]);
+  }
+
+  /** A host that went down or was removed is not waited for any longer. */
+  #nodesChanged(): void {
+    const { view } = this.#store;
+    for (const id of this.#applied.keys()) {
+      if (view.get('node', id) === undefined) this.#applied.delete(id);
+    }
+    for (const waiting of this.#waiting) {
+      const task = view.get('task', waiting.taskId);
+      const known = task === undefined ? new Set<string>() : hostsThatKnow(view, task);
+      for (const id of waiting.missing) if (!known.has(id)) waiting.missing.delete(id);
+      if (waiting.missing.size === 0) this.#end(waiting);
+    }
+  }
+}
