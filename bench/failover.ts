@@ -35,25 +35,32 @@ interface Node {
 const nodes = async (store: LabStore, host: string): Promise<Node[]> =>
   (await callApi(socketOf(store, host), 'GET', '/nodes').catch(() => [])) as Node[];
 
+const leaderIn = (all: readonly Node[]): string | undefined =>
+  all.find(({ ManagerStatus }) => ManagerStatus?.Leader === true)?.Description.Hostname;
+
 /** All nodes ready, all managers reachable, and of one mind about who leads. */
 async function settled(store: LabStore): Promise<string> {
   const good = (node: Node): boolean =>
     node.Status.State === 'ready' &&
     (node.ManagerStatus === undefined || node.ManagerStatus.Reachability === 'reachable');
   let leader = '';
-  await until('all nodes to be ready', async () => {
-    const views = await Promise.all(MANAGERS.map((host) => nodes(store, host)));
-    const leaders = new Set(
-      views.map(
-        (all) => all.find(({ ManagerStatus }) => ManagerStatus?.Leader)?.Description.Hostname,
-      ),
-    );
+  let views: Node[][] = [];
+  const quiet = async (): Promise<boolean> => {
+    views = await Promise.all(MANAGERS.map((host) => nodes(store, host)));
+    const leaders = new Set(views.map(leaderIn));
     leader = [...leaders][0] ?? '';
-    return (
-      views.every((all) => all.length === 5 && all.every(good)) &&
-      leaders.size === 1 &&
-      leader !== ''
-    );
+    const whole = views.every((all) => all.length === 5 && all.every(good));
+    return whole && leaders.size === 1 && leader !== '';
+  };
+  await until('all nodes to be ready', quiet).catch((error: unknown) => {
+    for (const [i, all] of views.entries()) {
+      const seen = all.map(
+        ({ Description, Status, ManagerStatus }) =>
+          `${Description.Hostname} ${Status.State} ${ManagerStatus?.Reachability ?? ''}`,
+      );
+      process.stdout.write(`${MANAGERS[i]} sees: ${seen.join('; ')}\n`);
+    }
+    throw error;
   });
   return leader;
 }
