@@ -99,7 +99,6 @@ class HostOverlay implements Overlay {
   async settled(): Promise<void> {
     await this.#engine.settled();
     await this.#resolver.settled();
-    await this.#file.flushed();
   }
 
   async attach(task: TaskAssignment): Promise<TaskNamespace> {

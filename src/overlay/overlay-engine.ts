@@ -60,6 +60,8 @@ export class OverlayEngine {
   #asked = 0;
   #done = 0;
   #running: Promise<void> | undefined;
+  /** Callers of `settled` with the number of what they wait for. */
+  readonly #waiting = new Map<() => void, number>();
   #stopped = false;
   #attempt = 0;
   #retry: Timer | undefined;
@@ -154,7 +156,9 @@ export class OverlayEngine {
   /** Resolves when a pass has ended that began after everything handed in so far. */
   async settled(): Promise<void> {
     const target = this.#asked;
-    while (this.#done < target && this.#running !== undefined) await this.#running;
+    if (this.#done >= target || this.#running === undefined) return;
+    // Not the end of all passes: new states may come without a pause.
+    await new Promise<void>((resolve) => this.#waiting.set(resolve, target));
   }
 
   async stop(): Promise<void> {
@@ -209,9 +213,19 @@ export class OverlayEngine {
         this.#failures.set(HOST, messageOf(error));
       }
       this.#done = target;
+      this.#release(target);
     }
     this.#running = undefined;
+    this.#release(Infinity);
     this.#scheduleRetry();
+  }
+
+  #release(done: number): void {
+    for (const [resolve, target] of this.#waiting) {
+      if (target > done) continue;
+      this.#waiting.delete(resolve);
+      resolve();
+    }
   }
 
   async #pass(): Promise<void> {

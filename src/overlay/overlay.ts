@@ -46,7 +46,7 @@ export interface Overlay {
   start(): Promise<void>;
   /** Takes the new desired state; returns at once, work is done in the background, latest state wins. */
   update(state: OverlayState): void;
-  /** Resolves when everything handed in before the call is in the kernel. */
+  /** Resolves when everything handed in before the call is in the kernel and in the names. */
   settled(): Promise<void>;
   /**
    * Makes or finds the namespace of a task; repeatable; `update` must have been called (also on a

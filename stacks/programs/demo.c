@@ -1,6 +1,8 @@
 // The program in the images of stacks/: one static binary, a role per first argument.
 //
-//   demo hello PORT               web server: task name, host, client's address
+//   demo hello PORT [MS]          web server: task name, host, client's address, after MS milliseconds
+//   demo requests N THREADS FROM URL…   N requests (0: until SIGTERM) to HOST:PORT… in turn, from the
+//                                 addresses FROM (a,b,c or -) in turn; a line for each that failed, a sum
 //   demo call HOST PORT           calls http://HOST:PORT once a second, the name resolved each time
 //   demo check PORT               exit status 0 when the web server on this machine answers
 //   demo store PORT FILE          line store: PUSH v | POP | INCR k | GET k | ALL, kept in FILE
@@ -147,9 +149,12 @@ static void reply(int fd, const char *text) {
           strlen(text), text);
 }
 
+static int delay_ms;
+
 static void hello(int fd, const char *line, const char *client) {
   char text[LINE];
   (void)line;
+  if (delay_ms > 0) usleep((useconds_t)delay_ms * 1000);
   snprintf(text, sizeof text, "task %s on %s greets %s\n", env("TASK_NAME"), env("NODE_NAME"), client);
   reply(fd, text);
 }
@@ -257,6 +262,103 @@ static _Noreturn void call(const char *host, int port) {
   }
 }
 
+/* --- a load of requests, each on a connection of its own --- */
+#define THREADS_MAX 256
+#define SHOWN_MAX 200
+#define SLOW_MS 3000
+static volatile sig_atomic_t over;
+static long wanted, begun, failed, slowest;
+static char *sources[64], **targets;
+static int source_count, target_count;
+
+static void finish(int signal) { (void)signal; over = 1; }
+
+static long now_ms(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Gives the step that failed, or NULL after a whole answer. */
+static const char *request_once(const char *target, const char *source) {
+  static const char text[] = "GET / HTTP/1.0\r\n\r\n";
+  char host[128], answer[2048];
+  int port = 80, one = 1;
+  if (sscanf(target, "%127[^:]:%d", host, &port) < 1) return "target";
+  struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+  if (resolve(host, &peer.sin_addr) != 0) return "name";
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct timeval limit = {.tv_sec = SLOW_MS / 1000};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  struct sockaddr_in self = {.sin_family = AF_INET};
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+  const char *step = NULL;
+  size_t got = 0;
+  ssize_t n = 0;
+  if (source && (!inet_aton(source, &self.sin_addr) || bind(fd, (struct sockaddr *)&self, sizeof self))) step = "bind";
+  else if (connect(fd, (struct sockaddr *)&peer, sizeof peer)) step = "connect";
+  else if (write(fd, text, sizeof text - 1) != sizeof text - 1) step = "write";
+  else {
+    while (got + 1 < sizeof answer && (n = read(fd, answer + got, sizeof answer - 1 - got)) > 0) got += (size_t)n;
+    answer[got] = 0;
+    char *length = strstr(answer, "Content-Length: "), *body = strstr(answer, "\r\n\r\n");
+    if (n < 0) step = "read";
+    else if (!length || !body || strlen(body + 4) != strtoul(length + 16, NULL, 10)) {
+      step = "answer";
+      errno = 0;
+    }
+  }
+  int error = errno;
+  close(fd);
+  errno = error;
+  return step;
+}
+
+static void *send_requests(void *argument) {
+  (void)argument;
+  while (!over) {
+    long number = __atomic_fetch_add(&begun, 1, __ATOMIC_RELAXED);
+    if (wanted && number >= wanted) break;
+    const char *target = targets[number % target_count];
+    const char *source = source_count ? sources[number / target_count % source_count] : NULL;
+    long start = now_ms(CLOCK_MONOTONIC);
+    errno = 0;
+    const char *step = request_once(target, source);
+    int error = errno;
+    long took = now_ms(CLOCK_MONOTONIC) - start;
+    pthread_mutex_lock(&lock);
+    if (took > slowest) slowest = took;
+    if (step && failed++ < SHOWN_MAX)
+      printf("failed %ld %s from %s: %s: %s after %ld ms\n", now_ms(CLOCK_REALTIME), target,
+             source ? source : "-", step, strerror(error), took);
+    pthread_mutex_unlock(&lock);
+  }
+  return NULL;
+}
+
+static int requests(int argc, char **argv) {
+  if (argc < 4) return 2;
+  pthread_t threads[THREADS_MAX];
+  int count = atoi(argv[1]);
+  if (count < 1 || count > THREADS_MAX) return 2;
+  wanted = atol(argv[0]);
+  for (char *s = strcmp(argv[2], "-") ? strtok(argv[2], ",") : NULL; s && source_count < 64; s = strtok(NULL, ","))
+    sources[source_count++] = s;
+  targets = argv + 3;
+  target_count = argc - 3;
+  signal(SIGTERM, finish);
+  signal(SIGINT, finish);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  long start = now_ms(CLOCK_MONOTONIC);
+  for (int i = 0; i < count; i++) pthread_create(&threads[i], NULL, send_requests, NULL);
+  for (int i = 0; i < count; i++) pthread_join(threads[i], NULL);
+  long sent = wanted && begun > wanted ? wanted : begun;
+  printf("{\"requests\":%ld,\"failed\":%ld,\"slowestMs\":%ld,\"milliseconds\":%ld}\n", sent, failed, slowest,
+         now_ms(CLOCK_MONOTONIC) - start);
+  return 0;
+}
+
 static _Noreturn void print_load(void) {
   for (;;) {
     double load[3] = {0};
@@ -271,7 +373,9 @@ int main(int argc, char **argv) {
   signal(SIGTERM, stop);
   signal(SIGINT, stop);
   signal(SIGPIPE, SIG_IGN);
+  delay_ms = atoi(b);
   if (strcmp(role, "hello") == 0) return listen_on(atoi(a), hello);
+  if (strcmp(role, "requests") == 0) return requests(argc - 2, argv + 2);
   if (strcmp(role, "call") == 0) call(a, atoi(b));
   if (strcmp(role, "load") == 0) print_load();
   if (strcmp(role, "check") == 0) {

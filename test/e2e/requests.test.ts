@@ -1,0 +1,83 @@
+// No request is lost while tasks are replaced, daemons restart and hosts die: a load from outside
+// through all hosts, and one from a task by name, go on meanwhile.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEMO, TestLab, waitFor } from './harness.ts';
+import { RequestLoad, type LoadResult } from './request-load.ts';
+
+const HOSTS = ['m1', 'm2', 'm3', 'w1', 'w2'];
+const REPLICAS = 20;
+const PORT = 8080;
+
+let lab: TestLab;
+
+beforeAll(async () => {
+  lab = await TestLab.up('e2ereq', 3, 2);
+  await lab.ok('m1', 'network', 'create', '-d', 'overlay', 'app');
+  const net = ['--network', 'app'];
+  const web = ['--name', 'web', '--replicas', String(REPLICAS), '-p', `${PORT}:80`];
+  // Answers take a moment, so that some are under way whenever a task is stopped.
+  await lab.ok('m1', 'service', 'create', '-d', ...web, ...net, DEMO, 'hello', '80', '5');
+  await lab.ok('m1', 'service', 'create', '-d', '--name', 'client', ...net, DEMO, 'load');
+  await lab.waitRunning('m1', 'web', REPLICAS);
+  await lab.waitRunning('m1', 'client', 1);
+});
+
+afterAll(async () => {
+  await lab.down();
+});
+
+async function loads(): Promise<RequestLoad[]> {
+  const [task] = await lab.running('m2', 'client');
+  if (task === undefined) throw new Error('the client service has no task');
+  const nodes = await lab.nodes('m2');
+  const host = nodes.find(({ ID }) => ID === task.NodeID)?.Description.Hostname ?? '';
+  return [
+    await RequestLoad.outside(lab, HOSTS, PORT, { threads: 4 }),
+    await RequestLoad.inside(lab, host, task, 'web:80', { threads: 2 }),
+  ];
+}
+
+async function none(running: readonly RequestLoad[]): Promise<void> {
+  const results: LoadResult[] = await Promise.all(running.map((load) => load.stop()));
+  for (const { failures, failed, requests } of results) {
+    expect(failures).toEqual([]);
+    expect(failed).toBe(0);
+    expect(requests).toBeGreaterThan(500);
+  }
+}
+
+describe('no request is lost', () => {
+  it('in updates, stop-first and start-first', async () => {
+    const running = await loads();
+    for (const [order, parallelism] of [
+      ['stop-first', '5'],
+      ['start-first', '10'],
+    ] as const) {
+      const how = ['--update-order', order, '--update-parallelism', parallelism];
+      await lab.ok('m1', 'service', 'update', '--force', '--update-monitor', '1s', ...how, 'web');
+    }
+    await none(running);
+    await lab.waitRunning('m1', 'web', REPLICAS);
+  });
+
+  it('when a service is scaled down, and up again', async () => {
+    const running = await loads();
+    await lab.ok('m1', 'service', 'scale', 'web=4');
+    await lab.waitRunning('m1', 'web', 4);
+    await lab.ok('m1', 'service', 'scale', `web=${REPLICAS}`);
+    await none(running);
+  });
+
+  it('while every daemon is killed and started in turn', async () => {
+    const running = await loads();
+    for (const host of HOSTS) {
+      await lab.lab('kill', '--process', host);
+      await lab.lab('start', host);
+      await waitFor(`${host} to be ready`, async () => {
+        const nodes = await lab.nodes(host).catch(() => []);
+        return nodes.length === 5 || host.startsWith('w');
+      });
+    }
+    await none(running);
+  });
+});
