@@ -62,6 +62,8 @@ export interface ServiceEndpointAssignment {
   readonly mode: 'vip' | 'dnsrr';
   /** Without prefix length; absent in mode dnsrr and on ingress. */
   readonly vip?: string;
+  /** The same in IPv6, on networks that have it. */
+  readonly vip6?: string;
   /** Published through the mesh; only on the ingress network. */
   readonly ports: readonly PortConfig[];
   /** Sticky sessions by the client's address (label `tsswarm.sticky=client-ip`). */

@@ -29,7 +29,15 @@ export {
 export { normalizeArchitecture, platformMatches } from './platform.ts';
 export { containerName, desiredAlive, hasFailed, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
-export { parseSubnet, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';
+export {
+  addressFamily,
+  addressText,
+  addressValue,
+  ipv6Number,
+  ipv6Text,
+  type AddressFamily,
+} from './ip-address.ts';
+export { parseSubnet, subnetContains, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';
 export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
 export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
 export { validateService } from './validate-service.ts';

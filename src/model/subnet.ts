@@ -1,41 +1,53 @@
-// Arithmetic on IPv4 subnets in CIDR notation.
+// Arithmetic on subnets of both families in CIDR notation.
 import { SwarmError } from '../base/index.ts';
-import { ipv4Number, ipv4Text } from './constraint.ts';
+import { addressFamily, addressText, addressValue, type AddressFamily } from './ip-address.ts';
 
 export interface Subnet {
+  readonly family: AddressFamily;
   /** First address as a number. */
-  readonly base: number;
+  readonly base: bigint;
   readonly prefix: number;
   /** Number of addresses, network and broadcast included. */
-  readonly size: number;
+  readonly size: bigint;
 }
 
 /** Raises `invalid` naming the text; host bits must be zero unless `anyHost` is set. */
 export function parseSubnet(text: string, options: { anyHost?: boolean } = {}): Subnet {
-  const [address = '', bits = ''] = text.split('/');
-  const base = ipv4Number(address);
-  const prefix = /^\d{1,2}$/.test(bits) ? Number(bits) : NaN;
-  if (base === undefined || !(prefix >= 0 && prefix <= 32)) {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const family = addressFamily(address);
+  const value = addressValue(address);
+  const prefix = /^\d{1,3}$/.test(bits) ? Number(bits) : NaN;
+  const width = family === 6 ? 128 : 32;
+  const good = rest.length === 0 && prefix >= 0 && prefix <= width;
+  if (family === undefined || value === undefined || !good) {
     throw new SwarmError(
       'invalid',
-      `${JSON.stringify(text)} is not an IPv4 subnet such as 10.1.0.0/24`,
+      `${JSON.stringify(text)} is not a subnet such as 10.1.0.0/24 or fd00:1::/64`,
     );
   }
-  const size = 2 ** (32 - prefix);
-  const start = Math.floor(base / size) * size;
-  if (start !== base && options.anyHost !== true) {
+  const size = 1n << BigInt(width - prefix);
+  const base = (value / size) * size;
+  const subnet = { family, base, prefix, size };
+  if (base !== value && options.anyHost !== true) {
     throw new SwarmError(
       'invalid',
-      `subnet ${text} has host bits set, did you mean ${ipv4Text(start)}/${prefix}?`,
+      `subnet ${text} has host bits set, did you mean ${subnetText(subnet)}?`,
     );
   }
-  return { base: start, prefix, size };
+  return subnet;
 }
 
 export function subnetText(subnet: Subnet): string {
-  return `${ipv4Text(subnet.base)}/${subnet.prefix}`;
+  return `${addressText(subnet.family, subnet.base)}/${subnet.prefix}`;
 }
 
 export function subnetsOverlap(a: Subnet, b: Subnet): boolean {
+  if (a.family !== b.family) return false;
   return a.base < b.base + b.size && b.base < a.base + a.size;
+}
+
+/** False for anything that is no address of the subnet's family. */
+export function subnetContains(subnet: Subnet, address: string): boolean {
+  const value = addressFamily(address) === subnet.family ? addressValue(address) : undefined;
+  return value !== undefined && value >= subnet.base && value < subnet.base + subnet.size;
 }

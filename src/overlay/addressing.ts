@@ -1,5 +1,6 @@
-// IPv4 arithmetic and the numbers and names that hosts derive without asking anyone: tunnel
+// Arithmetic on addresses and the numbers and names that hosts derive without asking anyone: tunnel
 // addresses, MACs, marks, names of links and namespaces.
+import { parseSubnet, subnetContains } from '../model/index.ts';
 
 /** The gateway's MAC on every task's link: the task's permanent neighbour. */
 export const GATEWAY_MAC = '02:42:0a:00:00:01';
@@ -64,6 +65,7 @@ export function subnetRange(subnet: string): Subnet | undefined {
 }
 
 export function contains(subnet: string, address: string): boolean {
+  if (isIpv6(subnet)) return subnetContains(parseSubnet(subnet, { anyHost: true }), address);
   const range = subnetRange(subnet);
   const value = addressNumber(address);
   return range !== undefined && value >= range.first && value <= range.last;
@@ -78,6 +80,10 @@ export function overlaps(left: string, right: string): boolean {
 /** Without the prefix length. */
 export function bareAddress(address: string): string {
   return address.split('/')[0] ?? address;
+}
+
+export function isIpv6(address: string): boolean {
+  return address.includes(':');
 }
 
 export function isIpv4(address: string): boolean {

@@ -1,7 +1,8 @@
 // From a task's networks to its interfaces, with the names of the predefined networks.
 import { SwarmError } from '../base/index.ts';
 import type { TaskAssignment } from '../model/index.ts';
-import { contains, isIpv4 } from './addressing.ts';
+import { bareAddress, contains, isIpv4, isIpv6 } from './addressing.ts';
+import { IPV4, IPV6, type Family } from './family.ts';
 import { MAX_NETWORKS_PER_TASK } from './limits.ts';
 import type { LocalAttachment, OverlayNetwork } from './namespace-state.ts';
 
@@ -78,12 +79,22 @@ export function taskInterfaces(
     if (network === undefined || address === undefined) {
       missing.push(id);
     } else {
-      const bare = address.split('/')[0] ?? address;
-      const gateway = network.subnets.find(({ subnet }) => contains(subnet, bare))?.gateway;
+      const gateway = gatewayOf(network, address, IPV4);
+      const address6 = own?.addresses.find((entry) => isIpv6(entry));
+      const gateway6 = address6 && gatewayOf(network, address6, IPV6);
       if (gateway === undefined) missing.push(id);
-      else attachments.push({ taskId: task.id, index, network, address, gateway });
+      else {
+        const common = { taskId: task.id, index, network, address, gateway };
+        const ipv6 = address6 && gateway6 ? { address: address6, gateway: gateway6 } : undefined;
+        attachments.push(ipv6 ? { ...common, ipv6 } : common);
+      }
     }
     index++;
   }
   return { attachments, missing };
+}
+
+function gatewayOf(network: OverlayNetwork, address: string, family: Family): string | undefined {
+  const subnets = network.subnets.filter(({ subnet }) => family.is(subnet));
+  return subnets.find(({ subnet }) => contains(subnet, bareAddress(address)))?.gateway;
 }

@@ -7,12 +7,16 @@ const STICKY_SEED = '0x7357a11d';
  * The target of a `dnat to` over `addresses` (at least one), with the same chance for each; `sticky`
  * sends one client's address to the same backend as long as the backends stay.
  */
-export function balance(addresses: readonly string[], sticky: boolean): string {
+export function balance(
+  addresses: readonly string[],
+  sticky: boolean,
+  word: 'ip' | 'ip6' = 'ip',
+): string {
   const [only] = addresses;
   if (only !== undefined && addresses.length === 1) return only;
   const elements = addresses.map((address, index) => `${index} : ${address}`).join(', ');
   const choice = sticky
-    ? `jhash ip saddr mod ${addresses.length} seed ${STICKY_SEED}`
+    ? `jhash ${word} saddr mod ${addresses.length} seed ${STICKY_SEED}`
     : `numgen random mod ${addresses.length}`;
   return `${choice} map { ${elements} }`;
 }

@@ -2,7 +2,7 @@
 // the order of things when a task comes or goes.
 import { SwarmError, type Clock, type Disk, type Logger, type Random } from '../base/index.ts';
 import type { TaskAssignment } from '../model/index.ts';
-import { bareAddress, taskNamespace } from './addressing.ts';
+import { bareAddress, isIpv6, taskNamespace } from './addressing.ts';
 import {
   checkTask,
   networkIds,
@@ -22,7 +22,7 @@ import { ResolverClient, type ResolverLauncher } from './resolver-client.ts';
 import type { NetworkNames, ServedTask } from './resolver-protocol.ts';
 import { parseResolvConf } from './resolv-conf.ts';
 import { StateFile } from './state-file.ts';
-import { RESOLVER_ADDRESS, TASK_SYSCTLS, resolverPort } from './task-state.ts';
+import { RESOLVER_ADDRESS, resolverPort, taskSysctls } from './task-state.ts';
 
 export interface OverlayOptions {
   readonly kernel: Kernel;
@@ -111,7 +111,8 @@ class HostOverlay implements Overlay {
     }
     const known = this.#engine.tasks.has(task.id);
     const attached = await this.#attachedTask(task);
-    await this.#engine.prepare(task, { sysctls: TASK_SYSCTLS });
+    const ipv6 = task.networks.some(({ addresses }) => addresses.some(isIpv6));
+    await this.#engine.prepare(task, { sysctls: taskSysctls(ipv6) });
     this.#engine.add(attached);
     this.#save();
     await this.#engine.settled();
@@ -236,7 +237,9 @@ class HostOverlay implements Overlay {
     const alone = attachments.length === 0;
     return {
       path: this.#options.kernel.namespacePath(taskNamespace(task.id)),
-      hosts: attachments.map(({ address }) => ({ address: bareAddress(address), names: [name] })),
+      hosts: attachments
+        .flatMap(({ address, ipv6 }) => (ipv6 ? [address, ipv6.address] : [address]))
+        .map((address) => ({ address: bareAddress(address), names: [name] })),
       nameservers: alone ? [] : [RESOLVER_ADDRESS],
       search: alone ? [] : this.#search,
       options: alone ? [] : ['ndots:0'],

@@ -7,15 +7,10 @@ import type {
   ServiceEndpointAssignment,
   TaskEndpointAssignment,
 } from '../model/index.ts';
-import {
-  UPLINK_HOST_ADDRESS,
-  UPLINK_HOST_MAC,
-  UPLINK_SANDBOX_ADDRESS,
-  UPLINK_SANDBOX_MAC,
-  isIpv4,
-  uplinkName,
-} from './addressing.ts';
+import { UPLINK_HOST_MAC, UPLINK_SANDBOX_MAC, isIpv6, uplinkName } from './addressing.ts';
 import { balance } from './balance.ts';
+import { IPV4, IPV6, UPLINK_HOST_ULA, familiesOf, hasIpv6, subnetOf } from './family.ts';
+import type { Family } from './family.ts';
 import { HOST, type KernelObject, type Sysctl } from './kernel.ts';
 import {
   MAIN_TABLE,
@@ -36,7 +31,7 @@ export interface PublishedPort {
   readonly targetPort: number;
   readonly sticky: boolean;
   readonly serviceId: string;
-  /** Backends, at most those that get new connections. */
+  /** Backends of both families, at most those that get new connections. */
   readonly addresses: readonly string[];
 }
 
@@ -60,11 +55,12 @@ export function meshPorts(
   services: readonly ServiceEndpointAssignment[],
   endpoints: readonly TaskEndpointAssignment[],
 ): PublishedPort[] {
-  const backends = activeAddresses(endpoints);
+  const [backends, backends6] = [IPV4, IPV6].map((family) => activeAddresses(endpoints, family));
   return services.flatMap(({ serviceId, ports, sticky }) =>
     ports.flatMap((config) => {
       if (config.PublishMode !== 'ingress') return [];
-      return publishedPort(config, serviceId, sticky, backends.get(serviceId) ?? []);
+      const addresses = [backends, backends6].flatMap((map) => map?.get(serviceId) ?? []);
+      return publishedPort(config, serviceId, sticky, addresses);
     }),
   );
 }
@@ -85,12 +81,22 @@ export function publishedPort(
 export const HOST_SYSCTLS: readonly Sysctl[] = [{ name: 'ipv4/ip_forward', value: '1' }];
 
 /** Needed on every uplink: the host itself reaches published ports at 127.0.0.1. */
-export function uplinkSysctls(device: string): Sysctl[] {
+export function uplinkSysctls(device: string, ipv6: boolean): Sysctl[] {
+  const own = `ipv6/conf/${device}`;
   return [
     { name: `ipv4/conf/${device}/rp_filter`, value: '0' },
     { name: `ipv4/conf/${device}/route_localnet`, value: '1' },
     { name: `ipv4/conf/${device}/send_redirects`, value: '0' },
-    { name: `ipv6/conf/${device}/disable_ipv6`, value: '1' },
+    // Also takes away the address that the kernel made up.
+    { name: `${own}/disable_ipv6`, value: '1' },
+    ...(ipv6
+      ? [
+          { name: `${own}/addr_gen_mode`, value: '1' },
+          { name: `${own}/accept_ra`, value: '0' },
+          { name: `${own}/disable_ipv6`, value: '0' },
+          { name: 'ipv6/conf/all/forwarding', value: '1' },
+        ]
+      : []),
   ];
 }
 
@@ -100,38 +106,47 @@ export function hostState(input: HostInput): NamespaceState {
     namespace: HOST,
     sysctls: HOST_SYSCTLS,
     objects: objectMap(open.flatMap((network) => uplinkObjects(input.instance, network))),
-    tables: [hostTable(input)],
+    tables: hostFamilies(input).map((family) => hostTable(input, family)),
   };
+}
+
+/** A host whose underlay has IPv6 must keep forged packets out of it, too. */
+function hostFamilies({ networks, hosts }: HostInput): readonly Family[] {
+  const used = networks.some(hasIpv6) || [...hosts.values()].some(({ address }) => isIpv6(address));
+  return used ? [IPV4, IPV6] : [IPV4];
 }
 
 /** The link itself is made together with its other end, by the sandbox. */
 function uplinkObjects(instance: string, network: OverlayNetwork): KernelObject[] {
   const device = uplinkName(instance, network.id);
-  const via = UPLINK_SANDBOX_ADDRESS;
-  return [
+  const objects: KernelObject[] = [
     { kind: 'veth', name: device, mtu: network.mtu, mac: UPLINK_HOST_MAC },
-    { kind: 'address', device, address: `${UPLINK_HOST_ADDRESS}/32` },
-    { kind: 'neighbour', device, address: via, mac: UPLINK_SANDBOX_MAC },
-    ...network.subnets
-      .filter(({ subnet }) => isIpv4(subnet))
-      .map(({ subnet }): KernelObject => ({
-        kind: 'route',
-        destination: subnet,
-        table: MAIN_TABLE,
-        device,
-        via,
-      })),
+    { kind: 'address', device, address: `${IPV4.uplinkHost}/32` },
   ];
+  for (const family of familiesOf(network)) {
+    const via = family.uplinkSandbox;
+    const destination = subnetOf(network, family)?.subnet;
+    objects.push({ kind: 'neighbour', device, address: via, mac: UPLINK_SANDBOX_MAC });
+    if (destination === undefined) continue;
+    objects.push({ kind: 'route', destination, table: MAIN_TABLE, device, via });
+  }
+  if (hasIpv6(network)) {
+    const address = `${UPLINK_HOST_ULA}/128`;
+    objects.push({ kind: 'address', device, address, deprecated: true });
+  }
+  return objects;
 }
 
-function hostTable(input: HostInput): NftTable {
-  const { instance, hosts, dataPathPort, ownPorts, published } = input;
+function hostTable(input: HostInput, family: Family): NftTable {
+  const { instance, hosts, dataPathPort, ownPorts } = input;
+  const published = input.published.map((port) => ({
+    ...port,
+    addresses: port.addresses.filter(family.is),
+  }));
   const served = published.filter(({ addresses }) => addresses.length > 0);
+  const underlay = [...hosts.values()].map(({ address }) => address).filter(family.is);
   const sets = new Map<string, NftSet>([
-    [
-      'cluster_hosts',
-      nftSet('type ipv4_addr;', [...hosts.values()].map(({ address }) => address).filter(isIpv4)),
-    ],
+    ['cluster_hosts', nftSet(`type ${family.type};`, underlay)],
     ['own_ports', nftSet('type inet_service;', ownPorts.map(String))],
     ['claimed', nftSet('type inet_proto . inet_service;', published.map(portKey))],
     [
@@ -142,18 +157,25 @@ function hostTable(input: HostInput): NftTable {
       ),
     ],
   ]);
+  const ours = `"${instance}-*"`;
   const chains = new Map<string, NftChain>([
-    ...translationChains(`"${instance}-*"`),
-    ...filterChains(`"${instance}-*"`, dataPathPort, vniMatch(input.networks)),
-    ...served.map((port): [string, NftChain] => {
-      const target = balance(port.addresses, port.sticky);
-      return [
-        portChain(port),
-        { rules: [`meta l4proto ${port.protocol} dnat to ${target}:${port.targetPort}`] },
-      ];
-    }),
+    ...translationChains(ours, family),
+    ...filterChains(ours, dataPathPort, vniMatch(input.networks), family),
+    ...served.map((port): [string, NftChain] => [
+      portChain(port),
+      { rules: [translation(port, family)] },
+    ]),
   ]);
-  return { family: 'ip', name: hostTableName(instance), sets, chains };
+  return { family: family.word, name: hostTableName(instance), sets, chains };
+}
+
+function translation(port: PublishedPort, { word }: Family): string {
+  const [only = ''] = port.addresses;
+  const target =
+    word === 'ip6' && port.addresses.length === 1
+      ? `[${only}]`
+      : balance(port.addresses, port.sticky, word);
+  return `meta l4proto ${port.protocol} dnat to ${target}:${port.targetPort}`;
 }
 
 /** Name of our table in the host's namespace. */
@@ -165,15 +187,21 @@ function portChain({ protocol, port }: PublishedPort): string {
   return `p_${protocol}_${port}`;
 }
 
-function translationChains(ours: string): [string, NftChain][] {
-  const toPublished = 'fib daddr type local meta l4proto . th dport vmap @published';
+/** Packets to an address of this host. */
+const LOCAL = 'fib daddr type local';
+
+function translationChains(ours: string, { word, loopback }: Family): [string, NftChain][] {
+  // The kernel lets nothing from ::1 leave the host: there a refusal is better than a hang, since
+  // programs that ask for "localhost" then go on to 127.0.0.1.
+  const reachable = word === 'ip6' ? `${LOCAL} ip6 daddr != ${loopback}` : LOCAL;
+  const toPublished = `${reachable} meta l4proto . th dport vmap @published`;
   return [
     [
       'raw',
       {
         hook: 'type filter hook prerouting priority raw;',
         // route_localnet is on for uplinks: nobody may use it from outside (CVE-2020-8558).
-        rules: [`iifname ${ours} ip daddr 127.0.0.0/8 drop`],
+        rules: [`iifname ${ours} ${word} daddr ${loopback} drop`],
       },
     ],
     ['prerouting', { hook: 'type nat hook prerouting priority dstnat;', rules: [toPublished] }],
@@ -185,7 +213,7 @@ function translationChains(ours: string): [string, NftChain][] {
         rules: [
           // A task's own request to a published port, the host's own to 127.0.0.1, the way out.
           `iifname ${ours} oifname ${ours} masquerade`,
-          `oifname ${ours} ip saddr 127.0.0.0/8 masquerade`,
+          `oifname ${ours} ${word} saddr ${loopback} masquerade`,
           `iifname ${ours} oifname != ${ours} masquerade`,
         ],
       },
@@ -193,7 +221,12 @@ function translationChains(ours: string): [string, NftChain][] {
   ];
 }
 
-function filterChains(ours: string, dataPathPort: number, vnis: string): [string, NftChain][] {
+function filterChains(
+  ours: string,
+  dataPathPort: number,
+  vnis: string,
+  { word, icmp }: Family,
+): [string, NftChain][] {
   return [
     [
       'forward',
@@ -203,7 +236,7 @@ function filterChains(ours: string, dataPathPort: number, vnis: string): [string
           `iifname ${ours} udp dport ${dataPathPort} drop`,
           `oifname ${ours} ct status dnat accept`,
           // Said, not just dropped: it is one of our tasks that asks for another network.
-          `iifname ${ours} oifname ${ours} reject with icmp type admin-prohibited`,
+          `iifname ${ours} oifname ${ours} reject with ${icmp} type admin-prohibited`,
           `oifname ${ours} ct state established,related accept`,
           `oifname ${ours} drop`,
         ],
@@ -214,7 +247,7 @@ function filterChains(ours: string, dataPathPort: number, vnis: string): [string
       {
         hook: 'type filter hook input priority filter;',
         rules: [
-          `udp dport ${dataPathPort} ${vnis}ip saddr != @cluster_hosts drop`,
+          `udp dport ${dataPathPort} ${vnis}${word} saddr != @cluster_hosts drop`,
           `iifname ${ours} meta l4proto { tcp, udp } th dport @own_ports reject`,
           // What gets here has no backend; the socket that claims the port answers nobody.
           'meta l4proto tcp meta l4proto . th dport @claimed reject with tcp reset',

@@ -18,6 +18,8 @@ export interface Link {
     readonly namespace: string;
     readonly name: string;
     readonly mac: string;
+    /** Only looked at in the host's namespace: the far end has IPv6 too. */
+    readonly ipv6?: boolean;
   };
   /**
    * The other end's namespace is deleted together with the link and takes it along: one by one the
@@ -33,11 +35,13 @@ export interface Address {
   readonly device: string;
   /** With prefix length; no route to the prefix is made. */
   readonly address: string;
+  /** IPv6 only: nothing is sent from it while there is any other. */
+  readonly deprecated?: boolean;
 }
 
 export interface Route {
   readonly kind: 'route';
-  /** "10.0.1.0/24"; the default route is "0.0.0.0/0". */
+  /** "10.0.1.0/24"; the default route is "0.0.0.0/0" or "::/0". */
   readonly destination: string;
   readonly table: number;
   /** Absent: the destination is unreachable. */
@@ -67,6 +71,8 @@ export interface Rule {
   readonly table: number;
   readonly from?: string;
   readonly mark?: { readonly value: number; readonly mask: number };
+  /** Only for rules without `from`, whose address tells it otherwise. */
+  readonly ipv6?: boolean;
 }
 
 export type KernelObject = Link | Address | Route | Neighbour | ForwardingEntry | Rule;
@@ -179,7 +185,8 @@ export function textOf(object: KernelObject): string {
 }
 
 function ruleSelector(rule: Rule): string {
-  const from = rule.from === undefined ? '' : ` from ${rule.from}`;
+  const family = rule.ipv6 === true ? ' inet6' : '';
+  const from = rule.from === undefined ? family : `${family} from ${rule.from}`;
   const mark = rule.mark;
   return mark === undefined ? from : `${from} fwmark ${hex(mark.value)}/${hex(mark.mask)}`;
 }

@@ -113,8 +113,10 @@ export class NamespaceReconciler {
   async #announceLinks(ops: readonly KernelOp[]): Promise<void> {
     for (const { op, object } of ops) {
       if (op !== 'set' || object.kind !== 'veth' || object.peer === undefined) continue;
-      const { namespace, name, mac } = object.peer;
-      if (namespace === HOST) await this.#context.kernel.writeSysctls(HOST, uplinkSysctls(name));
+      const { namespace, name, mac, ipv6 = false } = object.peer;
+      if (namespace === HOST) {
+        await this.#context.kernel.writeSysctls(HOST, uplinkSysctls(name, ipv6));
+      }
       this.#context.linkAppeared(namespace, { kind: 'veth', name, mac, mtu: LINK_DOWN });
     }
   }

@@ -44,9 +44,20 @@ export interface LocalAttachment {
   /** With prefix length, IPv4. */
   readonly address: string;
   readonly gateway: string;
+  /** On networks with IPv6. */
+  readonly ipv6?: { readonly address: string; readonly gateway: string };
 }
 
 export const MAIN_TABLE = 254;
 
-/** IPv6 comes later: until then nothing of it may pass beside the IPv4 rules. */
+/** Where no network has IPv6 nothing of it may pass beside the IPv4 rules. */
 export const NO_IPV6: readonly Sysctl[] = [{ name: 'ipv6/conf/default/disable_ipv6', value: '1' }];
+
+/** Addresses are ours alone: none is made up by the kernel or told by a router. */
+export const OWN_IPV6: readonly Sysctl[] = [
+  { name: 'ipv6/conf/all/disable_ipv6', value: '0' },
+  { name: 'ipv6/conf/default/disable_ipv6', value: '0' },
+  { name: 'ipv6/conf/default/addr_gen_mode', value: '1' },
+  { name: 'ipv6/conf/default/accept_ra', value: '0' },
+  { name: 'ipv6/conf/default/accept_dad', value: '0' },
+];

@@ -1,11 +1,13 @@
 // Splits the whole state by network, keeping what did not change the same object, so that an update
 // costs only the networks that it touches.
 import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model/index.ts';
+import { isIpv6 } from './addressing.ts';
 import type { OverlayNetwork } from './namespace-state.ts';
 import type { OverlayState } from './overlay.ts';
 
-/** Room for the outer headers of VXLAN over IPv4. */
+/** Room for the outer headers of VXLAN. */
 const VXLAN_OVERHEAD = 50;
+const VXLAN_OVERHEAD_IPV6 = 70;
 
 export interface NetworkView {
   readonly network: OverlayNetwork;
@@ -39,13 +41,14 @@ export function networkViews(
 function overlayNetworks(state: OverlayState, underlayMtu: number): OverlayNetwork[] {
   const { self, dataPathPort } = state;
   if (self === undefined) return [];
+  const overhead = isIpv6(self.address) ? VXLAN_OVERHEAD_IPV6 : VXLAN_OVERHEAD;
   return [...state.networks.values()].map(({ id, name, subnets, internal, ingress, vni, mtu }) => ({
     id,
     name,
     subnets,
     internal,
     ingress,
-    mtu: mtu ?? underlayMtu - VXLAN_OVERHEAD,
+    mtu: mtu ?? underlayMtu - overhead,
     vxlan: { vni, port: dataPathPort, local: self.address, host: self.number },
   }));
 }

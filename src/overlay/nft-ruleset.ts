@@ -16,7 +16,7 @@ export interface NftChain {
 }
 
 export interface NftTable {
-  readonly family: 'ip' | 'netdev';
+  readonly family: 'ip' | 'ip6' | 'netdev';
   readonly name: string;
   readonly sets: ReadonlyMap<string, NftSet>;
   readonly chains: ReadonlyMap<string, NftChain>;

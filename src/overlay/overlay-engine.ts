@@ -177,7 +177,10 @@ export class OverlayEngine {
     for (const object of await kernel.read(HOST, `${instance}-`)) {
       if (object.kind === 'veth') await kernel.change(HOST, [{ op: 'delete', object }]);
     }
-    await kernel.nft(HOST, removeTable({ family: 'ip', name: hostTableName(instance) }));
+    const name = hostTableName(instance);
+    await kernel.nft(HOST, removeTable({ family: 'ip', name }));
+    // A kernel without IPv6 has no such family.
+    await kernel.nft(HOST, removeTable({ family: 'ip6', name })).catch(() => undefined);
     for (const namespace of await kernel.listNamespaces()) await kernel.deleteNamespace(namespace);
     await kernel.close();
     this.#tasks.clear();

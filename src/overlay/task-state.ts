@@ -1,10 +1,13 @@
 // What the network namespace of one task must have: an interface in each of its networks, routes
 // that lead every packet back where it belongs, and the redirect to the resolver.
 import { GATEWAY_MAC, bareAddress, shortName, taskMac, taskNamespace } from './addressing.ts';
+import { IPV4, IPV6, TASK_GATEWAY6, familiesOf, ownAddress, subnetOf } from './family.ts';
+import type { Family } from './family.ts';
 import type { KernelObject, Sysctl } from './kernel.ts';
 import {
   MAIN_TABLE,
   NO_IPV6,
+  OWN_IPV6,
   objectMap,
   type LocalAttachment,
   type NamespaceState,
@@ -15,13 +18,17 @@ import type { NftTable } from './nft-ruleset.ts';
 export const RESOLVER_ADDRESS = '127.0.0.11';
 
 /** Docker's defaults for containers with a network of their own. */
-export const TASK_SYSCTLS: readonly Sysctl[] = [
+const TASK_SYSCTLS: readonly Sysctl[] = [
   { name: 'ipv4/ip_unprivileged_port_start', value: '0' },
   { name: 'ipv4/ping_group_range', value: '0 2147483647' },
   { name: 'ipv4/conf/all/rp_filter', value: '0' },
   { name: 'ipv4/conf/default/rp_filter', value: '0' },
-  ...NO_IPV6,
 ];
+
+/** Those of a task's namespace; IPv6 stays off unless one of its networks has it. */
+export function taskSysctls(ipv6: boolean): readonly Sysctl[] {
+  return [...TASK_SYSCTLS, ...(ipv6 ? OWN_IPV6 : NO_IPV6)];
+}
 
 const SOURCE_TABLE = 100;
 const SOURCE_PRIORITY = 100;
@@ -42,13 +49,22 @@ export function resolverPort(taskId: string): number {
 
 export function taskState(input: TaskInput): NamespaceState {
   const { taskId, attachments } = input;
-  const leading = defaultAttachment(input);
-  const objects = attachments.flatMap((attachment) => interfaceObjects(attachment));
-  if (leading !== undefined) objects.push(defaultRoute(leading, MAIN_TABLE));
-  if (attachments.length > 1) objects.push(...attachments.flatMap(sourceRouting));
+  const objects = attachments.flatMap(interfaceObjects);
+  for (const family of [IPV4, IPV6]) {
+    const leading = defaultAttachment(input, family);
+    if (leading !== undefined) objects.push(defaultRoute(leading, MAIN_TABLE, family));
+  }
+  if (attachments.length > 1) {
+    objects.push(
+      ...attachments.flatMap((attachment) =>
+        familiesOf(attachment.network).flatMap((family) => sourceRouting(attachment, family)),
+      ),
+    );
+  }
+  const sysctls = taskSysctls(attachments.some(({ ipv6 }) => ipv6 !== undefined));
   return {
     namespace: taskNamespace(taskId),
-    sysctls: TASK_SYSCTLS,
+    sysctls,
     objects: objectMap(objects),
     tables: attachments.length === 0 ? [] : [resolverTable(resolverPort(taskId))],
   };
@@ -58,8 +74,10 @@ export function taskState(input: TaskInput): NamespaceState {
  * The network of the default route: ingress for tasks published through the mesh, since an unbound
  * UDP socket answers with the address of its default route; else the first with a way out.
  */
-function defaultAttachment(input: TaskInput): LocalAttachment | undefined {
-  const ways = input.attachments.filter(({ network }) => !network.internal);
+function defaultAttachment(input: TaskInput, family: Family): LocalAttachment | undefined {
+  const ways = input.attachments.filter(
+    (attachment) => !attachment.network.internal && ownAddress(attachment, family) !== undefined,
+  );
   const ingress = input.publishesIngress
     ? ways.find(({ network }) => network.ingress)
     : ways.find(({ network }) => !network.ingress);
@@ -67,43 +85,55 @@ function defaultAttachment(input: TaskInput): LocalAttachment | undefined {
 }
 
 function interfaceObjects(attachment: LocalAttachment): KernelObject[] {
-  const { index, address, gateway, network } = attachment;
+  const { index, network } = attachment;
   const device = `eth${index}`;
+  const mac = taskMac(bareAddress(attachment.address));
   return [
-    { kind: 'veth', name: device, mtu: network.mtu, mac: taskMac(bareAddress(address)) },
-    { kind: 'address', device, address },
-    { kind: 'neighbour', device, address: gateway, mac: GATEWAY_MAC },
-    ...subnetRoutes(attachment, MAIN_TABLE),
+    { kind: 'veth', name: device, mtu: network.mtu, mac },
+    ...familiesOf(network).flatMap((family): KernelObject[] => {
+      const own = ownAddress(attachment, family);
+      if (own === undefined) return [];
+      const next = nextHop(attachment, family);
+      return [
+        { kind: 'address', device, address: own.address },
+        { kind: 'neighbour', device, address: next, mac: GATEWAY_MAC },
+        ...subnetRoutes(attachment, MAIN_TABLE, family),
+      ];
+    }),
   ];
 }
 
-function subnetRoutes(attachment: LocalAttachment, table: number): KernelObject[] {
-  const { index, gateway, network } = attachment;
-  return network.subnets.map(({ subnet }): KernelObject => ({
-    kind: 'route',
-    destination: subnet,
-    table,
-    device: `eth${index}`,
-    via: gateway,
-  }));
+function nextHop({ gateway }: LocalAttachment, family: Family): string {
+  return family === IPV4 ? gateway : TASK_GATEWAY6;
 }
 
-function defaultRoute({ index, gateway }: LocalAttachment, table: number): KernelObject {
-  const device = `eth${index}`;
-  return { kind: 'route', destination: '0.0.0.0/0', table, device, via: gateway };
+function subnetRoutes(attachment: LocalAttachment, table: number, family: Family): KernelObject[] {
+  const subnet = subnetOf(attachment.network, family)?.subnet;
+  if (subnet === undefined || ownAddress(attachment, family) === undefined) return [];
+  const device = `eth${attachment.index}`;
+  const via = nextHop(attachment, family);
+  return [{ kind: 'route', destination: subnet, table, device, via }];
+}
+
+function defaultRoute(attachment: LocalAttachment, table: number, family: Family): KernelObject {
+  const device = `eth${attachment.index}`;
+  const via = nextHop(attachment, family);
+  return { kind: 'route', destination: family.everything, table, device, via };
 }
 
 /** Packets from an interface's address leave through it, whatever the main table says. */
-function sourceRouting(attachment: LocalAttachment): KernelObject[] {
+function sourceRouting(attachment: LocalAttachment, family: Family): KernelObject[] {
+  const own = ownAddress(attachment, family);
+  if (own === undefined) return [];
   const table = SOURCE_TABLE + attachment.index;
   const way: KernelObject = attachment.network.internal
-    ? { kind: 'route', destination: '0.0.0.0/0', table }
-    : defaultRoute(attachment, table);
+    ? { kind: 'route', destination: family.everything, table }
+    : defaultRoute(attachment, table, family);
   const priority = SOURCE_PRIORITY + attachment.index;
   return [
-    ...subnetRoutes(attachment, table),
+    ...subnetRoutes(attachment, table, family),
     way,
-    { kind: 'rule', priority, table, from: bareAddress(attachment.address) },
+    { kind: 'rule', priority, table, from: bareAddress(own.address) },
   ];
 }
 

@@ -1,8 +1,9 @@
 // Virtual addresses of services: which chain a packet to one goes through, and how that chain spreads
 // new connections over the service's tasks.
 import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model/index.ts';
-import { isIpv4, shortName } from './addressing.ts';
+import { shortName } from './addressing.ts';
 import { balance } from './balance.ts';
+import { IPV4, type Family } from './family.ts';
 import type { NftChain } from './nft-ruleset.ts';
 
 export interface VirtualAddresses {
@@ -12,23 +13,26 @@ export interface VirtualAddresses {
   readonly chains: [string, NftChain][];
 }
 
-/** Chains and map elements of the virtual addresses of one network. */
+/** Chains and map elements of the virtual addresses of one network in one family. */
 export function virtualAddresses(
   services: readonly ServiceEndpointAssignment[],
   endpoints: readonly TaskEndpointAssignment[],
+  family: Family,
 ): VirtualAddresses {
-  const backends = activeAddresses(endpoints);
+  const backends = activeAddresses(endpoints, family);
   const result: VirtualAddresses = { targets: [], idle: [], chains: [] };
   for (const service of services) {
-    if (service.vip === undefined || !isIpv4(service.vip)) continue;
+    const vip = family === IPV4 ? service.vip : service.vip6;
+    if (vip === undefined) continue;
     const addresses = backends.get(service.serviceId) ?? [];
     if (addresses.length === 0) {
-      result.idle.push(service.vip);
+      result.idle.push(vip);
       continue;
     }
     const chain = `s_${shortName(service.serviceId)}`;
-    result.targets.push([service.vip, `goto ${chain}`]);
-    result.chains.push([chain, { rules: [`dnat to ${balance(addresses, service.sticky)}`] }]);
+    result.targets.push([vip, `goto ${chain}`]);
+    const target = balance(addresses, service.sticky, family.word);
+    result.chains.push([chain, { rules: [`dnat to ${target}`] }]);
   }
   return result;
 }
@@ -36,10 +40,11 @@ export function virtualAddresses(
 /** Addresses that get new connections, by service, in an order that does not depend on arrival. */
 export function activeAddresses(
   endpoints: readonly TaskEndpointAssignment[],
+  family: Family,
 ): Map<string, string[]> {
   const byService = new Map<string, string[]>();
   for (const { serviceId, active, addresses } of endpoints) {
-    const address = addresses.find(isIpv4);
+    const address = addresses.find(family.is);
     if (!active || address === undefined) continue;
     const list = byService.get(serviceId);
     if (list) list.push(address);

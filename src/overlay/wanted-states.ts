@@ -193,7 +193,8 @@ export class WantedStates {
 /** Connections come in through the first network with a way out that is the task's own. */
 function hostPorts({ task }: AttachedTask, { attachments }: TaskInterfaces): PublishedPort[] {
   const way = attachments.find(({ network }) => !network.internal && !network.ingress);
-  const addresses = way === undefined ? [] : [bareAddress(way.address)];
+  const own = way === undefined ? [] : [way.address, ...(way.ipv6 ? [way.ipv6.address] : [])];
+  const addresses = own.map(bareAddress);
   return task.hostPorts.flatMap((config) =>
     publishedPort(config, task.serviceId, false, addresses),
   );

@@ -12,6 +12,7 @@ import type { NetlinkMessage } from './native.ts';
 export const NETLINK_NETFILTER = 12;
 
 const AF_INET = 2;
+const AF_INET6 = 10;
 const CT_GET = 0x0101;
 const CT_DELETE = 0x0102;
 const REQUEST = 1;
@@ -27,15 +28,22 @@ const FILTER_REPLY_FLAGS = 2;
 const FILTER_IP_SOURCE = 1;
 const TUPLE_IP = 1;
 const IP_V4_SOURCE = 1;
+const IP_V6_SOURCE = 3;
 const NFGEN_HEADER = 4;
 
-/** Lists connections; with `source` the kernel (5.8 and later) sends only those of that address. */
+/**
+ * Lists connections, those of both families without a `source`; with one the kernel (5.8 and later)
+ * sends only those of that address.
+ */
 export function listConnections(source: string | undefined): NetlinkMessage {
   const message = new AttributeWriter(CT_GET, REQUEST | DUMP);
-  message.raw(Uint8Array.of(AF_INET, 0, 0, 0));
+  const ipv6 = source?.includes(':') === true;
+  const one = ipv6 ? AF_INET6 : AF_INET;
+  message.raw(Uint8Array.of(source === undefined ? 0 : one, 0, 0, 0));
   if (source !== undefined) {
+    const type = ipv6 ? IP_V6_SOURCE : IP_V4_SOURCE;
     message.nest(TUPLE_REPLY, () => {
-      message.nest(TUPLE_IP, () => message.bytes(IP_V4_SOURCE, bytesOfAddress(source)));
+      message.nest(TUPLE_IP, () => message.bytes(type, bytesOfAddress(source)));
     });
     message.nest(CTA_FILTER, () => {
       message.u32(FILTER_ORIG_FLAGS, 0);
@@ -54,10 +62,10 @@ export function deletionsOf(listed: Buffer, sources: ReadonlySet<string>): Netli
     const reply = attributes.get(TUPLE_REPLY);
     if (orig === undefined || reply === undefined) continue;
     const ip = readAttributes(readAttributes(reply, 0).get(TUPLE_IP) ?? Buffer.alloc(0), 0);
-    const source = ip.get(IP_V4_SOURCE);
+    const source = ip.get(IP_V4_SOURCE) ?? ip.get(IP_V6_SOURCE);
     if (source === undefined || !sources.has(addressOfBytes(source))) continue;
     const message = new AttributeWriter(CT_DELETE, REQUEST | ACK);
-    message.raw(Uint8Array.of(AF_INET, 0, 0, 0));
+    message.raw(Uint8Array.of(source.length === 16 ? AF_INET6 : AF_INET, 0, 0, 0));
     // By reply, whose zone is the default one also where the original direction has another.
     message.nest(TUPLE_REPLY, () => message.raw(reply));
     const id = attributes.get(CTA_ID);

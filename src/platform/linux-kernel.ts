@@ -2,7 +2,7 @@
 // bound to files in a directory of this instance, not to /run/netns, so that several instances and
 // other programs never meet.
 import { closeSync, readdirSync } from 'node:fs';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { SwarmError } from '../base/index.ts';
 import {
   HOST,
@@ -28,6 +28,8 @@ import {
   readOurRules,
 } from './rtnetlink-read.ts';
 import {
+  AF_INET,
+  AF_INET6,
   NETLINK_ROUTE,
   RTM,
   addressMessage,
@@ -60,6 +62,24 @@ const MAX_DUMP_TRIES = 5;
 /** `directory` is for the namespaces of one instance and must be on this machine's file system. */
 export function linuxKernel(native: Native, directory: string): Kernel {
   return new LinuxKernel(native, directory);
+}
+
+const FORWARDING_IPV6 = 'ipv6/conf/all/forwarding';
+
+/**
+ * A host that forwards no longer listens to routers, and loses its default route, unless it is told
+ * to go on (2). Only what listens now (1) is told so, and nothing once forwarding is on.
+ */
+async function keepRouterAdvertisements(): Promise<void> {
+  const root = '/proc/sys/net/ipv6/conf';
+  const value = async (path: string): Promise<string> =>
+    (await readFile(path, 'utf8').catch(() => '')).trim();
+  if ((await value(`/proc/sys/net/${FORWARDING_IPV6}`)) !== '0') return;
+  for (const device of await readdir(root)) {
+    const path = `${root}/${device}/accept_ra`;
+    // A device may be gone by now.
+    if ((await value(path)) === '1') await writeFile(path, '2').catch(() => undefined);
+  }
 }
 
 class LinuxKernel implements Kernel {
@@ -104,20 +124,25 @@ class LinuxKernel implements Kernel {
   }
 
   async writeSysctls(namespace: string, sysctls: readonly Sysctl[]): Promise<void> {
+    if (namespace === HOST && sysctls.some(({ name }) => name === FORWARDING_IPV6)) {
+      await keepRouterAdvertisements();
+    }
     const results = await this.#native.run(this.#pathOf(namespace), sysctls.map(writeStep));
     results.forEach((result, index) => check(result, `sysctl ${sysctls[index]?.name}`));
   }
 
   async read(namespace: string, prefix: string): Promise<readonly KernelObject[]> {
-    const [links, addresses, routes, neighbours, forwarding, rules] = await this.#dumps(namespace, [
+    const kinds = [RTM.GETADDR, RTM.GETROUTE, RTM.GETNEIGH, RTM.GETRULE];
+    const [links, forwarding, ...dumps] = await this.#dumps(namespace, [
       dump(RTM.GETLINK, 0),
-      dump(RTM.GETADDR),
-      dump(RTM.GETROUTE),
-      dump(RTM.GETNEIGH),
       dumpForwarding(),
-      dump(RTM.GETRULE),
+      ...kinds.flatMap((kind) => [dump(kind, AF_INET), dump(kind, AF_INET6)]),
     ]);
-    if (!links || !addresses || !routes || !neighbours || !forwarding || !rules) return [];
+    if (!links || !forwarding) return [];
+    const [addresses, routes, neighbours, rules] = kinds.map((_, index) =>
+      Buffer.concat(dumps.slice(2 * index, 2 * index + 2)),
+    );
+    if (!addresses || !routes || !neighbours || !rules) return [];
     const ours = readLinks(links).filter((link) => link.name.startsWith(prefix) && link.object);
     const names = new Map(ours.map((link) => [link.index, link.name]));
     const nameOf = (index: number): string => names.get(index) ?? '';
@@ -185,7 +210,8 @@ class LinuxKernel implements Kernel {
   }
 
   async underlay(address: string): Promise<UnderlayDevice | undefined> {
-    const dumps = await this.#dumps(HOST, [dump(RTM.GETLINK, 0), dump(RTM.GETADDR)]);
+    const family = address.includes(':') ? AF_INET6 : AF_INET;
+    const dumps = await this.#dumps(HOST, [dump(RTM.GETLINK, 0), dump(RTM.GETADDR, family)]);
     const [links, addresses] = dumps;
     if (!links || !addresses) return undefined;
     const holder = readAddresses(addresses).find((entry) =>

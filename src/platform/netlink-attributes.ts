@@ -1,4 +1,5 @@
 // The common ground of all netlink messages: header, attributes in nests, and the way back.
+import { ipv6Number, ipv6Text } from '../model/index.ts';
 import type { NetlinkMessage, Patch } from './native.ts';
 
 const HEADER = 16;
@@ -99,16 +100,21 @@ export function readAttributes(body: Buffer, offset: number): Map<number, Buffer
   return attributes;
 }
 
+/** Four or sixteen bytes. */
 export function bytesOfAddress(address: string): Uint8Array {
-  return Uint8Array.from(address.split('.'), Number);
+  const value = address.includes(':') ? ipv6Number(address) : undefined;
+  if (value === undefined) return Uint8Array.from(address.split('.'), Number);
+  return Buffer.from(value.toString(16).padStart(32, '0'), 'hex');
 }
 
 export function bytesOfMac(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(':'), (part) => Number.parseInt(part, 16));
 }
 
+/** The text that everybody uses for the address. */
 export function addressOfBytes(bytes: Uint8Array): string {
-  return bytes.join('.');
+  if (bytes.length !== 16) return bytes.join('.');
+  return ipv6Text(BigInt(`0x${Buffer.from(bytes).toString('hex')}`));
 }
 
 export function macOfBytes(bytes: Uint8Array): string {

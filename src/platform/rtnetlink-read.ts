@@ -8,9 +8,8 @@ import {
   readMessages,
   textOfBytes,
 } from './netlink-attributes.ts';
-import { OUR_PROTOCOL } from './rtnetlink.ts';
+import { AF_INET, AF_INET6, OUR_PROTOCOL } from './rtnetlink.ts';
 
-const AF_INET = 2;
 const LINK_HEADER = 16;
 const ADDRESS_HEADER = 8;
 const ROUTE_HEADER = 12;
@@ -61,7 +60,7 @@ function linkObject(
   const vxlan = {
     vni: number(values.get(1)),
     port: port === undefined ? 0 : port.readUInt16BE(0),
-    local: addressOfBytes(values.get(4) ?? Buffer.alloc(0)),
+    local: addressOfBytes(values.get(4) ?? values.get(17) ?? Buffer.alloc(0)),
   };
   return { kind, ...common, vxlan };
 }
@@ -75,8 +74,9 @@ export interface ReadAddress {
 export function readAddresses(data: Buffer): ReadAddress[] {
   const addresses: ReadAddress[] = [];
   for (const { body } of readMessages(data)) {
-    if (body[0] !== AF_INET) continue;
-    const local = readAttributes(body, ADDRESS_HEADER).get(2);
+    if (!isInternet(body)) continue;
+    const attributes = readAttributes(body, ADDRESS_HEADER);
+    const local = attributes.get(2) ?? attributes.get(1);
     if (local === undefined) continue;
     addresses.push({ index: body.readInt32LE(4), address: `${addressOfBytes(local)}/${body[1]}` });
   }
@@ -86,7 +86,7 @@ export function readAddresses(data: Buffer): ReadAddress[] {
 export function readOurRoutes(data: Buffer, nameOf: (index: number) => string): KernelObject[] {
   const routes: KernelObject[] = [];
   for (const { body } of readMessages(data)) {
-    if (body[0] !== AF_INET || body[5] !== OUR_PROTOCOL) continue;
+    if (!isInternet(body) || body[5] !== OUR_PROTOCOL) continue;
     const attributes = readAttributes(body, ROUTE_HEADER);
     const type = body[7];
     if (type !== RTN_UNICAST && type !== RTN_UNREACHABLE) continue;
@@ -107,7 +107,7 @@ export function readOurRoutes(data: Buffer, nameOf: (index: number) => string): 
 export function readForeignRoutes(data: Buffer, nameOf: (index: number) => string): HostNetwork[] {
   const routes: HostNetwork[] = [];
   for (const { body } of readMessages(data)) {
-    if (body[0] !== AF_INET || body[5] === OUR_PROTOCOL || body[7] !== RTN_UNICAST) continue;
+    if (!isInternet(body) || body[5] === OUR_PROTOCOL || body[7] !== RTN_UNICAST) continue;
     if (body[1] === 0) continue;
     const attributes = readAttributes(body, ROUTE_HEADER);
     const device = nameOf(number(attributes.get(4)));
@@ -118,14 +118,15 @@ export function readForeignRoutes(data: Buffer, nameOf: (index: number) => strin
 
 function destinationOf(body: Buffer, attributes: Map<number, Buffer>): string {
   const bytes = attributes.get(1);
-  return `${bytes === undefined ? NO_ADDRESS : addressOfBytes(bytes)}/${body[1]}`;
+  const none = body[0] === AF_INET6 ? '::' : NO_ADDRESS;
+  return `${bytes === undefined ? none : addressOfBytes(bytes)}/${body[1]}`;
 }
 
 export function readNeighbours(data: Buffer, nameOf: (index: number) => string): KernelObject[] {
   const neighbours: KernelObject[] = [];
   for (const { body } of readMessages(data)) {
     const index = body.readInt32LE(4);
-    if (body[0] !== AF_INET || index === LOOPBACK_INDEX) continue;
+    if (!isInternet(body) || index === LOOPBACK_INDEX) continue;
     if ((body.readUInt16LE(8) & NUD_PERMANENT) === 0) continue;
     const attributes = readAttributes(body, NEIGHBOUR_HEADER);
     const address = attributes.get(1);
@@ -147,7 +148,8 @@ export function readForwarding(data: Buffer, nameOf: (index: number) => string):
     const attributes = readAttributes(body, NEIGHBOUR_HEADER);
     const destination = attributes.get(1);
     const mac = attributes.get(2);
-    if (destination?.length !== 4 || mac === undefined || macOfBytes(mac) === NO_MAC) continue;
+    if (destination === undefined || ![4, 16].includes(destination.length)) continue;
+    if (mac === undefined || macOfBytes(mac) === NO_MAC) continue;
     entries.push({
       kind: 'fdb',
       device: nameOf(body.readInt32LE(4)),
@@ -170,6 +172,7 @@ export function readOurRules(data: Buffer): KernelObject[] {
       priority: number(attributes.get(6)),
       table: number(attributes.get(15)),
       ...(from ? { from: addressOfBytes(from) } : {}),
+      ...(!from && body[0] === AF_INET6 ? { ipv6: true } : {}),
       ...(mark ? { mark: { value: number(mark), mask: number(attributes.get(16)) } } : {}),
     });
   }
@@ -178,4 +181,8 @@ export function readOurRules(data: Buffer): KernelObject[] {
 
 function number(bytes: Buffer | undefined): number {
   return bytes !== undefined && bytes.length >= 4 ? bytes.readUInt32LE(0) : 0;
+}
+
+function isInternet(body: Buffer): boolean {
+  return body[0] === AF_INET || body[0] === AF_INET6;
 }

@@ -1,5 +1,5 @@
 // Encodes and decodes the messages of rtnetlink for the kinds of objects that the overlay has
-// (include/uapi/linux/rtnetlink.h, if_link.h, neighbour.h, fib_rules.h). IPv4 only. Interfaces are
+// (include/uapi/linux/rtnetlink.h, if_link.h, neighbour.h, fib_rules.h), in both families. Interfaces are
 // named; the thread that sends a message fills in their numbers (`Patch`).
 import type { Address, ForwardingEntry, Link, Neighbour, Route, Rule } from '../overlay/index.ts';
 import { AttributeWriter, bytesOfAddress, bytesOfMac } from './netlink-attributes.ts';
@@ -10,7 +10,8 @@ export const NETLINK_ROUTE = 0;
 /** Written into our routes, rules and neighbours, so that they can be told from others'. */
 export const OUR_PROTOCOL = 99;
 
-const AF_INET = 2;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
 const AF_BRIDGE = 7;
 
 export const RTM = {
@@ -41,7 +42,9 @@ const FLAG = {
 } as const;
 
 const IFF_UP = 1;
+const IFA_F_NODAD = 0x02;
 const IFA_F_NOPREFIXROUTE = 0x200;
+const FOREVER = 0xffff_ffff;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 const RTN_UNREACHABLE = 7;
@@ -134,7 +137,7 @@ function namespaceAttribute(message: AttributeWriter, path: string): void {
 
 function vxlanAttributes(message: AttributeWriter, vxlan: NonNullable<Link['vxlan']>): void {
   message.u32(1, vxlan.vni);
-  message.bytes(4, bytesOfAddress(vxlan.local));
+  message.bytes(isIpv6(vxlan.local) ? 17 : 4, bytesOfAddress(vxlan.local));
   message.bytes(7, Uint8Array.of(0)); // learning
   message.bytes(15, Uint8Array.of(vxlan.port >> 8, vxlan.port & 255));
 }
@@ -147,11 +150,18 @@ function change(set: boolean, newType: number, mode: number = FLAG.replace): Att
 export function addressMessage(set: boolean, address: Address): NetlinkMessage {
   const message = change(set, RTM.NEWADDR);
   const [host = '', prefix = '32'] = address.address.split('/');
-  const start = message.raw(Uint8Array.of(AF_INET, Number(prefix), 0, 0, 0, 0, 0, 0));
+  const family = familyOf(host);
+  const start = message.raw(Uint8Array.of(family, Number(prefix), 0, 0, 0, 0, 0, 0));
   message.patch(start + 4, 'interface', address.device);
   message.bytes(1, bytesOfAddress(host));
   message.bytes(2, bytesOfAddress(host));
-  if (set) message.u32(8, IFA_F_NOPREFIXROUTE);
+  // Nobody else can have it: nothing is asked on the link before it is used.
+  if (set) message.u32(8, IFA_F_NOPREFIXROUTE | (family === AF_INET6 ? IFA_F_NODAD : 0));
+  if (set && address.deprecated === true) {
+    const times = Buffer.alloc(16);
+    times.writeUInt32LE(FOREVER, 4);
+    message.bytes(6, times);
+  }
   return message.finish();
 }
 
@@ -162,9 +172,11 @@ export function routeMessage(set: boolean, route: Route, exclusive: boolean): Ne
   const unicast = route.device !== undefined;
   const type = unicast ? RTN_UNICAST : RTN_UNREACHABLE;
   const scope = unicast && route.via === undefined ? RT_SCOPE_LINK : 0;
-  const header = Uint8Array.of(AF_INET, Number(prefix), 0, 0, 0, OUR_PROTOCOL, scope, type);
+  const family = familyOf(host);
+  const header = Uint8Array.of(family, Number(prefix), 0, 0, 0, OUR_PROTOCOL, scope, type);
   const start = message.raw(Uint8Array.of(...header, 0, 0, 0, 0));
-  if (route.via !== undefined) message.setU32(start + 8, RTNH_F_ONLINK);
+  // Next hops in IPv6 are link-local, which are on the link by themselves.
+  if (route.via !== undefined && family === AF_INET) message.setU32(start + 8, RTNH_F_ONLINK);
   if (prefix !== '0') message.bytes(1, bytesOfAddress(host));
   message.u32(15, route.table);
   if (route.via !== undefined) message.bytes(5, bytesOfAddress(route.via));
@@ -176,7 +188,7 @@ export function routeMessage(set: boolean, route: Route, exclusive: boolean): Ne
 
 export function neighbourMessage(set: boolean, neighbour: Neighbour): NetlinkMessage {
   const message = change(set, RTM.NEWNEIGH);
-  neighbourHeader(message, AF_INET, NUD_PERMANENT, 0, neighbour.device);
+  neighbourHeader(message, familyOf(neighbour.address), NUD_PERMANENT, 0, neighbour.device);
   message.bytes(1, bytesOfAddress(neighbour.address));
   if (set) message.bytes(2, bytesOfMac(neighbour.mac));
   return message.finish();
@@ -209,8 +221,10 @@ export function ruleMessage(set: boolean, rule: Rule): NetlinkMessage {
     set ? RTM.NEWRULE : RTM.DELRULE,
     set ? flags | FLAG.create | FLAG.exclusive : flags,
   );
-  const sourceLength = rule.from === undefined ? 0 : 32;
-  message.raw(Uint8Array.of(AF_INET, 0, sourceLength, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0));
+  const ipv6 = rule.ipv6 === true || (rule.from !== undefined && isIpv6(rule.from));
+  const family = ipv6 ? AF_INET6 : AF_INET;
+  const sourceLength = rule.from === undefined ? 0 : ipv6 ? 128 : 32;
+  message.raw(Uint8Array.of(family, 0, sourceLength, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0));
   if (rule.from !== undefined) message.bytes(2, bytesOfAddress(rule.from));
   message.u32(6, rule.priority);
   if (rule.mark !== undefined) {
@@ -220,4 +234,12 @@ export function ruleMessage(set: boolean, rule: Rule): NetlinkMessage {
   message.u32(15, rule.table);
   message.bytes(21, Uint8Array.of(OUR_PROTOCOL));
   return message.finish();
+}
+
+function isIpv6(address: string): boolean {
+  return address.includes(':');
+}
+
+function familyOf(address: string): number {
+  return isIpv6(address) ? AF_INET6 : AF_INET;
 }

@@ -129,13 +129,16 @@ export class OverlayLab {
   }
 
   /** A machine on the switch: a host to be, or a neighbour. */
-  async machine(name: string, address: string): Promise<void> {
+  async machine(name: string, address: string, address6?: string): Promise<void> {
     const full = `${this.#name}-${name}`;
     await this.ip(undefined, 'netns', 'add', full);
     const peer = ['peer', 'name', 'eth0', 'netns', full];
     await this.ip('ul', 'link', 'add', `u${name}`, 'type', 'veth', ...peer);
     await this.ip('ul', 'link', 'set', `u${name}`, 'master', 'sw', 'up');
     await this.ip(name, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
+    if (address6 !== undefined) {
+      await this.ip(name, 'addr', 'add', `${address6}/64`, 'dev', 'eth0', 'nodad');
+    }
     await this.ip(name, 'link', 'set', 'eth0', 'up');
     await this.ip(name, 'link', 'set', 'lo', 'up');
   }

@@ -40,21 +40,27 @@ const held = new Map<number, Socket>();
 const heard: string[] = [];
 
 function serve(port: number, name: string): Promise<void> {
-  const udp = createSocket('udp4');
+  // Of both families.
+  const udp = createSocket('udp6');
   udp.on('message', (message, from) => {
     heard.push(message.toString());
-    udp.send(`${name} sees ${from.address}`, from.port, from.address);
+    udp.send(`${name} sees ${shown(from.address)}`, from.port, from.address);
   });
   const tcp = createServer((connection) => {
     connection.on('error', () => connection.destroy());
-    connection.write(`${name} sees ${connection.remoteAddress}\n`);
+    connection.write(`${name} sees ${shown(connection.remoteAddress)}\n`);
     connection.on('data', (data) => connection.write(data));
   });
   return new Promise((resolve, reject) => {
     udp.on('error', reject);
     tcp.on('error', reject);
-    udp.bind(port, () => tcp.listen(port, '0.0.0.0', resolve));
+    udp.bind(port, () => tcp.listen(port, '::', resolve));
   });
+}
+
+/** An IPv4 address as it is known. */
+function shown(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/u, '');
 }
 
 function serveNames(address: string, answer: string): Promise<void> {
@@ -133,12 +139,17 @@ async function say(connection: number): Promise<string> {
 }
 
 function udp(
-  { address, port, localAddress }: { address: string; port: number; localAddress?: string },
+  {
+    address,
+    port,
+    localPort = 0,
+    localAddress,
+  }: { address: string; port: number; localPort?: number; localAddress?: string },
   data: Buffer,
   answer: boolean,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     const end = (result: string | Error): void => {
       clearTimeout(timer);
       socket.close();
@@ -148,12 +159,18 @@ function udp(
     const timer = setTimeout(() => end(new Error('timeout')), TIMEOUT_MS);
     socket.on('error', end);
     socket.on('message', (message) => end(message.toString()));
-    socket.bind(0, localAddress, () =>
-      socket.connect(port, address, () =>
-        socket.send(data, () => {
-          if (!answer) end('sent');
-        }),
-      ),
+    socket.bind(
+      {
+        port: localPort,
+        exclusive: false,
+        ...(localAddress === undefined ? {} : { address: localAddress }),
+      },
+      () =>
+        socket.connect(port, address, () =>
+          socket.send(data, () => {
+            if (!answer) end('sent');
+          }),
+        ),
     );
   });
 }

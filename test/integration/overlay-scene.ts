@@ -14,6 +14,7 @@ import { OverlayLab, type Peer } from './overlay-lab.ts';
 
 export const HOSTS = ['h1', 'h2', 'h3'] as const;
 export const CLIENT = '10.99.0.4';
+export const CLIENT6 = 'fd99::4';
 export const WEB_PORT = 80;
 export const PUBLISHED = 8080;
 
@@ -50,13 +51,13 @@ export const endpoints = new Map<string, TaskEndpointAssignment>();
 export async function openScene(): Promise<void> {
   lab = await OverlayLab.open();
   for (const [index, name] of [...HOSTS, 'client'].entries()) {
-    await lab.machine(name, `10.99.0.${index + 1}`);
+    await lab.machine(name, `10.99.0.${index + 1}`, `fd99::${index + 1}`);
   }
   // Many distributions check source addresses strictly.
   await lab.run(lab.path('h2'), 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1');
   for (const host of HOSTS) await lab.startOverlay(host);
-  service('front', 'web', { vip: '10.0.1.2', aliases: ['www'] });
-  service('front', 'cli', { vip: '10.0.1.3' });
+  service('front', 'web', { vip: '10.0.1.2', vip6: six('10.0.1.2'), aliases: ['www'] });
+  service('front', 'cli', { vip: '10.0.1.3', vip6: six('10.0.1.3') });
   service('back', 'db', { mode: 'dnsrr' });
   service('other', 'alien', { vip: '10.0.3.2', sticky: true });
   service('ingress', 'web', {
@@ -85,7 +86,18 @@ export function network(
 ): NetworkAssignment {
   const { ingress = false, internal = false } = flags;
   const subnets = [{ subnet: `${prefix}.0/24`, gateway: `${prefix}.1` }];
+  if (hasIpv6(id)) subnets.push({ subnet: `${six(prefix)}/64`, gateway: six(`${prefix}.1`) });
   return { id, name: id, vni, subnets, ingress, internal, encrypted: false };
+}
+
+/** The IPv6 address beside an IPv4 one: 10.0.1.11 → fd00:0:0:1::11, 10.0.1 → fd00:0:0:1::. */
+export function six(address: string): string {
+  const [, , network = '0', host = ''] = address.split('.');
+  return network === '0' ? `fd00::${host}` : `fd00:0:0:${network}::${host}`;
+}
+
+function hasIpv6(networkId: string): boolean {
+  return networkId !== 'other';
 }
 
 export function plan(
@@ -135,7 +147,7 @@ export function endpoint(task: TaskPlan, networkId: string, address: string): vo
     taskId: task.id,
     name: `${task.service}.1.${task.id}`,
     nodeId: task.host,
-    addresses: [address],
+    addresses: hasIpv6(networkId) ? [address, six(address)] : [address],
     aliases: [],
     active: true,
   });
@@ -158,7 +170,12 @@ export function assignment(task: TaskPlan): TaskAssignment {
     desiredState: 'running',
     networks: Object.entries(task.networks).map(([networkId, address]) => ({
       networkId,
-      addresses: address === '' ? [] : [`${address}/24`],
+      addresses:
+        address === ''
+          ? []
+          : hasIpv6(networkId)
+            ? [`${address}/24`, `${six(address)}/64`]
+            : [`${address}/24`],
       aliases: [],
     })),
     hostPorts: [],
@@ -234,6 +251,8 @@ export async function kernelText(): Promise<string[]> {
     }
     // Handles show what was made anew, even where it is the same.
     texts.push(await lab.run(path, 'nft', '-a', 'list', 'ruleset'));
+    texts.push(await lab.run(path, 'ip', '-6', '-o', 'route', 'show', 'proto', '99'));
+    texts.push(await lab.run(path, 'ip', '-6', '-o', 'rule'));
     texts.push(await lab.run(path, 'ip', 'neigh', 'show', 'nud', 'permanent'));
   }
   return texts;

@@ -281,8 +281,13 @@ describe('tasks without networks of the cluster', () => {
     expect(await ask('client', '10.99.0.3', 8090)).toBe(`door sees ${CLIENT}`);
     expect(await ask('h3', '127.0.0.1', 8090)).toMatch(/^door sees /u);
     await expect(ask('client', '10.99.0.1', 8090)).rejects.toThrow('ECONNREFUSED');
+    // The managers place a second task with the port only where the first one has ended.
     const second = { ...assignment(plan('gate', 'gate', 'h3', {})), hostPorts };
-    await expect(lab.attach('h3', second)).rejects.toThrow('port 8090/tcp');
+    const gate = await lab.peer((await lab.attach('h3', second)).path ?? '');
+    await gate.program.call('serve', { port: WEB_PORT, name: 'gate' });
+    expect(await ask('client', '10.99.0.3', 8090)).toBe(`gate sees ${CLIENT}`);
+    await lab.overlay('h3').call('detach', { taskId: 'gate' });
+    expect(await ask('client', '10.99.0.3', 8090)).toBe(`door sees ${CLIENT}`);
     await lab.overlay('h3').call('detach', { taskId: 'door' });
     await expect(ask('client', '10.99.0.3', 8090)).rejects.toThrow('ECONNREFUSED');
   });

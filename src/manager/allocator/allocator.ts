@@ -127,7 +127,7 @@ export class Allocator implements ControlLoop {
   #planNetwork(view: StoreView, network: Network | undefined, now: number): Planned {
     const cluster = view.cluster;
     if (network === undefined || network.vni !== undefined || !cluster) return { transactions: [] };
-    const chosen = this.#pools.chooseSubnet(network, cluster.addressPools, cluster.subnetSize);
+    const chosen = this.#pools.chooseSubnets(network, cluster);
     const vni = this.#pools.takeVni();
     if ('error' in chosen || vni === undefined) {
       const error = 'error' in chosen ? chosen.error : 'no VNI is left';
@@ -136,7 +136,7 @@ export class Allocator implements ControlLoop {
       return { transactions, wakeAt: now + RETRY_MS };
     }
     const { error: _solved, ...rest } = network;
-    const allocated: Network = { ...rest, vni, subnets: [chosen] };
+    const allocated: Network = { ...rest, vni, subnets: chosen };
     // Marked at once: the next network of the same plan must not get the same.
     this.#pools.adopt(allocated);
     return { transactions: [[update('network', allocated)]] };
@@ -181,12 +181,16 @@ export class Allocator implements ControlLoop {
     const wanted = service.spec.EndpointSpec?.Mode === 'dnsrr' ? [] : networkIds;
     const virtualIps: { networkId: string; address: string }[] = [];
     for (const networkId of wanted) {
-      const kept = service.endpoint.virtualIps.find((vip) => vip.networkId === networkId);
-      const address = kept?.address ?? this.#pools.take(networkId, now);
-      if (address === undefined) {
+      const kept = service.endpoint.virtualIps.filter((vip) => vip.networkId === networkId);
+      const addresses = this.#pools.take(
+        networkId,
+        now,
+        kept.map(({ address }) => address),
+      );
+      if (addresses === undefined) {
         return { virtualIps, error: `no address is free on network ${networkId} for a virtual IP` };
       }
-      virtualIps.push({ networkId, address });
+      for (const address of addresses) virtualIps.push({ networkId, address });
     }
     for (const vip of service.endpoint.virtualIps) {
       if (!wanted.includes(vip.networkId)) this.#pools.free(vip.networkId, vip.address, now);
@@ -206,14 +210,14 @@ export class Allocator implements ControlLoop {
         continue;
       }
       if (!this.#pools.has(config.networkId)) return { transactions: [] };
-      const address = this.#pools.take(config.networkId, now);
-      if (address === undefined) {
+      const addresses = this.#pools.take(config.networkId, now);
+      if (addresses === undefined) {
         for (const given of networks) {
           for (const one of given.addresses) this.#pools.free(given.networkId, one, now);
         }
         return this.#explain(task, config.networkId, now);
       }
-      networks.push({ ...config, addresses: [address] });
+      networks.push({ ...config, addresses });
     }
     const status = {
       state: 'pending',

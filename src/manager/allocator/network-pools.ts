@@ -2,23 +2,32 @@
 // network. Rebuilt at every leader start.
 import {
   isTerminal,
+  addressText,
+  addressValue,
   parseSubnet,
   subnetText,
   subnetsOverlap,
-  ipv4Text,
+  type Cluster,
   type Network,
   type Subnet,
   type Task,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { AddressPool } from './address-pool.ts';
+import { uniqueLocalSubnets } from './unique-local.ts';
 
 /** From here up, since the same VNI as Docker's (from 4096) and port on one host would clash. */
 export const FIRST_VNI = 2 ** 20;
 const LAST_VNI = 2 ** 24 - 1;
 
+export interface ChosenSubnet {
+  readonly subnet: string;
+  readonly gateway: string;
+}
+
 export class NetworkPools {
-  readonly #pools = new Map<string, AddressPool>();
+  /** One pool a family: IPv4, and IPv6 where the network has it. */
+  readonly #pools = new Map<string, readonly AddressPool[]>();
   readonly #subnets = new Map<string, readonly Subnet[]>();
   readonly #vnis = new Map<number, string>();
   #nextVni = FIRST_VNI;
@@ -37,13 +46,13 @@ export class NetworkPools {
   adopt(network: Network): void {
     if (network.vni === undefined) return;
     this.#vnis.set(network.vni, network.id);
-    const first = network.subnets[0];
-    if (first === undefined || this.#pools.has(network.id)) return;
-    this.#subnets.set(
+    if (network.subnets.length === 0 || this.#pools.has(network.id)) return;
+    const parsed = network.subnets.map(({ subnet }) => parseSubnet(subnet));
+    this.#subnets.set(network.id, parsed);
+    this.#pools.set(
       network.id,
-      network.subnets.map(({ subnet }) => parseSubnet(subnet)),
+      network.subnets.map(({ subnet, gateway }) => new AddressPool(parseSubnet(subnet), [gateway])),
     );
-    this.#pools.set(network.id, new AddressPool(parseSubnet(first.subnet), [first.gateway]));
   }
 
   /** Addresses of a task: used while it may run, resting after its end. */
@@ -63,15 +72,31 @@ export class NetworkPools {
   }
 
   use(networkId: string, address: string): void {
-    this.#pools.get(networkId)?.use(address);
+    this.#poolOf(networkId, address)?.use(address);
   }
 
   free(networkId: string, address: string, now: number): void {
-    this.#pools.get(networkId)?.free(address, now);
+    this.#poolOf(networkId, address)?.free(address, now);
   }
 
-  take(networkId: string, now: number): string | undefined {
-    return this.#pools.get(networkId)?.take(now);
+  /**
+   * An address of each family of the network, those of `kept` where they have one already;
+   * undefined, and nothing taken, when one family has none left.
+   */
+  take(networkId: string, now: number, kept: readonly string[] = []): string[] | undefined {
+    const taken: string[] = [];
+    const addresses: string[] = [];
+    for (const pool of this.#pools.get(networkId) ?? []) {
+      const own = kept.find((address) => pool.contains(address));
+      const address = own ?? pool.take(now);
+      if (address === undefined) {
+        for (const one of taken) this.free(networkId, one, now);
+        return undefined;
+      }
+      if (own === undefined) taken.push(address);
+      addresses.push(address);
+    }
+    return addresses.length === 0 ? undefined : addresses;
   }
 
   has(networkId: string): boolean {
@@ -79,7 +104,12 @@ export class NetworkPools {
   }
 
   nextFreeAt(networkId: string): number | undefined {
-    return this.#pools.get(networkId)?.nextFreeAt;
+    const times = (this.#pools.get(networkId) ?? []).flatMap((pool) => pool.nextFreeAt ?? []);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  #poolOf(networkId: string, address: string): AddressPool | undefined {
+    return this.#pools.get(networkId)?.find((pool) => pool.contains(address));
   }
 
   takeVni(): number | undefined {
@@ -91,31 +121,59 @@ export class NetworkPools {
     return undefined;
   }
 
-  /** Subnet and gateway for a network: its own wish, or the next free part of the address pools. */
-  chooseSubnet(
+  /** Subnets and gateways for a network, IPv4 first: its own wishes, else what is free. */
+  chooseSubnets(
     network: Network,
-    poolTexts: readonly string[],
-    subnetSize: number,
-  ): { subnet: string; gateway: string } | { error: string } {
-    const wish = network.spec.IPAM?.Config?.[0];
-    if (wish?.Subnet) {
-      const subnet = parseSubnet(wish.Subnet);
-      const clash = this.#overlapping(subnet);
-      if (clash)
-        return { error: `subnet ${wish.Subnet} overlaps with the one of network ${clash}` };
-      return { subnet: wish.Subnet, gateway: wish.Gateway ?? ipv4Text(subnet.base + 1) };
-    }
-    for (const text of poolTexts) {
-      const pool = parseSubnet(text, { anyHost: true });
-      const step = 2 ** (32 - subnetSize);
-      for (let base = pool.base; base + step <= pool.base + pool.size; base += step) {
-        const subnet: Subnet = { base, prefix: subnetSize, size: step };
-        if (this.#overlapping(subnet) === undefined) {
-          return { subnet: subnetText(subnet), gateway: ipv4Text(base + 1) };
-        }
+    cluster: Pick<Cluster, 'id' | 'addressPools' | 'subnetSize'>,
+  ): readonly ChosenSubnet[] | { error: string } {
+    const wishes = (network.spec.IPAM?.Config ?? []).filter((wish) => wish.Subnet);
+    const families = network.spec.EnableIPv6 === true ? ([4, 6] as const) : ([4] as const);
+    const chosen: ChosenSubnet[] = [];
+    for (const family of families) {
+      const wish = wishes.find(({ Subnet = '' }) => parseSubnet(Subnet).family === family);
+      const found =
+        wish === undefined
+          ? this.#freeSubnet(this.#candidates(family, network, cluster))
+          : this.#wished(wish);
+      if (found === undefined) {
+        const pools = cluster.addressPools.join(', ');
+        return { error: `no subnet of size /${cluster.subnetSize} is left in ${pools}` };
       }
+      if ('error' in found) return found;
+      chosen.push(found);
     }
-    return { error: `no subnet of size /${subnetSize} is left in ${poolTexts.join(', ')}` };
+    return chosen;
+  }
+
+  #wished(wish: {
+    readonly Subnet?: string;
+    readonly Gateway?: string;
+  }): ChosenSubnet | { error: string } {
+    const subnet = parseSubnet(wish.Subnet ?? '');
+    const clash = this.#overlapping(subnet);
+    if (clash) return { error: `subnet ${wish.Subnet} overlaps with the one of network ${clash}` };
+    const given = addressValue(wish.Gateway ?? '') ?? subnet.base + 1n;
+    return { subnet: subnetText(subnet), gateway: addressText(subnet.family, given) };
+  }
+
+  #candidates(
+    family: 4 | 6,
+    network: Network,
+    cluster: Pick<Cluster, 'id' | 'addressPools' | 'subnetSize'>,
+  ): Iterable<Subnet> {
+    if (family === 6) return uniqueLocalSubnets(cluster.id, network.id);
+    return partsOf(cluster.addressPools, cluster.subnetSize);
+  }
+
+  #freeSubnet(candidates: Iterable<Subnet>): ChosenSubnet | undefined {
+    for (const subnet of candidates) {
+      if (this.#overlapping(subnet) !== undefined) continue;
+      return {
+        subnet: subnetText(subnet),
+        gateway: addressText(subnet.family, subnet.base + 1n),
+      };
+    }
+    return undefined;
   }
 
   #overlapping(subnet: Subnet): string | undefined {
@@ -123,5 +181,16 @@ export class NetworkPools {
       if (others.some((other) => subnetsOverlap(other, subnet))) return id;
     }
     return undefined;
+  }
+}
+
+/** The parts of address pools in the size of networks. */
+function* partsOf(pools: readonly string[], prefix: number): Generator<Subnet> {
+  const size = 1n << BigInt(32 - prefix);
+  for (const text of pools) {
+    const pool = parseSubnet(text, { anyHost: true });
+    for (let base = pool.base; base + size <= pool.base + pool.size; base += size) {
+      yield { family: 4, base, prefix, size };
+    }
   }
 }

@@ -4,10 +4,13 @@ import {
   create,
   desiredAlive,
   parseSubnet,
+  subnetContains,
+  subnetText,
   remove,
   update,
   isPredefinedNetwork,
   subnetsOverlap,
+  type Subnet,
   type NetworkSpec,
   type SecretSpec,
 } from '../../model/index.ts';
@@ -21,6 +24,20 @@ const SECRET_NAME_MAX = 64;
 const NETWORK_NAME_MAX = 128;
 /** Docker's ceilings for payloads. */
 const PAYLOAD_MAX = { secret: 500 * 1024, config: 1000 * 1024 } as const;
+/** What IPv6 needs of every link. */
+const MIN_MTU_IPV6 = 1280;
+
+/** Loopback, link-local and multicast addresses; tunnels have 198.18.0.0/16. */
+const RESERVED_SUBNETS = [
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '198.18.0.0/16',
+  '224.0.0.0/4',
+  '::/96',
+  'fe80::/10',
+  'ff00::/8',
+];
+
 const NETWORK_OPTIONS = new Set(['com.docker.network.driver.mtu', 'encrypted']);
 
 export function createNetwork(
@@ -68,17 +85,18 @@ function checkNetworkOptions(spec: NetworkSpec): void {
       throw new SwarmError('unimplemented', 'encrypted networks are not available in this release');
     }
   }
-  if (spec.EnableIPv6) {
-    throw new SwarmError('unimplemented', 'IPv6 networks are not available in this release');
+  const mtu = Number(spec.Options?.['com.docker.network.driver.mtu'] ?? MIN_MTU_IPV6);
+  if (spec.EnableIPv6 === true && mtu < MIN_MTU_IPV6) {
+    throw new SwarmError('invalid', `MTU ${mtu} is too small for IPv6: ${MIN_MTU_IPV6} at least`);
   }
 }
 
 function checkSubnets(view: StoreView, spec: NetworkSpec): void {
+  const families = new Set<number>();
   for (const { Subnet, Gateway } of spec.IPAM?.Config ?? []) {
     if (!Subnet) continue;
     const subnet = parseSubnet(Subnet);
-    if (subnet.prefix > 29)
-      throw new SwarmError('invalid', `subnet ${Subnet} is too small: /29 at least`);
+    checkFamily(spec, subnet, families);
     for (const network of view.all('network')) {
       for (const other of network.subnets) {
         if (!subnetsOverlap(subnet, parseSubnet(other.subnet))) continue;
@@ -88,10 +106,34 @@ function checkSubnets(view: StoreView, spec: NetworkSpec): void {
         );
       }
     }
-    if (Gateway && !subnetsOverlap(subnet, parseSubnet(`${Gateway}/32`))) {
+    if (Gateway && !subnetContains(subnet, Gateway)) {
       throw new SwarmError('invalid', `gateway ${Gateway} is not in subnet ${Subnet}`);
     }
   }
+}
+
+/** One subnet of each family, IPv6 only where it is asked for, none too small. */
+function checkFamily(spec: NetworkSpec, subnet: Subnet, families: Set<number>): void {
+  const { family, prefix } = subnet;
+  const text = subnetText(subnet);
+  if (family === 6 && spec.EnableIPv6 !== true) {
+    throw new SwarmError('invalid', `subnet ${text} is of IPv6: add --ipv6 (EnableIPv6)`);
+  }
+  const longest = family === 6 ? 125 : 29;
+  if (prefix > longest) {
+    throw new SwarmError('invalid', `subnet ${text} is too small: /${longest} at least`);
+  }
+  const clash = RESERVED_SUBNETS.find((other) => subnetsOverlap(subnet, parseSubnet(other)));
+  if (clash !== undefined) {
+    throw new SwarmError('invalid', `subnet ${text} overlaps ${clash}, which is not for networks`);
+  }
+  if (families.has(family)) {
+    throw new SwarmError(
+      'invalid',
+      `subnet ${text}: a network has one subnet of IPv4 and one of IPv6 at most`,
+    );
+  }
+  families.add(family);
 }
 
 export function removeNetwork(view: StoreView, { id }: { id: string }): Change<{ id: string }> {

@@ -2,6 +2,7 @@
 // networks with everything that lives on them, and the hosts of the cluster. Pure; the dispatcher
 // compares two of these and sends the difference.
 import {
+  addressFamily,
   TASK_STATE,
   containerName,
   desiredAlive,
@@ -192,8 +193,10 @@ function addServiceEndpoint(set: SetBuilder, network: Network, service: Service)
     ? service.endpoint.ports.filter((port) => port.PublishMode === 'ingress')
     : [];
   if (attachment === undefined && ports.length === 0) return;
-  const vip = service.endpoint.virtualIps.find((one) => one.networkId === network.id);
-  const address = vip?.address.split('/')[0];
+  const own = service.endpoint.virtualIps.filter((one) => one.networkId === network.id);
+  const vips = own.map(({ address }) => address.split('/')[0] ?? '');
+  const vip = vips.find((address) => addressFamily(address) === 4);
+  const vip6 = vips.find((address) => addressFamily(address) === 6);
   set.add('serviceEndpoint', `${network.id}/${service.id}`, {
     networkId: network.id,
     serviceId: service.id,
@@ -202,7 +205,8 @@ function addServiceEndpoint(set: SetBuilder, network: Network, service: Service)
     mode: service.spec.EndpointSpec?.Mode ?? 'vip',
     ports,
     sticky: service.spec.Labels?.[STICKY_LABEL] === 'client-ip',
-    ...(address === undefined ? {} : { vip: address }),
+    ...(vip === undefined ? {} : { vip }),
+    ...(vip6 === undefined ? {} : { vip6 }),
   });
 }
 

@@ -1,0 +1,154 @@
+// The nftables tables of a sandbox, once per family: virtual IPs, source addresses, dead ends, and the
+// way back of replies through the host that a request came in by (docs/design/overlay.md).
+import type { HostAssignment } from '../model/index.ts';
+import {
+  UPLINK_ZONE,
+  WAY_BACK_FLAG,
+  WAY_BACK_MAC,
+  bareAddress,
+  taskLink,
+  tunnelMac,
+} from './addressing.ts';
+import { ownAddress, subnetOf, type Family } from './family.ts';
+import type { LocalAttachment, OverlayNetwork } from './namespace-state.ts';
+import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
+import type { VirtualAddresses } from './virtual-addresses.ts';
+
+/** Name of our tables in namespaces that are ours alone. */
+export const TABLE = 'tsswarm';
+
+export interface SandboxRulesInput {
+  readonly network: OverlayNetwork;
+  readonly attachments: readonly LocalAttachment[];
+  /** Addresses of endpoints that went away a short while ago: answered with a reset. */
+  readonly removed: readonly string[];
+}
+
+/** Published ports exist only on ingress, so only there replies must find another host. */
+export function needsWayBack(network: OverlayNetwork): boolean {
+  return network.ingress && network.vxlan !== undefined;
+}
+
+/** All rules of one family. */
+export function sandboxTable(
+  { network, attachments, removed }: SandboxRulesInput,
+  peers: readonly HostAssignment[],
+  vips: VirtualAddresses,
+  family: Family,
+): NftTable {
+  const { word, type } = family;
+  const wayBack = needsWayBack(network);
+  const own = attachments.flatMap((attachment) => {
+    const found = ownAddress(attachment, family);
+    return found ? [{ ...found, taskId: attachment.taskId }] : [];
+  });
+  const sets = new Map<string, NftSet>([
+    [
+      'own',
+      nftSet(
+        `type ifname . ${type};`,
+        own.map(({ taskId, address }) => `"${taskLink(taskId)}" . ${bareAddress(address)}`),
+      ),
+    ],
+    [
+      'hairpin',
+      nftMap(
+        `type ${type} . ${type} : ${type};`,
+        own.map(({ address, gateway }): [string, string] => {
+          const bare = bareAddress(address);
+          return [`${bare} . ${bare}`, gateway];
+        }),
+      ),
+    ],
+    ['vips', nftMap(`type ${type} : verdict;`, vips.targets)],
+    ['dead', nftSet(`type ${type};`, [...removed.filter(family.is), ...vips.idle])],
+  ]);
+  if (wayBack) {
+    const zones = peers.map(({ number }): [string, string] => [tunnelMac(number), String(number)]);
+    const marks = peers.map(({ number }): [string, string] => [tunnelMac(number), mark(number)]);
+    sets.set('zone_of', nftMap('typeof ether saddr : ct zone;', zones));
+    sets.set('mark_of', nftMap('type ether_addr : mark;', marks));
+  }
+  const chains = new Map<string, NftChain>([
+    ...baseChains(wayBack ? network : undefined, family),
+    ...vips.chains,
+  ]);
+  return { family: word, name: TABLE, sets, chains };
+}
+
+function baseChains(wayBack: OverlayNetwork | undefined, family: Family): [string, NftChain][] {
+  const { word, icmp } = family;
+  const raw = [`iifname "t*" iifname . ${word} saddr != @own drop`];
+  const mangle: string[] = [];
+  const subnet = wayBack && subnetOf(wayBack, family)?.subnet;
+  if (subnet !== undefined) {
+    raw.push(
+      'iifname "vx0" ct original zone set ether saddr map @zone_of',
+      `iifname "up0" ct original zone set ${UPLINK_ZONE}`,
+    );
+    mangle.push(
+      `iifname "vx0" ct state new ${word} saddr != { ${subnet} } ` +
+        'ct mark set ether saddr map @mark_of',
+      `iifname != "vx0" ct mark & ${hex(WAY_BACK_FLAG)} == ${hex(WAY_BACK_FLAG)} ` +
+        'ct direction reply meta mark set ct mark',
+    );
+  }
+  const vip = [`${word} daddr vmap @vips`];
+  return [
+    ['raw', { hook: 'type filter hook prerouting priority raw;', rules: raw }],
+    ['way_back', { hook: 'type filter hook prerouting priority mangle;', rules: mangle }],
+    ['vip', { hook: 'type nat hook prerouting priority dstnat;', rules: vip }],
+    [
+      'dead_end',
+      {
+        hook: 'type filter hook prerouting priority filter;',
+        rules: [
+          `${word} daddr @dead meta l4proto tcp reject with tcp reset`,
+          `${word} daddr @dead reject with ${icmp} type port-unreachable`,
+        ],
+      },
+    ],
+    [
+      'forward',
+      {
+        hook: 'type filter hook forward priority filter;',
+        rules: ['iifname "vx0" oifname "up0" ct state new drop'],
+      },
+    ],
+    [
+      'hairpin_out',
+      {
+        hook: 'type nat hook postrouting priority srcnat;',
+        rules: [`ct status dnat snat to ${word} saddr . ${word} daddr map @hairpin`],
+      },
+    ],
+  ];
+}
+
+/** Sends replies to the host whose number their mark has, whatever their family. */
+export function egressTable(peers: readonly HostAssignment[]): NftTable {
+  const elements = peers.map(({ number }): [string, string] => [mark(number), tunnelMac(number)]);
+  return {
+    family: 'netdev',
+    name: TABLE,
+    sets: new Map([['mac_of', nftMap('type mark : ether_addr;', elements)]]),
+    chains: new Map([
+      [
+        'out',
+        {
+          hook: 'type filter hook egress device "vx0" priority 0;',
+          rules: [`ether daddr ${WAY_BACK_MAC} ether daddr set meta mark map @mac_of`],
+        },
+      ],
+    ]),
+  };
+}
+
+/** Mark of connections that came in through this host. */
+function mark(hostNumber: number): string {
+  return hex(WAY_BACK_FLAG | hostNumber);
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
+}
