@@ -33,10 +33,11 @@ export interface LeaderMethods extends ControlMethods {
   };
   /**
    * Answers when no host sends anything new to a task of `nodeId` that is to stop, or after
-   * WITHDRAWAL_LIMIT_MS with the hosts of which that is not known.
+   * WITHDRAWAL_LIMIT_MS with the hosts of which that is not known. `index`: a state in which the task
+   * is to stop; the leader may have to catch up with it.
    */
   'leader.withdrawn': {
-    request: { nodeId: string; taskId: string };
+    request: { nodeId: string; taskId: string; index: number };
     response: { missing: string[] };
   };
   'leader.join': { request: JoinRequest; response: Issued };

@@ -42,8 +42,8 @@ export class Leader implements LeaderApi {
         withdrawals.applied(hosts);
         return Promise.resolve({});
       },
-      'leader.withdrawn': async ({ nodeId, taskId }) => ({
-        missing: await withdrawals.whenWithdrawn(nodeId, taskId),
+      'leader.withdrawn': async (request) => ({
+        missing: await withdrawals.whenWithdrawn(request),
       }),
       'leader.statuses': (request) => this.#statuses(request),
       'leader.join': (request) => authority.join(request),

@@ -83,6 +83,8 @@ export interface TaskEndpointAssignment {
   readonly aliases: readonly string[];
   /** Gets new connections and is in the names: running, healthy and not asked to stop. */
   readonly active: boolean;
+  /** Its host is down: connections to it are reset instead of left to hang. */
+  readonly lost?: boolean;
 }
 
 /** The bytes of a secret or config that a task here needs; never on disk. Key: id. */

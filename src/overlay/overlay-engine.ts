@@ -214,6 +214,7 @@ export class OverlayEngine {
         await this.#pass();
       } catch (error) {
         this.#failures.set(HOST, messageOf(error));
+        this.#options.logger.warn({ error: messageOf(error) }, 'a pass over the networks failed');
       }
       this.#done = target;
       this.#release(target);

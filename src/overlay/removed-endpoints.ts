@@ -21,14 +21,15 @@ export class RemovedEndpoints {
   }
 
   /**
-   * Takes the step from one set of endpoints to the next; `gone` went away just now. An address that
-   * is in use is never kept, whoever remembered it.
+   * Takes the step from one set of endpoints to the next; `gone` went away just now, also with its
+   * host. An address that is in use is never kept, whoever remembered it.
    */
   observe(before: Endpoints, after: Endpoints, now: number): ObservedRemovals {
     const gone = new Map<string, string[]>();
     const used = new Map<string, Set<string>>();
     let changed = false;
-    for (const { networkId, addresses } of after.values()) {
+    for (const { networkId, addresses, lost } of after.values()) {
+      if (lost === true) continue;
       const set = used.get(networkId) ?? new Set<string>();
       used.set(networkId, set);
       const remembered = this.#networks.get(networkId);
@@ -38,7 +39,8 @@ export class RemovedEndpoints {
       }
     }
     if (before === after) return { gone, changed };
-    for (const { networkId, addresses } of before.values()) {
+    for (const { networkId, addresses, lost } of before.values()) {
+      if (lost === true) continue;
       for (const address of addresses) {
         if (used.get(networkId)?.has(address)) continue;
         this.#remember(networkId, address, now + REMOVED_ENDPOINT_MS);

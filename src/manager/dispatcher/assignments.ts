@@ -161,7 +161,8 @@ const endpointCache = new WeakMap<Task, Map<string, string>>();
 
 function endpointJson(view: StoreView, networkId: string, task: Task, node: Node): string {
   const active = isActive(task, node);
-  const key = `${networkId}/${active}`;
+  const lost = node.status.state === 'down';
+  const key = `${networkId}/${active}/${lost}`;
   const known = endpointCache.get(task)?.get(key);
   if (known !== undefined) return known;
   const attachment = task.networks.find((network) => network.networkId === networkId);
@@ -175,6 +176,7 @@ function endpointJson(view: StoreView, networkId: string, task: Task, node: Node
     addresses: (attachment?.addresses ?? []).map((address) => address.split('/')[0] ?? ''),
     aliases: attachment?.aliases ?? [],
     active,
+    ...(lost ? { lost } : {}),
   } satisfies AssignmentKinds['taskEndpoint']);
   const cache = endpointCache.get(task) ?? new Map<string, string>();
   cache.set(key, json);

@@ -214,10 +214,11 @@ export class Dispatcher {
   async #withdraw(session: AgentSession, taskId: string): Promise<void> {
     if (session.withdrawals >= WITHDRAWALS_PER_SESSION_MAX) return;
     session.withdrawals++;
-    const { leader, logger } = this.#options;
+    const { leader, logger, store } = this.#options;
     const { nodeId } = session;
     try {
-      const { missing } = await leader.call('leader.withdrawn', { nodeId, taskId });
+      const question = { nodeId, taskId, index: store.view.index };
+      const { missing } = await leader.call('leader.withdrawn', question);
       if (this.#sessions.get(nodeId) !== session) return;
       session.connection.send({ withdrawn: { taskId, missing } });
     } catch (error) {

@@ -63,7 +63,9 @@ async function cluster() {
   /** Asks for t1, and shows the answer as soon as there is one. */
   const ask = (): { missing: readonly string[] | undefined } => {
     const answer: { missing: readonly string[] | undefined } = { missing: undefined };
-    void withdrawals.whenWithdrawn('a', 't1').then((missing) => (answer.missing = missing));
+    void withdrawals
+      .whenWithdrawn({ nodeId: 'a', taskId: 't1', index: 1 })
+      .then((missing) => (answer.missing = missing));
     return answer;
   };
   return { clock, store, stop, setDown, withdrawals, ask };
@@ -135,10 +137,26 @@ describe('Withdrawals', () => {
     expect(answer.missing).toEqual([]);
   });
 
+  it('catches up with the manager that serves the agent before it judges', async () => {
+    const { store, stop, clock, withdrawals } = await cluster();
+    let missing: readonly string[] | undefined;
+    const index = store.view.index + 1;
+    void withdrawals
+      .whenWithdrawn({ nodeId: 'a', taskId: 't1', index })
+      .then((hosts) => (missing = hosts));
+    await clock.advance(100);
+    expect(missing).toBeUndefined();
+    const since = await stop('t1');
+    withdrawals.applied(['a', 'b'].map((nodeId) => ({ nodeId, index: since })));
+    await clock.advance(0);
+    expect(missing).toEqual([]);
+  });
+
   it('sends those that wait to the next leader', async () => {
     const { stop, clock, withdrawals } = await cluster();
     await stop('t1');
-    const asked = withdrawals.whenWithdrawn('a', 't1');
+    const asked = withdrawals.whenWithdrawn({ nodeId: 'a', taskId: 't1', index: 1 });
+    await clock.advance(0);
     const refused = expect(asked).rejects.toMatchObject({ code: 'unavailable' });
     withdrawals.stop();
     await refused;
@@ -147,8 +165,10 @@ describe('Withdrawals', () => {
 
   it('has nothing to wait for: no such task, one of another node, one that is to go on', async () => {
     const { withdrawals } = await cluster();
-    expect(await withdrawals.whenWithdrawn('a', 't1')).toEqual([]);
-    expect(await withdrawals.whenWithdrawn('b', 't1')).toEqual([]);
-    expect(await withdrawals.whenWithdrawn('a', 'gone')).toEqual([]);
+    const ask = (nodeId: string, taskId: string) =>
+      withdrawals.whenWithdrawn({ nodeId, taskId, index: 1 });
+    expect(await ask('a', 't1')).toEqual([]);
+    expect(await ask('b', 't1')).toEqual([]);
+    expect(await ask('a', 'gone')).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 // On the leader: what the hosts have applied, and the tasks that wait until no host sends them anything
 // new. All of it is memory: after a change of leader the dispatchers tell anew, and the agents ask anew.
-import { SwarmError, type Clock, type Logger, type Timer } from '../../base/index.ts';
+import { SwarmError, sleep, type Clock, type Logger, type Timer } from '../../base/index.ts';
 import { desiredAlive } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import { WITHDRAWALS_MAX, WITHDRAWAL_LIMIT_MS } from './limits.ts';
@@ -53,16 +53,26 @@ export class Withdrawals {
     }
   }
 
-  /** Resolves with the hosts that were waited for in vain; with none for a task that is not to stop. */
-  whenWithdrawn(nodeId: string, taskId: string): Promise<string[]> {
+  /**
+   * Resolves with the hosts that were waited for in vain; with none for a task that is not to stop in
+   * the state of `index` or later. A follower may have applied more than this leader.
+   */
+  async whenWithdrawn(question: {
+    readonly nodeId: string;
+    readonly taskId: string;
+    readonly index: number;
+  }): Promise<string[]> {
+    const { nodeId, taskId, index } = question;
+    const stop = new AbortController();
+    const late = sleep(this.#clock, WITHDRAWAL_LIMIT_MS, stop.signal);
+    await Promise.race([this.#store.applied(index), late]);
+    stop.abort();
     const { view } = this.#store;
     const task = view.get('task', taskId);
-    if (task === undefined || task.nodeId !== nodeId || desiredAlive(task)) {
-      return Promise.resolve([]);
-    }
+    if (task === undefined || task.nodeId !== nodeId || desiredAlive(task)) return [];
     const missing = missingHosts(view, task, (id) => this.#applied.get(id));
-    if (missing.size === 0) return Promise.resolve([]);
-    if (this.#waiting.size >= WITHDRAWALS_MAX) return Promise.resolve([...missing]);
+    if (missing.size === 0) return [];
+    if (this.#waiting.size >= WITHDRAWALS_MAX) return [...missing];
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         taskId,
