@@ -13,6 +13,9 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
+          // Work, not waiting: a bound for a machine that has other things to do as well.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           include: [
             'src/**/*.test.ts',
             'raft-ts/**/*.test.ts',

@@ -38,8 +38,8 @@ export interface TransportReceiver {
   receive(message: Message): void;
   /** Resolves when the snapshot is stored and handed to raft; rejects if it is not wanted. */
   receiveSnapshot(message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
-  /** Something for this member was lost. */
-  unreachable(raftId: number): void;
+  /** Something for this member was lost; `refused`: nobody listens at its address. */
+  unreachable(raftId: number, refused?: boolean): void;
 }
 
 /** Connections to the other members. */

@@ -47,6 +47,8 @@ export const PROMOTION_LAG_ENTRIES = 100;
 /** Waiting times of `close` and of connections. */
 export const CLOSE_TRANSFER_MS = 500;
 export const HANDOVER_POLL_MS = 10;
+/** Members that find their leader dead stand one after another, each at a moment within this. */
+export const STAND_SOON_MS_MAX = 150;
 export const RECONNECT_MIN_MS = 50;
 export const RECONNECT_MAX_MS = 1000;
 /** After a connection that lasted as long as this the pauses begin anew. */

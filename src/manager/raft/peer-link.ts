@@ -36,9 +36,12 @@ export interface PeerLinkPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Messages were lost. */
-  lost(raftId: number): void;
+  /** Messages were lost; `refused`: nobody listens at the peer's address. */
+  lost(raftId: number, refused: boolean): void;
 }
+
+/** The machine is there, the process is not. */
+const REFUSED = /ECONNREFUSED/u;
 
 /** Options of every connection between managers. */
 export const channelOptions = {
@@ -81,7 +84,7 @@ export class PeerLink {
     const full =
       this.#queue.length >= PEER_QUEUE_MESSAGES_MAX || this.#queuedBytes >= PEER_QUEUE_BYTES_MAX;
     if (this.#closed || full || this.#stream === undefined) {
-      this.#ports.lost(this.peer.raftId);
+      this.#ports.lost(this.peer.raftId, false);
       return;
     }
     const bytes = encodeMessage(message);
@@ -160,7 +163,7 @@ export class PeerLink {
     this.#writable = false;
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.#ports.lost(this.peer.raftId);
+    this.#ports.lost(this.peer.raftId, error !== undefined && REFUSED.test(messageOf(error)));
     const delay = backoffMs(
       this.#attempt++,
       { minMs: RECONNECT_MIN_MS, maxMs: RECONNECT_MAX_MS },

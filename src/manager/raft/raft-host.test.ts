@@ -293,6 +293,31 @@ describe('three managers', () => {
   });
 });
 
+describe('a leader whose process is dead', () => {
+  it('is replaced at once by those who find nobody at its address', async () => {
+    const w = world(22);
+    await w.three();
+    const leader = w.leader();
+    const dead = leader?.self.raftId ?? 0;
+    w.crash(dead);
+    const others = w.all.filter((host) => host !== leader);
+    for (const { self } of others) w.links.receivers.get(self.raftId)?.unreachable(dead, true);
+    await w.clock.until(() => others.some((host) => host.isLeader), 400, 'a new leader');
+  });
+
+  it('is kept when only one finds it so, and the others hear it', async () => {
+    const w = world(23);
+    await w.three();
+    const leader = w.leader();
+    const term = leader?.host?.status.term;
+    const [other] = w.all.filter((host) => host !== leader);
+    w.links.receivers.get(other?.self.raftId ?? 0)?.unreachable(leader?.self.raftId ?? 0, true);
+    await w.clock.advance(5_000);
+    expect(leader?.isLeader).toBe(true);
+    expect(leader?.host?.status.term).toBe(term);
+  });
+});
+
 describe('several members at once', () => {
   it('go in one step, while the old quorum still counts', async () => {
     const w = world(21);

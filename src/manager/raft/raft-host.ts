@@ -11,14 +11,15 @@ import {
   type Message,
   type Ready,
 } from 'raft-ts';
-import { messageOf, sleep, SwarmError, type Clock, type Timer } from '../../base/index.ts';
+import { messageOf, SwarmError, type Timer } from '../../base/index.ts';
 import { Applier } from './applier.ts';
 import { Barriers } from './barriers.ts';
 import type { ConsensusOptions, ConsensusStatus, Member } from './consensus.ts';
 import { HostMembers } from './host-members.ts';
 import type { HostPorts } from './host-ports.ts';
 import { HostSnapshots } from './host-snapshots.ts';
-import { CLOSE_TRANSFER_MS, HANDOVER_POLL_MS } from './limits.ts';
+import { CLOSE_TRANSFER_MS } from './limits.ts';
+import { lostLeadership, standSoon } from './leadership.ts';
 import { LogWriter } from './log-writer.ts';
 import { ownVoteFirst } from './own-vote-first.ts';
 import { leadershipLost, PendingProposals, stopping, type ProposalItem } from './proposals.ts';
@@ -61,10 +62,11 @@ export class RaftHost {
       met: (peer) => host.#members.meet(peer),
       receive: (message) => host.#receive(message),
       receiveSnapshot: (message, chunks) => host.#snapshots.receive(message, chunks),
-      unreachable: (raftId) => {
-        host.#node.reportUnreachable(raftId);
-        host.#schedulePump();
-      },
+      unreachable: (raftId, refused) =>
+        host.#guarded(() => {
+          host.#node.reportUnreachable(raftId);
+          if (refused && raftId === host.#node.lead) host.#standSoon();
+        }),
     });
     host.#begin();
     return host;
@@ -272,6 +274,11 @@ export class RaftHost {
     });
   }
 
+  #standSoon(): void {
+    const { clock, random } = this.#ports;
+    standSoon(this.#node, clock, random, (stand) => this.#guarded(stand));
+  }
+
   #schedulePump(): void {
     if (this.#pumpScheduled || this.#state === 'stopped') return;
     this.#pumpScheduled = true;
@@ -390,11 +397,4 @@ export class RaftHost {
     this.#ports.logger.error({ error: messageOf(error) }, 'raft has stopped');
     this.#ports.events.failed(error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-/** Waits until the member no longer leads; false when it still does after `limitMs`. */
-async function lostLeadership(node: RawNode, clock: Clock, limitMs: number): Promise<boolean> {
-  const deadline = clock.monotonicMs() + limitMs;
-  while (node.isLeader && clock.monotonicMs() < deadline) await sleep(clock, HANDOVER_POLL_MS);
-  return !node.isLeader;
 }

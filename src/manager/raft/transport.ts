@@ -82,9 +82,9 @@ export class GrpcTransport implements PeerTransport {
       clock,
       random,
       logger,
-      lost: (raftId) => {
+      lost: (raftId, refused) => {
         // Not within the call that found it out: raft is busy then.
-        queueMicrotask(() => this.#receiver?.unreachable(raftId));
+        queueMicrotask(() => this.#receiver?.unreachable(raftId, refused));
       },
     });
   }

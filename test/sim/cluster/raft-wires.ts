@@ -60,7 +60,11 @@ export class RaftWires {
           return;
         }
         this.#wires.clock.after(this.#wires.delayMs(host, to), () => {
-          if (!this.#wires.isCut(host, to)) this.#arrive(message, host, to, nodeId);
+          if (this.#wires.isCut(host, to)) return;
+          this.#arrive(message, host, to, nodeId);
+          const { to: peer } = message;
+          const refused = this.#listening.get(to)?.process.alive === false;
+          if (refused) process.enter(() => own?.unreachable(peer, true));
         });
       },
       sendSnapshot: (message, chunks) => {
