@@ -35,6 +35,8 @@ export interface SimulatedContainer {
 export interface ContainerObserver {
   created(host: string, container: SimulatedContainer, payloads: readonly string[]): void;
   started(host: string, container: SimulatedContainer): void;
+  /** Its daemon is about to tell a running one to stop. */
+  stopping(host: string, container: SimulatedContainer): void;
   ended(host: string, container: SimulatedContainer): void;
   removed(host: string, container: SimulatedContainer): void;
 }
@@ -69,6 +71,10 @@ export class SimulatedRuntime {
     this.#observer.started(this.host, container);
     if (!container.image.startsWith('crash')) return;
     this.#clock.after(this.#random.between(200, 3_000), () => this.end(container, FAILED));
+  }
+
+  stopping(container: SimulatedContainer): void {
+    if (container.state === 'running') this.#observer.stopping(this.host, container);
   }
 
   end(container: SimulatedContainer, exit: TaskExit): void {
@@ -240,6 +246,7 @@ class SimulatedController implements TaskController {
   async shutdown(): Promise<TaskExit> {
     const container = this.#container;
     const stubborn = container?.image.startsWith('stubborn') === true;
+    if (container !== undefined) this.#options.runtime.stopping(container);
     await this.#pause(stubborn ? 5_000 : 100);
     if (container === undefined) return { exitCode: 0, oomKilled: false };
     this.#options.runtime.end(container, { exitCode: 143, oomKilled: false });

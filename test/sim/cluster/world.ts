@@ -31,6 +31,7 @@ export interface Checker {
   sent?(manager: Manager, nodeId: string, message: DispatcherMessage): void;
   containerCreated?(host: string, container: SimulatedContainer, payloads: readonly string[]): void;
   containerStarted?(host: string, container: SimulatedContainer): void;
+  containerStopping?(host: string, container: SimulatedContainer): void;
   containerEnded?(host: string, container: SimulatedContainer): void;
   /** The faults are over and everything has come to rest. */
   settled?(leader: Manager): void | Promise<void>;
@@ -112,6 +113,10 @@ export class World {
       started: (host, container) => {
         this.#container(host, container, 'started');
         for (const checker of this.checkers) checker.containerStarted?.(host, container);
+      },
+      stopping: (host, container) => {
+        this.#container(host, container, 'is told to stop');
+        for (const checker of this.checkers) checker.containerStopping?.(host, container);
       },
       ended: (host, container) => {
         this.#container(host, container, 'ended');

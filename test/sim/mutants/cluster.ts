@@ -44,6 +44,15 @@ export const clusterMutants: readonly Mutant[] = [
     checker: 'overlay',
   },
   {
+    name: 'stop-before-the-hosts-know',
+    size: 'cluster',
+    file: 'src/manager/dispatcher/withdrawal.ts',
+    find: '    if ((applied(id) ?? -1) < since) missing.add(id);',
+    replace: '    if ((applied(id) ?? -1) < 0) missing.add(id);',
+    why: 'A task is stopped while hosts still send it new connections: any word of a host will do.',
+    checker: 'withdrawal',
+  },
+  {
     name: 'accept-an-older-set',
     size: 'cluster',
     file: 'src/worker/agent.ts',

@@ -9,6 +9,7 @@ import { SecretChecker } from './secrets.ts';
 import { SessionChecker } from './sessions.ts';
 import { StoreChecker } from './store.ts';
 import { TaskChecker } from './tasks.ts';
+import { WithdrawalChecker } from './withdrawal.ts';
 
 /** New checkers for one run. */
 export function allCheckers(world: World): Checker[] {
@@ -21,5 +22,6 @@ export function allCheckers(world: World): Checker[] {
     new SecretChecker(world),
     new OverlayChecker(world),
     new ReferenceChecker(world),
+    new WithdrawalChecker(world),
   ];
 }
