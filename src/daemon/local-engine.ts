@@ -5,6 +5,7 @@ import type { Logger } from '../base/index.ts';
 import { createOverlay, type Overlay } from '../overlay/index.ts';
 import {
   fileDisk,
+  hasIpv6,
   linuxKernel,
   loadNative,
   resolverProcess,
@@ -35,6 +36,7 @@ export async function startLocalEngine(
   await mkdir(`${runRoot}/overlay`, { recursive: true, mode: 0o700 });
   const overlay = createOverlay({
     kernel: linuxKernel(loadNative(paths.addon), `${runRoot}/netns`),
+    ipv6: hasIpv6(),
     clock: systemClock,
     random: systemRandom,
     disk: fileDisk,

@@ -72,7 +72,7 @@ export function bootstrapActions(wish: NewCluster, random: Random, now: number):
     },
     create('network', {
       id: newId(random),
-      spec: { Name: 'ingress', Driver: 'overlay', Ingress: true, Labels: {} },
+      spec: { Name: 'ingress', Driver: 'overlay', Ingress: true, EnableIPv6: true, Labels: {} },
       subnets: [],
     }),
   ];

@@ -34,7 +34,7 @@ export function lookUp(
     const addresses = forwardAddresses(networks, question.name);
     if (addresses !== undefined) {
       // Known, but without such records: no data is not the same as no such name.
-      const shown = question.type === DNS_TYPE.A ? shuffle(addresses, below) : [];
+      const shown = shuffle(ofType(addresses, question.type), below);
       const answer = { rcode: RCODE.ok, addresses: shown, ttlSeconds: TTL_SECONDS };
       return { kind: 'answer', answer };
     }
@@ -42,6 +42,13 @@ export function lookUp(
   // Asking outside would be a way out of an internal network (CVE-2024-29018).
   if (!task.forward) return { kind: 'answer', answer: { rcode: RCODE.refused } };
   return { kind: 'forward' };
+}
+
+/** None for types that we have no records of. */
+function ofType(addresses: readonly string[], type: number): readonly string[] {
+  if (type === DNS_TYPE.A) return addresses.filter((address) => !address.includes(':'));
+  if (type === DNS_TYPE.AAAA) return addresses.filter((address) => address.includes(':'));
+  return [];
 }
 
 /** `name` or `name.network`, in the first of the task's networks that knows it. */

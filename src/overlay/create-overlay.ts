@@ -37,6 +37,8 @@ export interface OverlayOptions {
   readonly instance: string;
   /** tsswarm's own ports: refused to tasks, never published. */
   readonly ownPorts: readonly number[];
+  /** Whether the kernel has IPv6; it does by default. */
+  readonly ipv6?: boolean;
   /** Subnets for the network "bridge"; the first that overlaps no route is taken. */
   readonly bridgePool?: readonly string[];
   /** Whose search domains tasks inherit; /etc/resolv.conf by default. */
@@ -72,6 +74,7 @@ class HostOverlay implements Overlay {
       logger,
       instance,
       ownPorts,
+      ipv6: options.ipv6 ?? true,
       publish: (_state, views) => this.#publish(views),
       changed: () => this.#save(),
     });

@@ -78,6 +78,14 @@ describe('encodeAnswer', () => {
     ]);
   });
 
+  it('is read by others as IPv6 addresses, and knows EDNS where the asker does', () => {
+    const question = parsed(query('web', 1400));
+    const answer = { rcode: 0, addresses: ['fd00::11'], ttlSeconds: 5 };
+    const message = decode(Buffer.from(encodeAnswer(question, answer, true)));
+    expect(message.answers).toMatchObject([{ name: 'web', type: 'AAAA', data: 'fd00::11' }]);
+    expect(message.additionals).toMatchObject([{ type: 'OPT', udpPayloadSize: 1232 }]);
+  });
+
   it('is read by others as a name', () => {
     const question = parsed(query('2.1.0.10.in-addr.arpa'));
     const message = encodeAnswer(question, { rcode: 0, pointer: 'web.front' }, true);
@@ -113,6 +121,11 @@ describe('answers', () => {
 describe('reverseAddress', () => {
   it('turns the name around', () => {
     expect(reverseAddress('12.1.0.10.in-addr.arpa')).toBe('10.0.1.12');
+    const digits = `1.1${'.0'.repeat(10)}.0.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f`;
+    const zeros = digits.split('.').length;
+    expect(zeros).toBe(32);
+    expect(reverseAddress(`${digits}.ip6.arpa`)).toBe('fd00:0:0:1::11');
+    expect(reverseAddress('1.1.ip6.arpa')).toBeUndefined();
     expect(reverseAddress('web')).toBeUndefined();
   });
 });

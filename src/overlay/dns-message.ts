@@ -1,7 +1,8 @@
 // The part of the DNS wire format (RFC 1035, EDNS size of RFC 6891) that a resolver of container
 // names needs: one question in, addresses or one name out. Anything else is forwarded as it came.
+import { ipv6Number, ipv6Text } from '../model/index.ts';
 
-export const DNS_TYPE = { A: 1, PTR: 12, OPT: 41 } as const;
+export const DNS_TYPE = { A: 1, PTR: 12, AAAA: 28, OPT: 41 } as const;
 export const RCODE = { ok: 0, formatError: 1, serverFailure: 2, noName: 3, refused: 5 } as const;
 
 const CLASS_INTERNET = 1;
@@ -19,6 +20,21 @@ const OPCODE_MASK = 0x7800;
 /** Points to the question's name, which stands right behind the header. */
 const POINTER_TO_QUESTION = 0xc00c;
 
+/** Root name, type OPT, the size that we take, no flags, no options. */
+const OPT_RECORD = Uint8Array.of(
+  0,
+  0,
+  41,
+  MAX_UDP_BYTES >> 8,
+  MAX_UDP_BYTES & 255,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+);
+
 export interface DnsQuestion {
   readonly id: number;
   readonly flags: number;
@@ -30,6 +46,8 @@ export interface DnsQuestion {
   readonly section: Uint8Array;
   /** Bytes that the asker takes over UDP. */
   readonly udpBytes: number;
+  /** The asker knows EDNS: then the answer says so, too. */
+  readonly edns: boolean;
 }
 
 export interface DnsAnswer {
@@ -55,20 +73,23 @@ export function parseQuestion(message: Uint8Array): DnsQuestion | undefined {
     type: view.getUint16(name.end),
     internet: view.getUint16(name.end + 2) === CLASS_INTERNET,
     section: message.subarray(HEADER_BYTES, end),
-    udpBytes: ednsBytes(view, end),
+    ...extension(view, end),
   };
 }
 
 /** The whole message; over UDP it is cut to what the asker takes, who then comes by TCP. */
 export function encodeAnswer(question: DnsQuestion, answer: DnsAnswer, udp: boolean): Uint8Array {
   const records = [
-    ...(answer.addresses ?? []).map((address) => record(DNS_TYPE.A, addressBytes(address), answer)),
+    ...(answer.addresses ?? []).map((address) =>
+      record(address.includes(':') ? DNS_TYPE.AAAA : DNS_TYPE.A, addressBytes(address), answer),
+    ),
     ...(answer.pointer === undefined
       ? []
       : [record(DNS_TYPE.PTR, encodeName(answer.pointer), answer)]),
   ];
   const limit = udp ? Math.min(Math.max(question.udpBytes, MIN_UDP_BYTES), MAX_UDP_BYTES) : 0xffff;
-  let size = HEADER_BYTES + question.section.length;
+  const tail = question.edns ? [OPT_RECORD] : [];
+  let size = HEADER_BYTES + question.section.length + tail.length * OPT_RECORD.length;
   const fitting = records.filter((bytes) => (size += bytes.length) <= limit);
   const truncated = fitting.length < records.length ? FLAG_TRUNCATED : 0;
   const header = new Uint8Array(HEADER_BYTES);
@@ -78,13 +99,18 @@ export function encodeAnswer(question: DnsQuestion, answer: DnsAnswer, udp: bool
   view.setUint16(2, FLAG_RESPONSE | FLAG_RECURSION_AVAILABLE | kept | truncated | answer.rcode);
   view.setUint16(4, 1);
   view.setUint16(6, fitting.length);
-  return concat([header, question.section, ...fitting]);
+  view.setUint16(10, tail.length);
+  return concat([header, question.section, ...fitting, ...tail]);
 }
 
-/** The IPv4 address that a reverse name asks for. */
+/** The address of either family that a reverse name asks for. */
 export function reverseAddress(name: string): string | undefined {
-  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/u.exec(name);
-  return match ? `${match[4]}.${match[3]}.${match[2]}.${match[1]}` : undefined;
+  const four = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/u.exec(name);
+  if (four) return `${four[4]}.${four[3]}.${four[2]}.${four[1]}`;
+  const six = /^((?:[0-9a-f]\.){32})ip6\.arpa$/u.exec(name)?.[1];
+  if (six === undefined) return undefined;
+  const digits = six.split('.').reverse().join('');
+  return ipv6Text(BigInt(`0x${digits}`));
 }
 
 /** True when `reply` answers `query`: same number and question. */
@@ -119,11 +145,13 @@ function readName(message: Uint8Array, start: number): { text: string; end: numb
   return undefined;
 }
 
-/** Size in the OPT record, when it is the first record behind the question. */
-function ednsBytes(view: DataView, at: number): number {
+/** What the OPT record says, when it is the first record behind the question. */
+function extension(view: DataView, at: number): Pick<DnsQuestion, 'udpBytes' | 'edns'> {
+  const none = { udpBytes: MIN_UDP_BYTES, edns: false };
   const additional = view.getUint16(10);
-  if (additional === 0 || at + 5 > view.byteLength || view.getUint8(at) !== 0) return MIN_UDP_BYTES;
-  return view.getUint16(at + 1) === DNS_TYPE.OPT ? view.getUint16(at + 3) : MIN_UDP_BYTES;
+  if (additional === 0 || at + 5 > view.byteLength || view.getUint8(at) !== 0) return none;
+  if (view.getUint16(at + 1) !== DNS_TYPE.OPT) return none;
+  return { udpBytes: view.getUint16(at + 3), edns: true };
 }
 
 function record(type: number, data: Uint8Array, { ttlSeconds = 0 }: DnsAnswer): Uint8Array {
@@ -139,6 +167,14 @@ function record(type: number, data: Uint8Array, { ttlSeconds = 0 }: DnsAnswer): 
 }
 
 function addressBytes(address: string): Uint8Array {
+  const value = address.includes(':') ? ipv6Number(address) : undefined;
+  if (value !== undefined) {
+    const bytes = new Uint8Array(16);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(0, value >> 64n);
+    view.setBigUint64(8, value & 0xffff_ffff_ffff_ffffn);
+    return bytes;
+  }
   return Uint8Array.from(address.split('.'), Number);
 }
 

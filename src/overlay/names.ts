@@ -1,6 +1,7 @@
 // Docker's names of one network: services, tasks, aliases and container names, from the endpoints
 // that get new connections.
 import { isIpv4 } from './addressing.ts';
+import { hasIpv6 } from './family.ts';
 import type { NetworkView } from './network-views.ts';
 import type { NetworkNames } from './resolver-protocol.ts';
 
@@ -15,26 +16,29 @@ export function networkNames({ network, endpoints, services }: NetworkView): Net
     else names.set(key, new Set([address]));
   };
   const tasksOf = new Map<string, string[]>();
+  // A host without IPv6 has no subnet of it, whatever the managers gave to tasks.
+  const usable = (address: string): boolean => isIpv4(address) || hasIpv6(network);
   for (const endpoint of endpoints) {
-    const address = endpoint.addresses.find(isIpv4);
-    if (!endpoint.active || address === undefined) continue;
-    const list = tasksOf.get(endpoint.serviceId);
-    if (list) list.push(address);
-    else tasksOf.set(endpoint.serviceId, [address]);
-    for (const name of [endpoint.name, ...endpoint.aliases]) add(name, address);
-    reverse[address] = `${endpoint.name}.${network.name}`;
+    if (!endpoint.active) continue;
+    for (const address of endpoint.addresses.filter(usable)) {
+      const list = tasksOf.get(endpoint.serviceId);
+      if (list) list.push(address);
+      else tasksOf.set(endpoint.serviceId, [address]);
+      for (const name of [endpoint.name, ...endpoint.aliases]) add(name, address);
+      reverse[address] = `${endpoint.name}.${network.name}`;
+    }
   }
   for (const service of services) {
     const tasks = tasksOf.get(service.serviceId) ?? [];
-    const { vip } = service;
-    const own = service.mode === 'vip' && vip !== undefined ? [vip] : tasks;
+    const vips = [service.vip ?? [], service.vip6 ?? []].flat().filter(usable);
+    const own = service.mode === 'vip' && vips.length > 0 ? vips : tasks;
     for (const name of [service.name, ...service.aliases]) {
       // A service's name leads to its virtual address alone, also where a task has it as an alias.
-      if (vip !== undefined) names.delete(name.toLowerCase());
+      if (vips.length > 0) names.delete(name.toLowerCase());
       for (const address of own) add(name, address);
       for (const address of tasks) add(`tasks.${name}`, address);
     }
-    if (vip !== undefined) reverse[vip] = `${service.name}.${network.name}`;
+    for (const vip of vips) reverse[vip] = `${service.name}.${network.name}`;
   }
   return {
     name: network.name,

@@ -17,16 +17,23 @@ export interface NetworkView {
 
 const NONE: readonly never[] = [];
 
-/** `underlayMtu` is that of the device with this host's underlay address. */
+/** What this host brings along. */
+export interface HostTraits {
+  /** Of the device with this host's underlay address. */
+  readonly mtu: number;
+  /** False: the kernel has none, networks have IPv4 alone here. */
+  readonly ipv6: boolean;
+}
+
 export function networkViews(
   state: OverlayState,
-  underlayMtu: number,
+  traits: HostTraits,
   previous: ReadonlyMap<string, NetworkView>,
 ): Map<string, NetworkView> {
   const endpoints = groupByNetwork(state.endpoints.values());
   const services = groupByNetwork(state.services.values());
   const views = new Map<string, NetworkView>();
-  for (const network of overlayNetworks(state, underlayMtu)) {
+  for (const network of overlayNetworks(state, traits)) {
     const old = previous.get(network.id);
     const view: NetworkView = {
       network: old && sameNetwork(old.network, network) ? old.network : network,
@@ -38,17 +45,17 @@ export function networkViews(
   return views;
 }
 
-function overlayNetworks(state: OverlayState, underlayMtu: number): OverlayNetwork[] {
+function overlayNetworks(state: OverlayState, traits: HostTraits): OverlayNetwork[] {
   const { self, dataPathPort } = state;
   if (self === undefined) return [];
   const overhead = isIpv6(self.address) ? VXLAN_OVERHEAD_IPV6 : VXLAN_OVERHEAD;
   return [...state.networks.values()].map(({ id, name, subnets, internal, ingress, vni, mtu }) => ({
     id,
     name,
-    subnets,
+    subnets: traits.ipv6 ? subnets : subnets.filter(({ subnet }) => !isIpv6(subnet)),
     internal,
     ingress,
-    mtu: mtu ?? underlayMtu - overhead,
+    mtu: mtu ?? traits.mtu - overhead,
     vxlan: { vni, port: dataPathPort, local: self.address, host: self.number },
   }));
 }

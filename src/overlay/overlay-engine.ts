@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly logger: Logger;
   readonly instance: string;
   readonly ownPorts: readonly number[];
+  /** False where the kernel has no IPv6: networks have IPv4 alone there. */
+  readonly ipv6: boolean;
   /** Told at the end of each pass what the names are made of. */
   publish(state: OverlayState, views: ReadonlyMap<string, NetworkView>): void;
   /** Told when what belongs on disk has changed. */
@@ -276,7 +278,7 @@ export class OverlayEngine {
       this.#underlay = { address, mtu: device?.mtu ?? DEFAULT_MTU };
     }
     const mtu = this.#underlay?.mtu ?? DEFAULT_MTU;
-    const views = networkViews(state, mtu, this.#views);
+    const views = networkViews(state, { mtu, ipv6: this.#options.ipv6 }, this.#views);
     if (this.#bridgeSubnet !== undefined) {
       const old = this.#views.get(BRIDGE_NETWORK);
       const network = bridgeNetwork(this.#bridgeSubnet, DEFAULT_MTU);

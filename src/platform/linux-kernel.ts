@@ -1,7 +1,7 @@
 // The overlay's kernel port for real: netlink and nftables through the native addon. Namespaces are
 // bound to files in a directory of this instance, not to /run/netns, so that several instances and
 // other programs never meet.
-import { closeSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { SwarmError } from '../base/index.ts';
 import {
@@ -110,7 +110,7 @@ class LinuxKernel implements Kernel {
     const [made, ...rest] = await this.#native.run(undefined, [
       { step: 'newNamespace', path: this.namespacePath(namespace) },
       netlink(setLink('lo', {})),
-      ...sysctls.map(writeStep),
+      ...writeSteps(sysctls),
     ]);
     if (made?.errno === EEXIST) return;
     check(made, `namespace ${namespace}`);
@@ -127,7 +127,7 @@ class LinuxKernel implements Kernel {
     if (namespace === HOST && sysctls.some(({ name }) => name === FORWARDING_IPV6)) {
       await keepRouterAdvertisements();
     }
-    const results = await this.#native.run(this.#pathOf(namespace), sysctls.map(writeStep));
+    const results = await this.#native.run(this.#pathOf(namespace), writeSteps(sysctls));
     results.forEach((result, index) => check(result, `sysctl ${sysctls[index]?.name}`));
   }
 
@@ -318,8 +318,15 @@ function netfilter(message: NetlinkMessage): NativeStep {
   return { step: 'netlink', protocol: NETLINK_NETFILTER, message };
 }
 
-function writeStep({ name, value }: Sysctl): NativeStep {
-  return { step: 'write', path: `/proc/sys/net/${name}`, value };
+/** A kernel that was started without IPv6 (ipv6.disable=1) has nothing to set there. */
+function writeSteps(sysctls: readonly Sysctl[]): NativeStep[] {
+  const steps = hasIpv6() ? sysctls : sysctls.filter(({ name }) => !name.startsWith('ipv6/'));
+  return steps.map(({ name, value }) => ({ step: 'write', path: `/proc/sys/net/${name}`, value }));
+}
+
+/** Whether the kernel has IPv6 at all. */
+export function hasIpv6(): boolean {
+  return existsSync('/proc/net/if_inet6');
 }
 
 function isVxlanCreation(op: KernelOp | undefined): boolean {

@@ -121,6 +121,49 @@ describe('docker network', () => {
     await docker('network', 'rm', 'mine');
     expect(await docker('network', 'ls', '-q', '-f', 'name=mine')).toBe('');
   });
+
+  it('gives networks with IPv6 addresses of both families', async () => {
+    const subnets = ['--subnet', '10.77.0.0/24', '--subnet', 'FD77:0::/64'];
+    await docker('network', 'create', '-d', 'overlay', '--ipv6', ...subnets, 'dual');
+    const configs = '{{.EnableIPv6}}{{range .IPAM.Config}} {{.Subnet}} {{.Gateway}}{{end}}';
+    expect((await docker('network', 'inspect', '-f', configs, 'dual')).trim()).toBe(
+      'true 10.77.0.0/24 10.77.0.1 fd77::/64 fd77::1',
+    );
+    await docker('network', 'create', '-d', 'overlay', '--ipv6', 'own');
+    expect(await docker('network', 'inspect', '-f', configs, 'own')).toMatch(
+      /^true 10\.\S+ \S+ fd[0-9a-f:]+::\/64 fd[0-9a-f:]+::1/,
+    );
+    await expect(
+      docker('network', 'create', '-d', 'overlay', '--ipv6', '--subnet', 'fd77::/80', 'twice'),
+    ).rejects.toThrow('subnet fd77::/80 overlaps with fd77::/64 of network dual');
+    await docker(
+      'service',
+      'create',
+      '-d',
+      '--name',
+      'six',
+      '--network',
+      'dual',
+      DEMO,
+      'hello',
+      '80',
+    );
+    await lab.waitRunning('m1', 'six', 1);
+    const vips = '{{range .Endpoint.VirtualIPs}}{{.Addr}} {{end}}';
+    expect((await docker('service', 'inspect', '-f', vips, 'six')).trim()).toMatch(
+      /^10\.77\.0\.\d+\/24 fd77::\w+\/64$/,
+    );
+    const id = (await docker('service', 'ps', '-q', '--no-trunc', 'six')).trim();
+    const addresses = '{{range .NetworksAttachments}}{{.Addresses}}{{end}}';
+    expect((await docker('inspect', '--type', 'task', '-f', addresses, id)).trim()).toMatch(
+      /^\[10\.77\.0\.\d+\/24 fd77::\w+\/64\]$/,
+    );
+    await docker('service', 'rm', 'six');
+    await waitFor('its networks can be removed', async () => {
+      const { status } = await lab.docker('m1', 'network', 'rm', 'dual', 'own');
+      return status === 0;
+    });
+  }, 60_000);
 });
 
 describe('docker stack', () => {

@@ -1,4 +1,5 @@
 // IPv6 beside IPv4 in the data plane: what overlay.test.ts checks of one family holds for the other.
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   CLIENT6,
@@ -12,6 +13,7 @@ import {
   endpoints,
   heard,
   lab,
+  names,
   openScene,
   peer,
   peers,
@@ -117,6 +119,27 @@ describe('routing mesh', () => {
       expect(await ask('cli1', address, PUBLISHED)).toMatch(/^web[12] sees /u);
     }
   });
+});
+
+describe('names', () => {
+  it('answers with addresses of the family that is asked for', async () => {
+    expect(await names('cli1', 'web', 'AAAA')).toEqual([six('10.0.1.2')]);
+    expect(await names('cli1', 'web')).toEqual(['10.0.1.2']);
+    const tasks = [six('10.0.1.11'), six('10.0.1.12')];
+    expect(await names('cli1', 'tasks.web', 'AAAA')).toEqual(tasks);
+    expect(await names('db1', 'db', 'AAAA')).toEqual([six('10.0.2.31'), six('10.0.2.32')]);
+    const digits = '2.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f';
+    expect(await names('cli1', `${digits}.ip6.arpa`, 'PTR')).toEqual(['web.1.web2.front']);
+  });
+
+  it('stay as they are under 10,000 malformed packets', async () => {
+    const file = `${lab.directory('h1')}/resolver.pid`;
+    const before = await readFile(file, 'utf8');
+    await peer('cli1').call('noise', { address: '127.0.0.11', port: 53, count: 10_000 });
+    expect(await names('cli1', 'web')).toEqual(['10.0.1.2']);
+    expect(await readFile(file, 'utf8')).toBe(before);
+    expect(await lab.problems('h1')).toEqual([]);
+  }, 30_000);
 });
 
 describe('isolation', () => {

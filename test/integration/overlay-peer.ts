@@ -1,5 +1,6 @@
 // A program inside one network namespace of overlay.test.ts: a task or an outside client. It does
 // what it is told, one JSON command a line, and answers each with one line.
+import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
@@ -25,6 +26,13 @@ type Command = { readonly id: number } & (
       readonly data: string;
     }
   | { readonly call: 'heard' }
+  /** Packets of random bytes. */
+  | {
+      readonly call: 'noise';
+      readonly address: string;
+      readonly port: number;
+      readonly count: number;
+    }
   /** A name server that gives one address for every name. */
   | { readonly call: 'serveNames'; readonly address: string; readonly answer: string }
   | {
@@ -175,6 +183,22 @@ function udp(
   });
 }
 
+/** A few at a time, so that the receiver's buffer takes them all. */
+async function noise(address: string, port: number, count: number): Promise<void> {
+  const socket = createSocket('udp4');
+  for (let sent = 0; sent < count; sent += 50) {
+    await Promise.all(
+      Array.from({ length: 50 }, () => {
+        const packet = randomBytes(1 + (randomBytes(2).readUInt16BE(0) % 200));
+        return new Promise<void>((resolve) => {
+          socket.send(packet, port, address, () => resolve());
+        });
+      }),
+    );
+  }
+  socket.close();
+}
+
 async function lookUp(name: string, type: string, server: string): Promise<unknown> {
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: 1 });
   resolver.setServers([server]);
@@ -197,6 +221,8 @@ function run(command: Command): Promise<unknown> {
       return udp(command, Buffer.from(command.data, 'base64'), false);
     case 'serveNames':
       return serveNames(command.address, command.answer);
+    case 'noise':
+      return noise(command.address, command.port, command.count);
     case 'heard':
       return Promise.resolve(heard);
     case 'lookUp':

@@ -1,5 +1,7 @@
 // `tsswarm network …`.
 import type { Command } from 'commander';
+import { SwarmError } from '../../base/index.ts';
+import { parseSubnet, subnetContains } from '../../model/index.ts';
 import type { Context } from '../context.ts';
 import { fillTemplate } from '../format/template.ts';
 import { formatList, type Column } from '../format/table.ts';
@@ -26,11 +28,17 @@ export function networkCommands(parent: Command, context: () => Context): void {
     .argument('<network>')
     .option('--attachable', 'Enable manual container attachment')
     .option('-d, --driver <string>', 'Driver to manage the Network', 'overlay')
-    .option('--gateway <ip>', 'IPv4 or IPv6 Gateway for the master subnet')
+    .option('--gateway <ip>', 'IPv4 or IPv6 Gateway for the master subnet', collect, [])
     .option('--internal', 'Restrict external access to the network')
+    .option('--ipv6', 'Enable IPv6 networking')
     .option('--label <list>', 'Set metadata on a network', collect, [])
     .option('-o, --opt <map>', 'Set driver specific options', collect, [])
-    .option('--subnet <cidr>', 'Subnet in CIDR format that represents a network segment')
+    .option(
+      '--subnet <cidr>',
+      'Subnet in CIDR format that represents a network segment',
+      collect,
+      [],
+    )
     .action((name: string, flags: Flags) => create(context(), name, flags));
   network
     .command('inspect')
@@ -74,21 +82,36 @@ async function list(context: Context, flags: Flags): Promise<void> {
 }
 
 async function create(context: Context, name: string, flags: Flags): Promise<void> {
-  const { subnet, gateway } = flags;
-  const config =
-    subnet === undefined
-      ? []
-      : [{ Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) }];
+  const config = addressing(listFlag(flags, 'subnet'), listFlag(flags, 'gateway'));
   const { Id } = await context.api.post<{ Id: string }>('/networks/create', {
     body: {
       Name: name,
       Driver: flags['driver'],
       Attachable: flags['attachable'] === true,
       Internal: flags['internal'] === true,
+      EnableIPv6: flags['ipv6'] === true,
       Labels: parsePairs(listFlag(flags, 'label')),
       Options: parsePairs(listFlag(flags, 'opt')),
       IPAM: { Driver: 'default', Config: config },
     },
   });
   context.print(`${Id}\n`);
+}
+
+/** Each gateway goes to the subnet that it is in, as in Docker. */
+function addressing(
+  subnets: readonly string[],
+  gateways: readonly string[],
+): { Subnet: string; Gateway?: string }[] {
+  const ranges = subnets.map((text) => ({ text, range: parseSubnet(text) }));
+  const lost = gateways.find((gateway) =>
+    ranges.every(({ range }) => !subnetContains(range, gateway)),
+  );
+  if (lost !== undefined) {
+    throw new SwarmError('invalid', `no matching subnet for gateway ${lost}`);
+  }
+  return ranges.map(({ text, range }) => {
+    const gateway = gateways.find((one) => subnetContains(range, one));
+    return gateway === undefined ? { Subnet: text } : { Subnet: text, Gateway: gateway };
+  });
 }

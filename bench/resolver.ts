@@ -1,0 +1,107 @@
+// npx tsx bench/resolver.ts: answers a second of the resolver process, asked over
+// UDP from inside a task's namespace, a window of questions under way at once; the asker is a process
+// of its own and shares the machine's cores with the resolver.
+import { once } from 'node:events';
+import { createSocket } from 'node:dgram';
+import { encode } from 'dns-packet';
+import type { TaskAssignment } from '../src/model/index.ts';
+import type { OverlayState } from '../src/overlay/index.ts';
+import { OverlayLab } from '../test/integration/overlay-lab.ts';
+import { spawn } from 'node:child_process';
+
+const SECONDS = 5;
+const WINDOW = 64;
+const NETWORK = 'front';
+const SERVICES = 1_000;
+
+/** Runs in the task's namespace: prints answers a second and how many questions were lost. */
+async function ask(): Promise<void> {
+  const socket = createSocket('udp4');
+  socket.connect(53, '127.0.0.11');
+  await once(socket, 'connect');
+  const queries = Array.from({ length: SERVICES }, (_, index) =>
+    encode({
+      type: 'query',
+      id: index,
+      flags: 0x100,
+      questions: [{ type: index % 2 === 0 ? 'A' : 'AAAA', name: `service${index}` }],
+    }),
+  );
+  let asked = 0;
+  let answered = 0;
+  let wrong = 0;
+  const next = (): void => {
+    const query = queries[asked++ % SERVICES];
+    if (query !== undefined) socket.send(query);
+  };
+  socket.on('message', (reply) => {
+    answered++;
+    if ((reply.readUInt16BE(2) & 0xf) !== 0 || reply.readUInt16BE(6) !== 1) wrong++;
+    next();
+  });
+  const started = performance.now();
+  for (let i = 0; i < WINDOW; i++) next();
+  await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
+  const rate = (answered / (performance.now() - started)) * 1000;
+  console.log(`${Math.round(rate)} answers/s, ${asked - answered - WINDOW} lost, ${wrong} wrong`);
+  process.exit(0);
+}
+
+async function measure(): Promise<void> {
+  const lab = await OverlayLab.open();
+  try {
+    await lab.machine('h1', '10.98.0.1');
+    await lab.startOverlay('h1');
+    const self = { nodeId: 'h1', hostname: 'h1', number: 1, address: '10.98.0.1' };
+    const subnets = [
+      { subnet: '10.50.0.0/16', gateway: '10.50.0.1' },
+      { subnet: 'fd50::/64', gateway: 'fd50::1' },
+    ];
+    const flags = { internal: false, ingress: false, encrypted: false };
+    const network = { id: NETWORK, name: NETWORK, vni: (1 << 20) + 9, subnets, ...flags };
+    const services = new Map(
+      Array.from({ length: SERVICES }, (_, index) => {
+        const id = `service${index}`;
+        const vip = `10.50.${4 + (index >> 8)}.${index & 255}`;
+        const vip6 = `fd50::1:${(index + 1).toString(16)}`;
+        const ids = { networkId: NETWORK, serviceId: id, name: id, aliases: [], vip, vip6 };
+        return [
+          `${NETWORK}/${id}`,
+          { ...ids, mode: 'vip' as const, ports: [], sticky: false },
+        ] as const;
+      }),
+    );
+    const state: OverlayState = {
+      self,
+      dataPathPort: 4789,
+      networks: new Map([[NETWORK, network]]),
+      hosts: new Map([['h1', self]]),
+      services,
+      endpoints: new Map(),
+    };
+    await lab.update('h1', state);
+    const addresses = ['10.50.1.1/16', 'fd50::2/64'];
+    const task: TaskAssignment = {
+      id: 'asker',
+      serviceId: 'asker',
+      serviceName: 'asker',
+      slot: 1,
+      nodeId: 'h1',
+      revisionId: 'r1',
+      desiredState: 'running',
+      networks: [{ networkId: NETWORK, addresses, aliases: [] }],
+      hostPorts: [],
+      publishesIngress: false,
+    };
+    const { path = '' } = await lab.attach('h1', task);
+    const argv = [`--net=${path}`, process.execPath, ...process.execArgv];
+    const program = process.argv[1] ?? '';
+    const child = spawn('nsenter', [...argv, program, 'ask'], { stdio: 'inherit' });
+    await once(child, 'exit');
+  } finally {
+    await lab.close();
+  }
+}
+
+if (process.argv[2] === 'ask') await ask();
+else await measure();
