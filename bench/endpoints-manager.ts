@@ -1,4 +1,4 @@
-// The manager's side of bench/endpoints.ts: the difference that one session is sent.
+// The manager's side of bench/endpoints.ts: the differences that ten sessions are sent.
 import { silentLogger } from '../src/base/index.ts';
 import { Store } from '../src/manager/index.ts';
 import { AgentSession, type AgentConnection } from '../src/manager/dispatcher/session.ts';
@@ -8,8 +8,9 @@ import { systemClock } from '../src/platform/index.ts';
 const SERVICES = 1_000;
 const TASKS = 10;
 const CHANGES = 20;
+const SESSIONS = 10;
 
-/** Milliseconds of the first set and of one difference. */
+/** Milliseconds of the first set and of one difference, for each session. */
 export async function differenceCost(): Promise<{ firstMs: number; changeMs: number }> {
   const store = new Store({ clock: systemClock, logger: silentLogger, instance: 'bench' });
   let index = 0;
@@ -27,18 +28,22 @@ export async function differenceCost(): Promise<{ firstMs: number; changeMs: num
     onClose: () => {},
     close: () => {},
   };
-  const session = new AgentSession('node0', 1, quiet);
-  const start = performance.now();
-  session.sendAssignments(store.view);
-  const firstMs = performance.now() - start;
+  const sessions = Array.from(
+    { length: SESSIONS },
+    (_, i) => new AgentSession(`node${i}`, 1, quiet),
+  );
+  const send = (): number => {
+    const start = performance.now();
+    for (const session of sessions) session.sendAssignments(store.view);
+    return (performance.now() - start) / SESSIONS;
+  };
+  const firstMs = send();
   const times: number[] = [];
   for (let i = 0; i < CHANGES; i++) {
     const task = store.view.get('task', `task${i * 7 + 1}`);
     if (task === undefined) throw new Error('a task is missing');
     await store.propose([update('task', { ...task, desiredState: 'shutdown' })]);
-    const begin = performance.now();
-    session.sendAssignments(store.view);
-    times.push(performance.now() - begin);
+    times.push(send());
   }
   return { firstMs, changeMs: times.sort((a, b) => a - b)[times.length >> 1] ?? 0 };
 }

@@ -50,8 +50,30 @@ export function buildAssignments(view: StoreView, nodeId: string): AssignmentSet
   for (const node of view.all('node')) addHost(set, node);
   for (const network of view.all('network')) {
     // Every host answers on published ports, so every host knows the ingress network.
-    if (networkIds.has(network.id) || network.spec.Ingress === true) addNetwork(view, set, network);
+    if (!networkIds.has(network.id) && network.spec.Ingress !== true) continue;
+    for (const [id, body] of networkItems(view, network)) set.items.set(id, body);
   }
+  return set.items;
+}
+
+interface NetworkItems {
+  readonly index: number;
+  readonly byNetwork: Map<string, AssignmentSet>;
+}
+
+/** What all hosts of a network are told alike: worked out once for a state, not once a session. */
+const networkCache = new WeakMap<StoreView, NetworkItems>();
+
+function networkItems(view: StoreView, network: Network): AssignmentSet {
+  let cache = networkCache.get(view);
+  if (cache?.index !== view.index) {
+    networkCache.set(view, (cache = { index: view.index, byNetwork: new Map() }));
+  }
+  const known = cache.byNetwork.get(network.id);
+  if (known !== undefined) return known;
+  const set = new SetBuilder();
+  addNetwork(view, set, network);
+  cache.byNetwork.set(network.id, set.items);
   return set.items;
 }
 
@@ -189,17 +211,36 @@ export function isActive(task: Task, node: Node): boolean {
   return task.status.state === 'running' && desiredAlive(task) && node.status.state !== 'down';
 }
 
+/** A changed service is a new object; what kind a network is never changes. */
+const serviceCache = new WeakMap<Service, Map<string, string>>();
+
 function addServiceEndpoint(set: SetBuilder, network: Network, service: Service): void {
+  const key = `${network.id}/${service.id}`;
+  const known = serviceCache.get(service)?.get(key);
+  if (known !== undefined) return set.addJson('serviceEndpoint', key, known);
+  const body = serviceEndpoint(network, service);
+  if (body === undefined) return;
+  const json = JSON.stringify(body);
+  const cache = serviceCache.get(service) ?? new Map<string, string>();
+  serviceCache.set(service, cache.set(key, json));
+  set.addJson('serviceEndpoint', key, json);
+}
+
+/** Undefined where the service is not on the network. */
+function serviceEndpoint(
+  network: Network,
+  service: Service,
+): AssignmentKinds['serviceEndpoint'] | undefined {
   const attachment = service.spec.TaskTemplate.Networks?.find((n) => n.Target === network.id);
   const ports = network.spec.Ingress
     ? service.endpoint.ports.filter((port) => port.PublishMode === 'ingress')
     : [];
-  if (attachment === undefined && ports.length === 0) return;
+  if (attachment === undefined && ports.length === 0) return undefined;
   const own = service.endpoint.virtualIps.filter((one) => one.networkId === network.id);
   const vips = own.map(({ address }) => address.split('/')[0] ?? '');
   const vip = vips.find((address) => addressFamily(address) === 4);
   const vip6 = vips.find((address) => addressFamily(address) === 6);
-  set.add('serviceEndpoint', `${network.id}/${service.id}`, {
+  return {
     networkId: network.id,
     serviceId: service.id,
     name: service.spec.Name,
@@ -209,7 +250,7 @@ function addServiceEndpoint(set: SetBuilder, network: Network, service: Service)
     sticky: service.spec.Labels?.[STICKY_LABEL] === 'client-ip',
     ...(vip === undefined ? {} : { vip }),
     ...(vip6 === undefined ? {} : { vip6 }),
-  });
+  };
 }
 
 /** The overlay networks that a set has, to know which changes concern it. */
