@@ -1,13 +1,14 @@
 // npx tsx bench/resolver.ts: answers a second of the resolver process, asked over
 // UDP from inside a task's namespace, a window of questions under way at once; the asker is a process
 // of its own and shares the machine's cores with the resolver.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createSocket } from 'node:dgram';
+import { readFile } from 'node:fs/promises';
 import { encode } from 'dns-packet';
 import type { TaskAssignment } from '../src/model/index.ts';
 import type { OverlayState } from '../src/overlay/index.ts';
 import { OverlayLab } from '../test/integration/overlay-lab.ts';
-import { spawn } from 'node:child_process';
 
 const SECONDS = 5;
 const WINDOW = 64;
@@ -45,6 +46,12 @@ async function ask(): Promise<void> {
   const rate = (answered / (performance.now() - started)) * 1000;
   console.log(`${Math.round(rate)} answers/s, ${asked - answered - WINDOW} lost, ${wrong} wrong`);
   process.exit(0);
+}
+
+/** CPU time of a process so far, in user and kernel mode. */
+async function cpuSeconds(pid: string): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 async function measure(): Promise<void> {
@@ -97,7 +104,11 @@ async function measure(): Promise<void> {
     const argv = [`--net=${path}`, process.execPath, ...process.execArgv];
     const program = process.argv[1] ?? '';
     const child = spawn('nsenter', [...argv, program, 'ask'], { stdio: 'inherit' });
+    const pid = (await readFile(`${lab.directory('h1')}/resolver.pid`, 'utf8')).trim();
+    const before = await cpuSeconds(pid);
     await once(child, 'exit');
+    const used = (await cpuSeconds(pid)) - before;
+    console.log(`resolver: ${used.toFixed(2)} s of CPU in about ${SECONDS} s`);
   } finally {
     await lab.close();
   }

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { parseSubnet, type Network, type NetworkSpec } from '../../model/index.ts';
+import { ADDRESS_REST_MS, AddressPool } from './address-pool.ts';
+import { NetworkPools } from './network-pools.ts';
+
+const CLUSTER = { id: 'c1', addressPools: ['10.0.0.0/8'], subnetSize: 24 };
+
+function network(id: string, spec: Partial<NetworkSpec>): Network {
+  const meta = { id, version: 1, createdAt: 0, updatedAt: 0 };
+  const full = { Name: id, Driver: 'overlay', Labels: {}, ...spec } as NetworkSpec;
+  return { ...meta, spec: full, subnets: [] } as Network;
+}
+
+/** The network with its subnets, known to the pools. */
+function adopted(pools: NetworkPools, one: Network, vni: number): Network {
+  const chosen = pools.chooseSubnets(one, CLUSTER);
+  if ('error' in chosen) throw new Error(chosen.error);
+  const made = { ...one, vni, subnets: chosen };
+  pools.adopt(made);
+  return made;
+}
+
+describe('NetworkPools', () => {
+  it('gives IPv4 alone unless IPv6 is asked for', () => {
+    const pools = new NetworkPools();
+    adopted(pools, network('n1', {}), 1);
+    expect(pools.take('n1', 0)).toEqual(['10.0.0.2/24']);
+  });
+
+  it('gives a unique local /64 that follows from the ids, and another where it is taken', () => {
+    const subnets = ['n1', 'n2'].map(
+      (id) => adopted(new NetworkPools(), network(id, { EnableIPv6: true }), 1).subnets[1]?.subnet,
+    );
+    expect(subnets[0]).toMatch(/^fd[0-9a-f:]+::\/64$/u);
+    expect(subnets[0]?.slice(0, 14)).toBe(subnets[1]?.slice(0, 14));
+    expect(subnets[0]).not.toBe(subnets[1]);
+    const pools = new NetworkPools();
+    const wish = [{ Subnet: subnets[0] ?? '' }];
+    adopted(pools, network('taker', { EnableIPv6: true, IPAM: { Config: wish } }), 1);
+    const next = adopted(pools, network('n1', { EnableIPv6: true }), 2);
+    expect(next.subnets[1]?.subnet).not.toBe(subnets[0]);
+  });
+
+  it('gives an address of each family, and keeps what is kept', () => {
+    const pools = new NetworkPools();
+    const Config = [{ Subnet: 'FD01::/64', Gateway: 'FD01:0::9' }, { Subnet: '10.9.0.0/24' }];
+    const { subnets } = adopted(pools, network('n1', { EnableIPv6: true, IPAM: { Config } }), 1);
+    expect(subnets).toEqual([
+      { subnet: '10.9.0.0/24', gateway: '10.9.0.1' },
+      { subnet: 'fd01::/64', gateway: 'fd01::9' },
+    ]);
+    expect(pools.take('n1', 0)).toEqual(['10.9.0.2/24', 'fd01::a/64']);
+    expect(pools.take('n1', 0, ['fd01::a/64'])).toEqual(['10.9.0.3/24', 'fd01::a/64']);
+  });
+
+  it('takes nothing when one family has nothing left', () => {
+    const pools = new NetworkPools();
+    const Config = [{ Subnet: '10.9.0.0/24' }, { Subnet: 'fd01::/126' }];
+    adopted(pools, network('n1', { EnableIPv6: true, IPAM: { Config } }), 1);
+    expect(pools.take('n1', 0)).toEqual(['10.9.0.2/24', 'fd01::2/126']);
+    expect(pools.take('n1', 0)).toBeUndefined();
+    pools.free('n1', 'fd01::2/126', 0);
+    expect(pools.take('n1', ADDRESS_REST_MS - 1)).toBeUndefined();
+    expect(pools.take('n1', ADDRESS_REST_MS)?.[1]).toBe('fd01::2/126');
+  });
+});
+
+describe('AddressPool', () => {
+  it('knows addresses of a large subnet that it never gives out', () => {
+    const pool = new AddressPool(parseSubnet('fd00::/64'), ['fd00::1']);
+    pool.use('fd00::ffff:ffff:ffff:ffff');
+    expect(pool.contains('fd00::ffff:ffff:ffff:ffff')).toBe(true);
+    expect(pool.contains('10.0.0.1')).toBe(false);
+    expect(pool.take(0)).toBe('fd00::2/64');
+  });
+});
