@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  CLIENT,
   CLIENT6,
   HOSTS,
   PUBLISHED,
@@ -106,6 +107,24 @@ describe('routing mesh', () => {
     }
     expect(answers).toHaveLength(300);
     expect(answers.filter((answer) => !answer.endsWith(`sees ${CLIENT6}`))).toEqual([]);
+  }, 60_000);
+
+  it('serves one client port through all hosts at once with UDP, in both families', async () => {
+    const families = [
+      { addresses: HOST_ADDRESSES, client: CLIENT6 },
+      { addresses: ['10.99.0.1', '10.99.0.2', '10.99.0.3'], client: CLIENT },
+    ];
+    for (const { addresses, client } of families) {
+      const answers: string[] = [];
+      for (let localPort = 6000; localPort < 6100; localPort++) {
+        const round = addresses.map((address) =>
+          peer('client').call<string>('askUdp', { address, port: PUBLISHED, localPort }),
+        );
+        answers.push(...(await Promise.all(round)));
+      }
+      expect(answers).toHaveLength(300);
+      expect(answers.filter((answer) => !answer.endsWith(`sees ${client}`))).toEqual([]);
+    }
   }, 60_000);
 
   it('serves the host itself', async () => {

@@ -157,7 +157,9 @@ function udp(
   answer: boolean,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    // Sockets with one local port are told apart by whom they are connected to.
+    const type = address.includes(':') ? 'udp6' : 'udp4';
+    const socket = createSocket({ type, reuseAddr: localPort !== 0 });
     const end = (result: string | Error): void => {
       clearTimeout(timer);
       socket.close();
