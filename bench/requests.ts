@@ -5,7 +5,12 @@
 // A load from outside comes in through all hosts at once, from several addresses; another one goes by
 // name from within a task, the name resolved for every request.
 import { TestLab } from '../test/e2e/harness.ts';
-import { RequestLoad, trackedConnections, type LoadResult } from '../test/e2e/request-load.ts';
+import {
+  RequestLoad,
+  begunAt,
+  trackedConnections,
+  type LoadResult,
+} from '../test/e2e/request-load.ts';
 
 const HOSTS = ['m1', 'm2', 'm3', 'w1', 'w2'];
 const REPLICAS = 20;
@@ -131,12 +136,6 @@ async function hostDies(lab: TestLab): Promise<void> {
     const last = Math.max(0, ...result.failures.map((line) => begunAt(line) - at));
     show(`${what}, ${victim} dies; the last request that failed began ${last} ms after`, result);
   }
-}
-
-/** "failed WHEN … after N ms" → when it began. */
-function begunAt(line: string): number {
-  const [, when = '0'] = line.split(' ');
-  return Number(when) - Number(/after (\d+) ms$/.exec(line)?.[1] ?? 0);
 }
 
 async function main(): Promise<void> {

@@ -20,3 +20,18 @@ export function balance(
     : `numgen random mod ${addresses.length}`;
   return `${choice} map { ${elements} }`;
 }
+
+/**
+ * The same as whole rules. While the kernel takes over a transaction there is a moment in which a
+ * chain has its new rule, but the elements of the rule's map don't count yet: a connection that falls
+ * through then goes to the first backend, instead of to nobody. `rule` makes the rule for some of the
+ * backends.
+ */
+export function balanceRules(
+  addresses: readonly string[],
+  rule: (addresses: readonly string[]) => string,
+): string[] {
+  const rules = [rule(addresses)];
+  if (addresses.length > 1) rules.push(rule(addresses.slice(0, 1)));
+  return rules;
+}

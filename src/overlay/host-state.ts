@@ -8,7 +8,7 @@ import type {
   TaskEndpointAssignment,
 } from '../model/index.ts';
 import { UPLINK_HOST_MAC, UPLINK_SANDBOX_MAC, isIpv6, uplinkName } from './addressing.ts';
-import { balance } from './balance.ts';
+import { balance, balanceRules } from './balance.ts';
 import { IPV4, IPV6, UPLINK_HOST_ULA, familiesOf, hasIpv6, subnetOf } from './family.ts';
 import type { Family } from './family.ts';
 import { HOST, type KernelObject, type Sysctl } from './kernel.ts';
@@ -163,19 +163,21 @@ function hostTable(input: HostInput, family: Family): NftTable {
     ...filterChains(ours, dataPathPort, vniMatch(input.networks), family),
     ...served.map((port): [string, NftChain] => [
       portChain(port),
-      { rules: [translation(port, family)] },
+      { rules: translation(port, family) },
     ]),
   ]);
   return { family: family.word, name: hostTableName(instance), sets, chains };
 }
 
-function translation(port: PublishedPort, { word }: Family): string {
-  const [only = ''] = port.addresses;
-  const target =
-    word === 'ip6' && port.addresses.length === 1
-      ? `[${only}]`
-      : balance(port.addresses, port.sticky, word);
-  return `meta l4proto ${port.protocol} dnat to ${target}:${port.targetPort}`;
+function translation(port: PublishedPort, { word }: Family): string[] {
+  return balanceRules(port.addresses, (addresses) => {
+    const [only = ''] = addresses;
+    const target =
+      word === 'ip6' && addresses.length === 1
+        ? `[${only}]`
+        : balance(addresses, port.sticky, word);
+    return `meta l4proto ${port.protocol} dnat to ${target}:${port.targetPort}`;
+  });
 }
 
 /** Name of our table in the host's namespace. */

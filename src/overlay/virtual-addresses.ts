@@ -2,7 +2,7 @@
 // new connections over the service's tasks.
 import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model/index.ts';
 import { shortName } from './addressing.ts';
-import { balance } from './balance.ts';
+import { balance, balanceRules } from './balance.ts';
 import { IPV4, type Family } from './family.ts';
 import type { NftChain } from './nft-ruleset.ts';
 
@@ -31,8 +31,11 @@ export function virtualAddresses(
     }
     const chain = `s_${shortName(service.serviceId)}`;
     result.targets.push([vip, `goto ${chain}`]);
-    const target = balance(addresses, service.sticky, family.word);
-    result.chains.push([chain, { rules: [`dnat to ${target}`] }]);
+    const rules = balanceRules(
+      addresses,
+      (some) => `dnat to ${balance(some, service.sticky, family.word)}`,
+    );
+    result.chains.push([chain, { rules }]);
   }
   return result;
 }

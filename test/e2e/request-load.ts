@@ -113,3 +113,9 @@ export async function trackedConnections(
   const [count = 0] = pairs.map(([one = 0]) => one).sort((a, b) => b - a);
   return { count, max: pairs[0]?.[1] ?? 0 };
 }
+
+/** When a request that failed began, in milliseconds since 1970. */
+export function begunAt(line: string): number {
+  const [, when = '0'] = line.split(' ');
+  return Number(when) - Number(/after (\d+) ms$/.exec(line)?.[1] ?? 0);
+}

@@ -2,7 +2,7 @@
 // through all hosts, and one from a task by name, go on meanwhile.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEMO, TestLab, waitFor } from './harness.ts';
-import { RequestLoad, type LoadResult } from './request-load.ts';
+import { RequestLoad, begunAt, type LoadResult } from './request-load.ts';
 
 const HOSTS = ['m1', 'm2', 'm3', 'w1', 'w2'];
 const REPLICAS = 20;
@@ -26,13 +26,19 @@ afterAll(async () => {
   await lab.down();
 });
 
-async function loads(): Promise<RequestLoad[]> {
+/** From outside through all hosts but one, and from within by name. */
+async function loads(except = ''): Promise<RequestLoad[]> {
   const [task] = await lab.running('m2', 'client');
   if (task === undefined) throw new Error('the client service has no task');
   const nodes = await lab.nodes('m2');
   const host = nodes.find(({ ID }) => ID === task.NodeID)?.Description.Hostname ?? '';
   return [
-    await RequestLoad.outside(lab, HOSTS, PORT, { threads: 4 }),
+    await RequestLoad.outside(
+      lab,
+      HOSTS.filter((one) => one !== except),
+      PORT,
+      { threads: 4 },
+    ),
     await RequestLoad.inside(lab, host, task, 'web:80', { threads: 2 }),
   ];
 }
@@ -79,5 +85,21 @@ describe('no request is lost', () => {
       });
     }
     await none(running);
+  });
+
+  it('to a host that died, once three seconds are over', async () => {
+    const [client] = await lab.running('m1', 'client');
+    const nodes = await lab.nodes('m1');
+    const own = nodes.find(({ ID }) => ID === client?.NodeID)?.Description.Hostname;
+    const victim = own === 'w1' ? 'w2' : 'w1';
+    const running = await loads(victim);
+    await lab.lab('kill', victim);
+    const killedAt = Date.now();
+    await lab.waitRunning('m1', 'web', REPLICAS);
+    for (const load of running) {
+      const { failures } = await load.stop();
+      const late = failures.filter((line) => begunAt(line) - killedAt > 3_000);
+      expect(late).toEqual([]);
+    }
   });
 });
