@@ -16,7 +16,7 @@ type Command = { readonly id: number } & (
       readonly localPort?: number;
       readonly localAddress?: string;
     }
-  | { readonly call: 'say'; readonly connection: number }
+  | { readonly call: 'say' | 'release'; readonly connection: number }
   | {
       readonly call: 'send';
       readonly address: string;
@@ -146,6 +146,13 @@ async function say(connection: number): Promise<string> {
   return answer;
 }
 
+/** Ends a held connection with a reset, so that its local port can be used again. */
+function release(connection: number): Promise<void> {
+  held.get(connection)?.resetAndDestroy();
+  held.delete(connection);
+  return Promise.resolve();
+}
+
 function udp(
   {
     address,
@@ -219,6 +226,8 @@ function run(command: Command): Promise<unknown> {
       return hold(command);
     case 'say':
       return say(command.connection);
+    case 'release':
+      return release(command.connection);
     case 'send':
       return udp(command, Buffer.from(command.data, 'base64'), false);
     case 'serveNames':
