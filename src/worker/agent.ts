@@ -168,10 +168,13 @@ export class Agent {
   #assignments(message: AssignmentsMessage): void {
     const tables = this.#receiver.receive(message);
     if (tables === undefined || this.#closed) return;
-    if (message.index < this.#state.index) {
+    // A session is an entry of the log that its manager has applied: also an agent that lost its
+    // memory can tell an old set by it.
+    const seen = Math.max(this.#state.index, this.#state.epoch);
+    if (message.index < seen) {
       throw new SwarmError(
         'outOfSequence',
-        `the manager's state ${message.index} is older than ${this.#state.index}`,
+        `the manager's state ${message.index} is older than ${seen}`,
       );
     }
     const statuses = new Map([...this.#state.statuses].filter(([id]) => tables.task.has(id)));

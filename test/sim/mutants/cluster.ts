@@ -56,7 +56,7 @@ export const clusterMutants: readonly Mutant[] = [
     name: 'accept-an-older-set',
     size: 'cluster',
     file: 'src/worker/agent.ts',
-    find: '    if (message.index < this.#state.index) {',
+    find: '    if (message.index < seen) {',
     replace: '    if (message.index < 0) {',
     why: 'An agent acts on a complete set that is older than what it has seen.',
     checker: 'tasks',

@@ -1,0 +1,121 @@
+// What an agent believes of what it is told, at a border of two objects: a connection that the test
+// speaks on, and an executor without containers.
+import { Prng, SimDisk, VirtualClock, settle } from 'sim';
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../base/index.ts';
+import type { AgentMessage, DispatcherMessage } from '../model/index.ts';
+import { Agent } from './agent.ts';
+import type { AgentOptions } from './agent.ts';
+
+/** The manager's end of one session. */
+class ManagerEnd {
+  readonly said: AgentMessage[] = [];
+  closed = false;
+  #hear: (message: DispatcherMessage) => void = () => {};
+
+  connection(): ReturnType<AgentOptions['dial']> {
+    return {
+      send: (message) => {
+        this.said.push(message);
+        return true;
+      },
+      onMessage: (hear) => {
+        this.#hear = hear;
+      },
+      onDrain: () => {},
+      onClose: () => {},
+      close: () => {
+        this.closed = true;
+      },
+    };
+  }
+
+  tell(message: DispatcherMessage): void {
+    this.#hear(message);
+  }
+
+  /** A complete set with one network in it. */
+  tellSet(index: number): void {
+    const body = JSON.stringify({ id: `net-${index}`, name: 'n', vni: 1, subnets: [] });
+    const updates = [{ kind: 'network', key: `net-${index}`, body }];
+    this.tell({
+      assignments: { complete: true, appliesTo: 0, resultsIn: 1, index, updates, removes: [] },
+    });
+  }
+}
+
+async function anAgent() {
+  const clock = new VirtualClock();
+  const sessions: ManagerEnd[] = [];
+  const networks: string[][] = [];
+  const agent = await Agent.start({
+    nodeId: 'node',
+    executor: {
+      describe: async () => ({
+        hostname: 'h',
+        platform: { architecture: 'x86_64', os: 'linux' },
+        resources: { nanoCpus: 1e9, memoryBytes: 1e9 },
+        engine: { version: 'test', labels: {}, plugins: [] },
+      }),
+      controller: () => {
+        throw new Error('no task here');
+      },
+      listTasks: async () => [],
+      removeTask: async () => {},
+    },
+    overlay: {
+      start: async () => {},
+      update: (state) => networks.push([...state.networks.keys()]),
+      settled: async () => {},
+      attach: () => Promise.reject(new Error('no task here')),
+      detach: async () => {},
+      problems: () => [],
+      stop: async () => {},
+      removeAll: async () => {},
+    },
+    clock,
+    random: new Prng('agent'),
+    disk: new SimDisk(),
+    logger: silentLogger,
+    statePath: '/state/assignments.json',
+    dial: () => {
+      const end = new ManagerEnd();
+      sessions.push(end);
+      return end.connection();
+    },
+    managers: () => ['m:2377'],
+    address: 'h:2377',
+    dataPathAddress: '10.0.0.1',
+    onNews: () => {},
+  });
+  await settle();
+  return { agent, clock, sessions, networks };
+}
+
+describe('an agent', () => {
+  it('takes no set that is older than its session, even if it remembers nothing', async () => {
+    const { agent, sessions, networks } = await anAgent();
+    const [manager] = sessions;
+    // A session is an entry of the managers' log, and is served after it was applied.
+    manager?.tell({ registered: { epoch: 87, heartbeatPeriodMs: 500 } });
+    manager?.tellSet(11);
+    await settle();
+    expect(networks.flat()).not.toContain('net-11');
+    expect(manager?.closed).toBe(true);
+    await agent.close();
+  });
+
+  it('takes one that is as new, and none that is older than what it has seen', async () => {
+    const { agent, sessions, networks } = await anAgent();
+    const [manager] = sessions;
+    manager?.tell({ registered: { epoch: 87, heartbeatPeriodMs: 500 } });
+    manager?.tellSet(90);
+    await settle();
+    expect(networks.at(-1)).toEqual(['net-90']);
+    manager?.tellSet(88);
+    await settle();
+    expect(networks.at(-1)).toEqual(['net-90']);
+    expect(manager?.closed).toBe(true);
+    await agent.close();
+  });
+});
