@@ -1,5 +1,5 @@
 // The common ground of all netlink messages: header, attributes in nests, and the way back.
-import { ipv6Number, ipv6Text } from '../model/index.ts';
+import { ipv6Number, ipv6Text } from '../overlay/index.ts';
 import type { NetlinkMessage, Patch } from './native.ts';
 
 const HEADER = 16;

@@ -1,6 +1,5 @@
 // `tsswarm network …`.
 import type { Command } from 'commander';
-import { SwarmError } from '../../base/index.ts';
 import { parseSubnet, subnetContains } from '../../model/index.ts';
 import type { Context } from '../context.ts';
 import { fillTemplate } from '../format/template.ts';
@@ -108,7 +107,7 @@ function addressing(
     ranges.every(({ range }) => !subnetContains(range, gateway)),
   );
   if (lost !== undefined) {
-    throw new SwarmError('invalid', `no matching subnet for gateway ${lost}`);
+    throw new Error(`no matching subnet for gateway ${lost}`);
   }
   return ranges.map(({ text, range }) => {
     const gateway = gateways.find((one) => subnetContains(range, one));
