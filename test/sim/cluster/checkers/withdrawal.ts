@@ -1,7 +1,7 @@
 // A task that is to stop is told so only when no host sends it new connections any more, unless that
 // took longer than the limit. Looks into the kernels, not at what anybody says. (docs/networking.md.)
 import { WITHDRAWAL_LIMIT_MS } from '../../../../src/manager/dispatcher/limits.ts';
-import { TASK_STATE, type Task } from '../../../../src/model/index.ts';
+import { TASK_STATE, isTerminal, type Task } from '../../../../src/model/index.ts';
 import type { SimulatedContainer } from '../executor.ts';
 import type { Machine } from '../machine.ts';
 import type { AppliedStep, Checker, World } from '../world.ts';
@@ -20,7 +20,7 @@ export class WithdrawalChecker implements Checker {
   readonly name = 'withdrawal';
   readonly #world: World;
   readonly #wishes = new Map<string, Wish>();
-  readonly #states = new Map<string, Task['status']['state']>();
+  readonly #tasks = new Map<string, Task>();
   /** When a node was last known to be down: now, while it is. */
   readonly #downAt = new Map<string, number>();
 
@@ -44,11 +44,12 @@ export class WithdrawalChecker implements Checker {
   /** Within the limit every host that is up has let go. */
   containerStopping(_host: string, { taskId, addresses }: SimulatedContainer): void {
     const wish = this.#wishes.get(taskId);
-    if (wish === undefined || wish.repeated || this.#states.get(taskId) !== 'running') return;
+    if (wish === undefined || wish.repeated || this.#tasks.get(taskId)?.status.state !== 'running')
+      return;
     const waited = this.#world.clock.monotonicMs() - wish.at;
     if (waited >= WITHDRAWAL_LIMIT_MS) return;
     for (const machine of this.#world.machines) {
-      if (!this.#isWaitedFor(machine, wish)) continue;
+      if (!this.#isWaitedFor(machine, wish) || !this.#hasClients(machine, taskId)) continue;
       const texts = addresses.map(({ address }) => address);
       const rule = translations(machine).find((one) => texts.some((text) => names(one, text)));
       if (rule === undefined) continue;
@@ -62,10 +63,10 @@ export class WithdrawalChecker implements Checker {
   #observe(task: Task | undefined, before: string | undefined, now: number): void {
     if (task === undefined) {
       this.#wishes.delete(before ?? '');
-      this.#states.delete(before ?? '');
+      this.#tasks.delete(before ?? '');
       return;
     }
-    this.#states.set(task.id, task.status.state);
+    this.#tasks.set(task.id, task);
     if (TASK_STATE[task.desiredState] < TASK_STATE.shutdown) return;
     const wish = this.#wishes.get(task.id);
     if (wish !== undefined) {
@@ -78,6 +79,17 @@ export class WithdrawalChecker implements Checker {
       processes: new Map(this.#world.machines.map(({ host, process }) => [host, process])),
       repeated: false,
     });
+  }
+
+  /** A host keeps a network as it was for tasks that have ended: nobody is left there to use it. */
+  #hasClients({ nodeId }: Machine, taskId: string): boolean {
+    const networks = new Set(this.#tasks.get(taskId)?.networks.map(({ networkId }) => networkId));
+    return [...this.#tasks.values()].some(
+      (task) =>
+        task.nodeId === nodeId &&
+        !isTerminal(task.status.state) &&
+        task.networks.some(({ networkId }) => networks.has(networkId)),
+    );
   }
 
   #isWaitedFor(machine: Machine, wish: Wish): boolean {
