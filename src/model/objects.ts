@@ -161,8 +161,12 @@ export interface TaskStatus {
   /** Of the agent's session and counted per task: lower ones are dropped. */
   readonly epoch?: number;
   readonly sequence?: number;
-  /** When it first ran; decides over "failed within the monitor period". */
+  /**
+   * When the managers heard first that it runs, and that it ended, in their own time; decides over
+   * "failed within the monitor period".
+   */
   readonly runningSince?: number;
+  readonly endedSince?: number;
 }
 
 export interface TaskNetwork {

@@ -76,8 +76,8 @@ export function hasTooManyFailures(progress: UpdateProgress, rules: UpdateRules)
 function isFailure(task: Task, revisionId: string, monitorMs: number, startedAt: number): boolean {
   if (task.revisionId !== revisionId || task.createdAt < startedAt) return false;
   if (!hasFailed(task)) return false;
-  const { runningSince, timestamp } = task.status;
-  return runningSince === undefined || timestamp - runningSince <= monitorMs;
+  const { runningSince, endedSince = task.status.timestamp } = task.status;
+  return runningSince === undefined || endedSince - runningSince <= monitorMs;
 }
 
 function byKey(a: Slot, b: Slot): number {

@@ -4,12 +4,15 @@ import type { ErrorCode } from '../../base/index.ts';
 import {
   compareTaskStates,
   desiredAlive,
+  isTerminal,
   type Action,
   type Meta,
   type StoreChange,
   type TableName,
   type Tables,
   type Task,
+  type TaskState,
+  type TaskStatus,
   type Transaction,
 } from '../../model/index.ts';
 import type { NamedTable, TableSet } from './tables.ts';
@@ -160,11 +163,22 @@ function performTaskStatus(
   const task = tables.get('task', action.taskId);
   if (task === undefined || task.nodeId !== action.nodeId) return undefined;
   if (!supersedes(tables, task, action)) return undefined;
-  const runningSince =
-    task.status.runningSince ??
-    (action.status.state === 'running' ? action.status.timestamp : undefined);
-  const status = runningSince === undefined ? action.status : { ...action.status, runningSince };
+  const status = { ...action.status, ...milestones(task, action.status.state, time) };
   return write(tables, 'task', { ...task, status, ...metaOf(task, index, time) });
+}
+
+/** In the managers' time: a node whose clock is wrong must not hold up an update, or hide a failure. */
+function milestones(
+  { status }: Task,
+  state: TaskState,
+  time: number,
+): Pick<TaskStatus, 'runningSince' | 'endedSince'> {
+  const runningSince = status.runningSince ?? (state === 'running' ? time : undefined);
+  const endedSince = status.endedSince ?? (isTerminal(state) ? time : undefined);
+  return {
+    ...(runningSince === undefined ? {} : { runningSince }),
+    ...(endedSince === undefined ? {} : { endedSince }),
+  };
 }
 
 /** Epoch and sequence order the reports of one agent; the state never goes back whatever they say. */
