@@ -163,6 +163,8 @@ export class Leader implements LeaderApi {
       if (manager !== undefined && other.spec.Role === 'worker') leaving.push(manager.raftId);
     }
     const { voters, active } = consensus().status;
+    // That nobody would be left is told in Docker's words, by the control method itself.
+    if (voters.every((raftId) => leaving.includes(raftId))) return;
     const loss = quorumLoss({ voters, active, leaving });
     if (loss === undefined) return;
     const name = node.description?.hostname ?? node.id;
