@@ -40,6 +40,8 @@ const POLL_MS = 100;
 /** How often following asks whether the container is finished. */
 const FINISHED_CHECK_MS = 1_000;
 const MAX_FILES = 1000;
+/** A rotation while the files are opened would show a newer one behind an older one. */
+const LIST_TRIES_MAX = 20;
 /** A rotation renames one file after the other: one name is missing for a moment. */
 const MAX_HOLES = 1;
 
@@ -79,8 +81,17 @@ async function* linesOf(
   yield* followed(path, files, options, source);
 }
 
-/** All files there are, the oldest first. */
+/** All files there are, the oldest first; looks again when a rotation came in between. */
 async function openFiles(path: string): Promise<LogFile[]> {
+  for (let tries = 1; ; tries++) {
+    const before = await inodeOf(path);
+    const files = await openOnce(path);
+    if (tries === LIST_TRIES_MAX || (await inodeOf(path)) === before) return files;
+    await Promise.all(files.map(({ handle }) => handle.close()));
+  }
+}
+
+async function openOnce(path: string): Promise<LogFile[]> {
   const files: LogFile[] = [];
   for (let i = 0, holes = 0; i < MAX_FILES && holes <= MAX_HOLES; i++) {
     const file = await openFile(nameAt(path, i));
