@@ -1,5 +1,5 @@
 // Requests that go on while something happens to the cluster, from the client outside or from within a
-// task, and the count of those that failed. Used by requests.test.ts and bench/requests.ts.
+// task, and the count of those that failed. Used by bench/requests.ts.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { run } from '../../src/lab/command.ts';
