@@ -6,10 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { build } from 'esbuild';
 import type { ConsensusOptions, Member } from '../src/manager/raft/index.ts';
 import { TestAuthority } from '../test/builders/certificates.ts';
-import { bundleRaftThread } from '../test/builders/raft-thread.ts';
+import { bundleRaftThread, bundleScript } from '../test/builders/raft-thread.ts';
 import { median } from './engine.ts';
 import { EtcdGroup } from './etcd.ts';
 import { ID_BYTES, PAYLOAD_BYTES, type MemberNews, type MemberOrder } from './raft-member.ts';
@@ -185,26 +184,12 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-async function bundleMember(directory: string): Promise<string> {
-  const outfile = join(directory, 'raft-member.cjs');
-  await build({
-    entryPoints: [new URL('raft-member.ts', import.meta.url).pathname],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'cjs',
-    conditions: ['source'],
-    logLevel: 'error',
-  });
-  return outfile;
-}
-
 async function main(): Promise<void> {
   const directory = await mkdtemp(join(process.argv[2] ?? tmpdir(), 'tsswarm-bench-'));
   const thread = await bundleRaftThread();
   const ports = await freePorts(9);
-  const member = await bundleMember(directory);
+  const member = join(directory, 'raft-member.cjs');
+  await bundleScript(new URL('raft-member.ts', import.meta.url), member);
   const ours = await TsswarmGroup.start(directory, { member, thread }, ports.slice(0, 3));
   const theirs = await EtcdGroup.start(directory, ports.slice(3));
   try {

@@ -68,7 +68,7 @@ async function restore(context: Context, file: string, flags: Flags): Promise<vo
   });
   context.print(`Cluster restored: this node (${id}) is now its only manager.\n`);
   context.print(
-    'Other managers join anew; workers come back by themselves if they reach this node.\n',
+    'The other nodes have to leave and join again: it is this node’s address they need.\n',
   );
 }
 
