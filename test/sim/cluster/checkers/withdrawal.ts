@@ -1,7 +1,7 @@
 // A task that is to stop is told so only when no host sends it new connections any more, unless that
 // took longer than the limit. Looks into the kernels, not at what anybody says. (docs/networking.md.)
 import { WITHDRAWAL_LIMIT_MS } from '../../../../src/manager/dispatcher/limits.ts';
-import { TASK_STATE, isTerminal, type Task } from '../../../../src/model/index.ts';
+import { TASK_STATE, isTerminal, type Revision, type Task } from '../../../../src/model/index.ts';
 import type { SimulatedContainer } from '../executor.ts';
 import type { Machine } from '../machine.ts';
 import type { AppliedStep, Checker, World } from '../world.ts';
@@ -21,6 +21,9 @@ export class WithdrawalChecker implements Checker {
   readonly #world: World;
   readonly #wishes = new Map<string, Wish>();
   readonly #tasks = new Map<string, Task>();
+  /** Chains of ports in host mode, by revision: they are the task's own and stay until it ends. */
+  readonly #hostPorts = new Map<string, ReadonlySet<string>>();
+  readonly #ingress = new Set<string>();
   /** When a node was last known to be down: now, while it is. */
   readonly #downAt = new Map<string, number>();
 
@@ -37,6 +40,12 @@ export class WithdrawalChecker implements Checker {
         const id = node?.id ?? change.before?.id ?? '';
         if (node === undefined || node.status.state === 'down') this.#downAt.set(id, Infinity);
         else if (this.#downAt.get(id) === Infinity) this.#downAt.set(id, now);
+      } else if (change.table === 'revision') {
+        const { after, before } = change;
+        if (after === undefined) this.#hostPorts.delete(before?.id ?? '');
+        else this.#hostPorts.set(after.id, hostPortChains(after));
+      } else if (change.table === 'network') {
+        if (change.after?.spec.Ingress === true) this.#ingress.add(change.after.id);
       } else if (change.table === 'task') this.#observe(change.after, change.before?.id, now);
     }
   }
@@ -44,14 +53,17 @@ export class WithdrawalChecker implements Checker {
   /** Within the limit every host that is up has let go. */
   containerStopping(_host: string, { taskId, addresses }: SimulatedContainer): void {
     const wish = this.#wishes.get(taskId);
-    if (wish === undefined || wish.repeated || this.#tasks.get(taskId)?.status.state !== 'running')
-      return;
+    const task = this.#tasks.get(taskId);
+    if (wish === undefined || wish.repeated || task?.status.state !== 'running') return;
     const waited = this.#world.clock.monotonicMs() - wish.at;
     if (waited >= WITHDRAWAL_LIMIT_MS) return;
     for (const machine of this.#world.machines) {
-      if (!this.#isWaitedFor(machine, wish) || !this.#hasClients(machine, taskId)) continue;
-      const texts = addresses.map(({ address }) => address);
-      const rule = translations(machine).find((one) => texts.some((text) => names(one, text)));
+      if (!this.#isWaitedFor(machine, wish)) continue;
+      const texts = addresses
+        .filter(({ networkId }) => this.#hasClients(machine, networkId))
+        .map(({ address }) => address);
+      const own = machine.nodeId === task.nodeId ? this.#hostPorts.get(task.revisionId) : undefined;
+      const rule = translations(machine, own).find((one) => texts.some((text) => names(one, text)));
       if (rule === undefined) continue;
       this.#world.fail(
         this.name,
@@ -81,15 +93,17 @@ export class WithdrawalChecker implements Checker {
     });
   }
 
-  /** A host keeps a network as it was for tasks that have ended: nobody is left there to use it. */
-  #hasClients({ nodeId }: Machine, taskId: string): boolean {
-    const networks = new Set(this.#tasks.get(taskId)?.networks.map(({ networkId }) => networkId));
-    return [...this.#tasks.values()].some(
-      (task) =>
-        task.nodeId === nodeId &&
-        !isTerminal(task.status.state) &&
-        task.networks.some(({ networkId }) => networks.has(networkId)),
-    );
+  /**
+   * A host keeps a network as it was for tasks that the managers have given up: nobody is left there to
+   * use it. The mesh's ports are open on every host.
+   */
+  #hasClients({ runtime }: Machine, networkId: string): boolean {
+    if (this.#ingress.has(networkId)) return true;
+    return [...runtime.containers.values()].some(({ taskId, state, addresses }) => {
+      const task = this.#tasks.get(taskId);
+      if (state !== 'running' || task === undefined || isTerminal(task.status.state)) return false;
+      return addresses.some((address) => address.networkId === networkId);
+    });
   }
 
   #isWaitedFor(machine: Machine, wish: Wish): boolean {
@@ -100,8 +114,13 @@ export class WithdrawalChecker implements Checker {
   }
 }
 
-/** Rules of a machine's kernel that lead new connections somewhere. */
-function translations(machine: Machine): string[] {
+function hostPortChains({ ports }: Revision): Set<string> {
+  const own = ports.filter(({ PublishMode }) => PublishMode === 'host');
+  return new Set(own.map(({ Protocol, PublishedPort }) => `p_${Protocol}_${PublishedPort}`));
+}
+
+/** Rules of a machine's kernel that lead new connections somewhere, but for those of `except`. */
+function translations(machine: Machine, except: ReadonlySet<string> = new Set()): string[] {
   return [...machine.kernel.tables.values()].flatMap((text) => {
     const chains = new Map<string, string[]>();
     for (const line of text.split('\n')) {
@@ -111,7 +130,8 @@ function translations(machine: Machine): string[] {
         chains.set(chain, [...(chains.get(chain) ?? []), rule.join(' ')]);
       }
     }
-    return [...chains.values()].flat().filter((rule) => rule.includes('dnat to'));
+    const others = [...chains].filter(([chain]) => !except.has(chain));
+    return others.flatMap(([, rules]) => rules).filter((rule) => rule.includes('dnat to'));
   });
 }
 
