@@ -30,19 +30,19 @@ export class WriteLoad {
     return this.#acknowledged.length;
   }
 
-  /** Milliseconds from `since` (of performance.now) to the end of the longest time without a write. */
-  outageMs(since: number): number {
+  /**
+   * The longest time without an acknowledged write after `since` (of performance.now): how long it was,
+   * and how long after `since` it ended, in milliseconds.
+   */
+  outage(since: number): { readonly lengthMs: number; readonly endMs: number } {
     const times = [since, ...this.#acknowledged.map(({ at }) => at).filter((at) => at > since)];
     times.sort((a, b) => a - b);
-    let longest = 0;
-    let end = since;
+    let longest = { lengthMs: 0, endMs: 0 };
     for (const [i, at] of times.entries()) {
-      const gap = at - (times[i - 1] ?? since);
-      if (gap <= longest) continue;
-      longest = gap;
-      end = at;
+      const lengthMs = at - (times[i - 1] ?? since);
+      if (lengthMs > longest.lengthMs) longest = { lengthMs, endMs: at - since };
     }
-    return end - since;
+    return longest;
   }
 
   async stop(): Promise<void> {
