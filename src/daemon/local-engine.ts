@@ -6,6 +6,7 @@ import { createOverlay, type Overlay } from '../overlay/index.ts';
 import {
   fileDisk,
   hasIpv6,
+  hostTools,
   linuxKernel,
   loadNative,
   resolverProcess,
@@ -46,6 +47,7 @@ export async function startLocalEngine(
       addon: paths.addon,
       directory: `${runRoot}/overlay`,
     }),
+    tools: hostTools(),
     stateDirectory: `${runRoot}/overlay`,
     instance,
     ownPorts: OWN_PORTS,

@@ -28,6 +28,11 @@ export function networkIds(task: TaskAssignment): string[] {
     : task.networks.map(({ networkId }) => networkId);
 }
 
+/** Networks that the managers know nothing of; "bridge" this host brings itself. */
+export function isPredefined(id: string): boolean {
+  return id === NO_NETWORK || id === HOST_NETWORK;
+}
+
 export function usesHostNetwork(task: TaskAssignment): boolean {
   return networkIds(task).includes(HOST_NETWORK);
 }

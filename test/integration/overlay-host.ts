@@ -7,6 +7,7 @@ import type { TaskAssignment } from '../../src/model/index.ts';
 import { createOverlay, type OverlayState } from '../../src/overlay/index.ts';
 import {
   fileDisk,
+  hostTools,
   linuxKernel,
   loadNative,
   resolverProcess,
@@ -21,6 +22,8 @@ interface Config {
   readonly instance: string;
   readonly ownPorts: readonly number[];
   readonly resolvConf: string;
+  /** Address of the D-Bus that stands for the system's. */
+  readonly bus?: string;
 }
 
 /** Maps travel as lists of pairs. */
@@ -54,6 +57,7 @@ const overlay = createOverlay({
     directory: config.directory,
     resolvConf: config.resolvConf,
   }),
+  tools: hostTools(config.bus),
   stateDirectory: config.directory,
   instance: config.instance,
   ownPorts: config.ownPorts,
