@@ -93,6 +93,9 @@ void close_sockets(struct sockets *sockets);
 void step_netlink(struct reader *r, struct writer *w, struct sockets *sockets, uint32_t sequence);
 bool is_own_socket(int fd);
 
+// digest.c
+void step_digest(struct reader *r, struct writer *w, struct sockets *sockets, uint32_t sequence);
+
 // namespace.c
 void step_write(struct reader *r, struct writer *w);
 void step_socket(struct reader *r, struct writer *w);

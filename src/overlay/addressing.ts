@@ -1,5 +1,6 @@
 // Arithmetic on addresses and the numbers and names that hosts derive without asking anyone: tunnel
 // addresses, MACs, marks, names of links and namespaces.
+import { SwarmError } from '../base/index.ts';
 import { parseSubnet, subnetContains } from '../model/index.ts';
 
 /** The gateway's MAC on every task's link: the task's permanent neighbour. */
@@ -120,4 +121,13 @@ export function uplinkName(instance: string, networkId: string): string {
 
 function hexByte(value: number): string {
   return value.toString(16).padStart(2, '0');
+}
+
+/** Fails unless the instance's tag fits into interface names: 1 to 6 small letters and digits. */
+export function checkInstance(instance: string): void {
+  if (/^[a-z][a-z0-9]{0,5}$/u.test(instance)) return;
+  throw new SwarmError(
+    'invalid',
+    `instance "${instance}": 1 to 6 small letters and digits, the first a letter`,
+  );
 }

@@ -2,7 +2,7 @@
 // the order of things when a task comes or goes.
 import { SwarmError, type Clock, type Disk, type Logger, type Random } from '../base/index.ts';
 import type { TaskAssignment } from '../model/index.ts';
-import { bareAddress, isIpv6, taskNamespace } from './addressing.ts';
+import { bareAddress, checkInstance, isIpv6, taskNamespace } from './addressing.ts';
 import {
   checkTask,
   networkIds,
@@ -15,7 +15,7 @@ import { DEFAULT_BRIDGE_POOL, chooseBridgeAddress, chooseBridgeSubnet } from './
 import type { Kernel } from './kernel.ts';
 import { networkNames } from './names.ts';
 import type { NetworkView } from './network-views.ts';
-import { OverlayEngine, checkInstance } from './overlay-engine.ts';
+import { OverlayEngine } from './overlay-engine.ts';
 import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
 import { ResolverClient, type ResolverLauncher } from './resolver-client.ts';

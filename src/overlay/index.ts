@@ -3,6 +3,7 @@ export { createOverlay, type OverlayOptions } from './create-overlay.ts';
 export { HOST, LINK_DOWN, keyOf, textOf } from './kernel.ts';
 export type {
   Address,
+  Fingerprint,
   ForwardingEntry,
   HostNetwork,
   Kernel,

@@ -88,6 +88,14 @@ export interface OpFailure {
   readonly message: string;
 }
 
+/** Two reads that are the same say that nothing was changed in between. */
+export interface Fingerprint {
+  /** Counts nftables transactions: one more after each. Undefined: not known. */
+  readonly generation: number | undefined;
+  /** Of links, addresses, routes, neighbours and rules; undefined in the host's namespace. */
+  readonly objects: string | undefined;
+}
+
 /** A route of somebody else in the host's namespace, or an address there. */
 export interface HostNetwork {
   readonly destination: string;
@@ -116,6 +124,8 @@ export interface Kernel {
   writeSysctls(namespace: string, sysctls: readonly Sysctl[]): Promise<void>;
   /** Our objects there; in the host's namespace only those on links whose names start with `prefix`. */
   read(namespace: string, prefix: string): Promise<readonly KernelObject[]>;
+  /** Cheap, however much is there; fails when the namespace is gone. */
+  fingerprint(namespace: string): Promise<Fingerprint>;
   /** Does the ops in order, all of them; what is already so is a success. */
   change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]>;
   /** One nftables transaction or listing; fails with a SwarmError that carries nft's own words. */

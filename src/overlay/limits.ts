@@ -12,8 +12,11 @@ export const MAX_PARALLEL_NAMESPACES = 4;
 /** Between tries after a failure, and between tries to claim a port that another program holds. */
 export const RETRY_BACKOFF = { minMs: 200, maxMs: 10_000 } as const;
 
-/** Between two looks at whether others changed what is ours. */
-export const CHECK_INTERVAL_MS = 60_000;
+/**
+ * Between two looks at whether others changed what is ours: what they broke is repaired within 10 s,
+ * also where one look shows only the first half of it.
+ */
+export const CHECK_INTERVAL_MS = 4_000;
 
 /** A task waits this long at most for the resolver to hear of it. */
 export const RESOLVER_ANSWER_MS = 3_000;

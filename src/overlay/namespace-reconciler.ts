@@ -1,6 +1,6 @@
 // Brings one namespace to its wanted state and remembers what is there. After a restart, or when
-// something failed, it reads the kernel again: objects by dump, nftables by comparing the listing
-// with that of the wanted tables loaded into a scratch namespace.
+// something failed or was changed by others, it reads the kernel again: objects by dump, nftables by
+// comparing the listing with that of the wanted tables loaded into a scratch namespace.
 import { SwarmError } from '../base/index.ts';
 import { uplinkSysctls } from './host-state.ts';
 import { HOST, LINK_DOWN, keyOf, type Kernel, type KernelObject, type KernelOp } from './kernel.ts';
@@ -31,6 +31,12 @@ export class NamespaceReconciler {
   /** Made by us just now: no table can be there. */
   #empty = false;
   #wanted: NamespaceState | undefined;
+  /** Of the kernel when the tables were as wanted; our own transactions are counted on. */
+  #generation: number | undefined;
+  /** Of the kernel when the objects were as wanted and nothing was changed by us since. */
+  #print: string | undefined;
+  /** By others, as the last look showed. */
+  #damaged = false;
 
   /** `exists`: the namespace was found when the daemon started. */
   constructor(context: ReconcilerContext, namespace: string, exists: boolean) {
@@ -45,13 +51,50 @@ export class NamespaceReconciler {
     this.#objects = undefined;
     this.#tables = undefined;
     this.#wanted = undefined;
+    this.#generation = undefined;
+    this.#print = undefined;
   }
 
   /** The other end of a new link is here. */
   noteLink(link: KernelObject): void {
+    this.#print = undefined;
     if (this.#objects === undefined) return;
-    this.#objects = new Map(this.#objects).set(keyOf(link), link);
     this.#wanted = undefined;
+    // One that was here before has taken along whatever hung on it.
+    const known = this.#objects.has(keyOf(link));
+    this.#objects = known ? undefined : new Map(this.#objects).set(keyOf(link), link);
+  }
+
+  /**
+   * Looks whether others changed what is there; true: they did, and the next `bring` repairs it.
+   * Fails when the namespace itself is gone.
+   */
+  async check(): Promise<boolean> {
+    const wanted = this.#wanted;
+    if (wanted === undefined) return false;
+    const { kernel } = this.#context;
+    // Of forwarding any program may think that it is its own.
+    if (this.#namespace === HOST) await kernel.writeSysctls(HOST, wanted.sysctls);
+    const { generation, objects } = await kernel.fingerprint(this.#namespace);
+    if (generation === undefined || generation !== this.#generation) {
+      const intact = await this.#adoptTables(wanted.tables);
+      this.#generation = generation;
+      if (intact.length < wanted.tables.length) {
+        this.#tables = intact;
+        this.#wanted = undefined;
+      }
+    }
+    if (objects === undefined || objects !== this.#print) {
+      const actual = await this.#read();
+      const { before, after } = planObjects(this.#namespace, actual, wanted.objects);
+      if (before.length + after.length > 0) {
+        this.#objects = actual;
+        this.#wanted = undefined;
+        this.#damaged = true;
+      }
+      this.#print = objects;
+    }
+    return this.#wanted === undefined;
   }
 
   /** Makes the namespace if it is missing; it is empty then. */
@@ -91,23 +134,29 @@ export class NamespaceReconciler {
 
   /** One comparison and its changes; returns why another is needed, or "". */
   async #round(state: NamespaceState): Promise<string> {
-    const { kernel, hostPrefix } = this.#context;
+    const { kernel } = this.#context;
     const namespace = this.#namespace;
-    if (this.#objects === undefined) {
-      const prefix = namespace === HOST ? hostPrefix : '';
-      this.#objects = objectMap(await kernel.read(namespace, prefix));
-    }
+    this.#objects ??= await this.#read();
     const plan = planObjects(namespace, this.#objects, state.objects);
+    if (plan.before.length + plan.after.length > 0) this.#print = undefined;
     const failures = [...(await kernel.change(namespace, plan.before))];
     if (failures.length === 0) await this.#announceLinks(plan.before);
     await this.#bringTables(state.tables);
     failures.push(...(await kernel.change(namespace, plan.after)));
-    if (failures.length > 0 || plan.rereads) {
+    // A link that is mended may have lost more than one look showed.
+    if (failures.length > 0 || plan.rereads || this.#damaged) {
+      this.#damaged = false;
       this.#objects = undefined;
       return failures[0]?.message ?? 'links were made anew';
     }
     this.#objects = state.objects;
     return '';
+  }
+
+  async #read(): Promise<ReadonlyMap<string, KernelObject>> {
+    const { kernel, hostPrefix } = this.#context;
+    const prefix = this.#namespace === HOST ? hostPrefix : '';
+    return objectMap(await kernel.read(this.#namespace, prefix));
   }
 
   async #announceLinks(ops: readonly KernelOp[]): Promise<void> {
@@ -124,6 +173,10 @@ export class NamespaceReconciler {
   async #bringTables(tables: readonly NftTable[]): Promise<void> {
     if (this.#tables === tables) return;
     const { kernel } = this.#context;
+    // Before the tables are looked at: what is changed after that is seen by the next check.
+    if (this.#generation === undefined) {
+      this.#generation = (await kernel.fingerprint(this.#namespace)).generation;
+    }
     const known = this.#tables ?? (await this.#adoptTables(tables));
     this.#tables = undefined;
     const commands = tables.map((table) => {
@@ -133,7 +186,10 @@ export class NamespaceReconciler {
     });
     const gone = known.filter((old) => !tables.some((table) => sameTable(old, table)));
     const script = [...commands, ...gone.map(removeTable)].join('');
-    if (script !== '') await kernel.nft(this.#namespace, script);
+    if (script !== '') {
+      await kernel.nft(this.#namespace, script);
+      if (this.#generation !== undefined) this.#generation = following(this.#generation);
+    }
     this.#empty = false;
     this.#tables = tables;
   }
@@ -149,6 +205,11 @@ export class NamespaceReconciler {
     }
     return adopted;
   }
+}
+
+/** The kernel's number of the transaction after this one; it leaves out 0. */
+function following(generation: number): number {
+  return generation === 0xffff_ffff ? 1 : generation + 1;
 }
 
 function sameTable(a: NftTable, b: NftTable): boolean {

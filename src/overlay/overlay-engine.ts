@@ -2,7 +2,6 @@
 // brought there, pass after pass. What a pass finds broken is tried again later; a pass never waits
 // for a caller, callers wait for the pass that includes what they handed in.
 import {
-  SwarmError,
   backoffMs,
   messageOf,
   type Clock,
@@ -16,6 +15,7 @@ import { BRIDGE_NETWORK, networkIds, type AttachedTask } from './attachment.ts';
 import { bridgeNetwork } from './bridge-network.ts';
 import { ExpectedListing } from './expected-listing.ts';
 import { hostTableName } from './host-state.ts';
+import { foreignChanges } from './foreign-changes.ts';
 import { HOST, type Kernel } from './kernel.ts';
 import { CHECK_INTERVAL_MS, MAX_PARALLEL_NAMESPACES, RETRY_BACKOFF } from './limits.ts';
 import { NamespaceReconciler, type ReconcilerContext } from './namespace-reconciler.ts';
@@ -68,6 +68,10 @@ export class OverlayEngine {
   #attempt = 0;
   #retry: Timer | undefined;
   #check: Timer | undefined;
+  #checkDue = false;
+  #passDue = false;
+  /** When the first removed endpoint is over. */
+  #nextExpiry: number | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -189,20 +193,10 @@ export class OverlayEngine {
     this.#reconcilers.clear();
   }
 
-  /**
-   * Looks at the kernel again and repairs what others changed; `tasks` includes the tasks' own
-   * namespaces, where only a privileged container could have changed anything.
-   */
-  recheck(tasks: boolean): void {
-    for (const [namespace, reconciler] of this.#reconcilers) {
-      if (tasks || !namespace.startsWith('t-')) reconciler.forget();
-    }
-    this.#underlay = undefined;
-    this.#ask();
-  }
-
-  #ask(): void {
+  /** `pass` false: only a look at the kernel is due. */
+  #ask(pass = true): void {
     this.#asked++;
+    this.#passDue ||= pass;
     if (this.#state === undefined || this.#stopped) return;
     this.#running ??= this.#run();
   }
@@ -213,7 +207,8 @@ export class OverlayEngine {
       // Lets everything that is handed in at the same moment share the pass.
       await Promise.resolve();
       try {
-        await this.#pass();
+        if (this.#checkDue) await this.#lookAtKernel();
+        if (this.#passDue) await this.#pass();
       } catch (error) {
         this.#failures.set(HOST, messageOf(error));
         this.#options.logger.warn({ error: messageOf(error) }, 'a pass over the networks failed');
@@ -237,6 +232,7 @@ export class OverlayEngine {
   async #pass(): Promise<void> {
     const state = this.#state;
     if (state === undefined) return;
+    this.#passDue = false;
     const { clock, instance, ownPorts } = this.#options;
     this.#failures.clear();
     const { gone, changed } = this.#removed.observe(
@@ -245,7 +241,7 @@ export class OverlayEngine {
       clock.now(),
     );
     this.#seen = state;
-    this.#removed.expire(clock.now());
+    this.#nextExpiry = this.#removed.expire(clock.now());
     this.#views = await this.#viewsOf(state);
     const tasks = this.#tasks;
     const input: WantedInput = {
@@ -378,21 +374,27 @@ export class OverlayEngine {
 
   #scheduleCheck(): void {
     this.#check = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
-      this.recheck(false);
+      this.#checkDue = true;
+      this.#ask(false);
       this.#scheduleCheck();
     });
+  }
+
+  /** A pass is due when others changed something, or when something is over. */
+  async #lookAtKernel(): Promise<void> {
+    this.#checkDue = false;
+    const { kernel, clock, logger } = this.#options;
+    const changed = await foreignChanges(kernel, this.#reconcilers);
+    for (const namespace of changed) logger.warn({ namespace }, 'repairing what others changed');
+    const address = this.#state?.self?.address;
+    const device = address === undefined ? undefined : await kernel.underlay(address);
+    const other = (device?.mtu ?? DEFAULT_MTU) !== (this.#underlay?.mtu ?? DEFAULT_MTU);
+    if (other) this.#underlay = undefined;
+    const over = (this.#nextExpiry ?? Infinity) <= clock.now();
+    this.#passDue ||= other || over || changed.length > 0;
   }
 }
 
 function isPredefined(id: string): boolean {
   return id === 'none' || id === 'host';
-}
-
-/** Fails unless the instance's tag fits into interface names: 1 to 6 small letters and digits. */
-export function checkInstance(instance: string): void {
-  if (/^[a-z][a-z0-9]{0,5}$/u.test(instance)) return;
-  throw new SwarmError(
-    'invalid',
-    `instance "${instance}": 1 to 6 small letters and digits, the first a letter`,
-  );
 }

@@ -1,8 +1,9 @@
 // The whole overlay on a kernel of maps: convergence, adoption, repair and failure.
 import { describe, expect, it } from 'vitest';
 import { OverlayWorld, localTask, overlayState } from '../../test/builders/overlay-world.ts';
+import { HOST } from './kernel.ts';
 import { CHECK_INTERVAL_MS, REMOVED_ENDPOINT_MS } from './limits.ts';
-import { checkInstance } from './overlay-engine.ts';
+import { checkInstance } from './addressing.ts';
 
 const ROUTE = 'route 10.0.1.12/32 table 254 via 198.18.0.2 dev vx0';
 
@@ -44,10 +45,7 @@ describe('Overlay', () => {
     expect(world.kernel.log).toContain('n-front: nft delete element ip tsswarm dead { 10.0.1.12 }');
     world.clock.advance(REMOVED_ENDPOINT_MS + CHECK_INTERVAL_MS);
     await overlay.settled();
-    // The check replaces the table, whose fake listing holds its history.
-    expect(world.kernel.tables.get('n-front ip tsswarm')).not.toContain(
-      'add element ip tsswarm dead',
-    );
+    expect(world.kernel.log).toContain('n-front: nft delete element ip tsswarm dead { 10.0.1.13 }');
   });
 
   it('attaches a task and takes it away again', async () => {
@@ -122,11 +120,44 @@ describe('Overlay', () => {
     overlay.update(overlayState(['10.0.1.12']));
     await overlay.settled();
     kernel.namespaces.get('n-front')?.delete('route 10.0.1.12/32 table 254');
-    kernel.tables.set('n-front ip tsswarm', 'add rule ip tsswarm raw accept\n');
+    const rules = kernel.tables.get('n-front ip tsswarm');
+    kernel.flushTables('n-front');
+    kernel.flushTables(HOST);
     world.clock.advance(CHECK_INTERVAL_MS);
     await overlay.settled();
     expect(kernel.texts('n-front')).toContain(ROUTE);
-    expect(kernel.tables.get('n-front ip tsswarm')).not.toContain('raw accept');
+    expect(kernel.tables.get('n-front ip tsswarm')).toBe(rules);
+    expect(kernel.tables.has('host ip tsswarm_ts')).toBe(true);
+  });
+
+  it('makes a sandbox anew that is gone', async () => {
+    const world = new OverlayWorld();
+    const { kernel } = world;
+    const overlay = await world.daemon();
+    overlay.update(overlayState(['10.0.1.12']));
+    await overlay.attach(localTask('a', '10.0.1.5/24'));
+    const before = kernel.texts('t-a').sort();
+    await kernel.deleteNamespace('n-front');
+    // With the sandbox its links are gone, and what hung on their other ends.
+    kernel.namespaces.get('t-a')?.clear();
+    world.clock.advance(CHECK_INTERVAL_MS);
+    await overlay.settled();
+    expect(kernel.texts('n-front')).toContain(ROUTE);
+    expect(kernel.texts('t-a').sort()).toEqual(before);
+  });
+
+  it('looks without changing or listing anything while all is as it was', async () => {
+    const world = new OverlayWorld();
+    const overlay = await world.daemon();
+    overlay.update(overlayState(['10.0.1.12']));
+    await overlay.settled();
+    // The first look reads what the last change made.
+    for (let look = 0; look < 2; look++) {
+      world.kernel.log.length = 0;
+      world.clock.advance(CHECK_INTERVAL_MS);
+      await overlay.settled();
+      expect(world.kernel.log).toEqual([]);
+    }
   });
 
   it('reports what fails, tries again, and forgets the problem when it is over', async () => {

@@ -7,6 +7,7 @@ import { SwarmError } from '../base/index.ts';
 import {
   HOST,
   keyOf,
+  type Fingerprint,
   type HostNetwork,
   type Kernel,
   type KernelObject,
@@ -17,6 +18,7 @@ import {
   type UnderlayDevice,
 } from '../overlay/index.ts';
 import { NETLINK_NETFILTER, deletionsOf, listConnections } from './conntrack.ts';
+import { fingerprintOf, fingerprintSteps } from './fingerprint.ts';
 import type { NativeResult, NativeStep, Native, NetlinkMessage } from './native.ts';
 import {
   readAddresses,
@@ -161,6 +163,12 @@ class LinuxKernel implements Kernel {
       ...readForwarding(forwarding, nameOf),
       ...readOurRules(rules),
     ].filter(isOurs);
+  }
+
+  async fingerprint(namespace: string): Promise<Fingerprint> {
+    const steps = fingerprintSteps(namespace !== HOST);
+    const results = await this.#native.run(this.#pathOf(namespace), steps);
+    return fingerprintOf(results, performance.now());
   }
 
   async change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]> {

@@ -23,6 +23,8 @@ export interface NetlinkMessage {
 export type NativeStep =
   | { readonly step: 'nft'; readonly commands: string }
   | { readonly step: 'netlink'; readonly protocol: number; readonly message: NetlinkMessage }
+  /** A dump of rtnetlink as eight bytes that tell it from others. */
+  | { readonly step: 'digest'; readonly protocol: number; readonly message: NetlinkMessage }
   | { readonly step: 'write'; readonly path: string; readonly value: string }
   | {
       readonly step: 'socket';
@@ -52,7 +54,16 @@ export interface NativeResult {
 /** Threads at work at once; more would only wait for the kernel's locks. */
 const MAX_THREADS = 8;
 
-const STEP = { nft: 1, netlink: 2, write: 3, socket: 4, newNamespace: 5, unmount: 6, share: 7 };
+const STEP = {
+  nft: 1,
+  netlink: 2,
+  write: 3,
+  socket: 4,
+  newNamespace: 5,
+  unmount: 6,
+  share: 7,
+  digest: 8,
+};
 const PATCH = { interface: 1, namespace: 2 };
 const SOCKET_REUSE = 1;
 const SOCKET_FREEBIND = 2;
@@ -131,7 +142,8 @@ function encodePayload(step: NativeStep): Uint8Array[] {
   switch (step.step) {
     case 'nft':
       return [Buffer.from(step.commands)];
-    case 'netlink': {
+    case 'netlink':
+    case 'digest': {
       const { bytes, patches } = step.message;
       const parts: Uint8Array[] = [numbers(step.protocol, patches.length)];
       for (const patch of patches) {

@@ -7,6 +7,7 @@ import {
   createOverlay,
   keyOf,
   textOf,
+  type Fingerprint,
   type Kernel,
   type KernelObject,
   type KernelOp,
@@ -22,6 +23,7 @@ export class FakeKernel implements Kernel {
   readonly tables = new Map<string, string>();
   readonly log: string[] = [];
   readonly taken = new Set<number>();
+  readonly #generations = new Map<string, number>();
   /** Ops whose key contains this fail. */
   broken: string | undefined;
 
@@ -41,6 +43,7 @@ export class FakeKernel implements Kernel {
   deleteNamespace(namespace: string): Promise<void> {
     this.log.push(`delete namespace ${namespace}`);
     this.namespaces.delete(namespace);
+    this.#generations.delete(namespace);
     for (const id of this.tables.keys()) {
       if (id.startsWith(`${namespace} `)) this.tables.delete(id);
     }
@@ -53,6 +56,19 @@ export class FakeKernel implements Kernel {
 
   read(namespace: string): Promise<readonly KernelObject[]> {
     return Promise.resolve([...this.#objects(namespace).values()]);
+  }
+
+  fingerprint(namespace: string): Promise<Fingerprint> {
+    const objects = namespace === HOST ? undefined : this.texts(namespace).sort().join('\n');
+    return Promise.resolve({ generation: this.#generations.get(namespace) ?? 1, objects });
+  }
+
+  /** What another program does with nft: all tables are gone. */
+  flushTables(namespace: string): void {
+    for (const id of this.tables.keys()) {
+      if (id.startsWith(`${namespace} `)) this.tables.delete(id);
+    }
+    this.#countTransaction(namespace);
   }
 
   change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]> {
@@ -77,6 +93,7 @@ export class FakeKernel implements Kernel {
         ? Promise.reject(new SwarmError('internal', 'no such table'))
         : Promise.resolve(found);
     }
+    this.#countTransaction(namespace);
     if (namespace !== 'scratch') this.log.push(`${namespace}: nft ${commands.split('\n')[0]}`);
     for (const command of commands.split('\n')) {
       const [verb, , family, table] = command.split(' ');
@@ -120,6 +137,10 @@ export class FakeKernel implements Kernel {
     const found = this.namespaces.get(namespace);
     if (found === undefined) throw new SwarmError('internal', `no namespace ${namespace}`);
     return found;
+  }
+
+  #countTransaction(namespace: string): void {
+    this.#generations.set(namespace, (this.#generations.get(namespace) ?? 1) + 1);
   }
 
   #set(namespace: string, object: KernelObject): void {

@@ -44,6 +44,7 @@ function processKernel(kernel: FakeKernel, process: SimulatedProcess): Kernel {
     deleteNamespace: (namespace) => run(() => kernel.deleteNamespace(namespace)),
     writeSysctls: () => run(() => kernel.writeSysctls()),
     read: (namespace) => run(() => kernel.read(namespace)),
+    fingerprint: (namespace) => run(() => kernel.fingerprint(namespace)),
     change: (namespace, ops) => run(() => kernel.change(namespace, ops)),
     nft: (namespace, commands) => run(() => kernel.nft(namespace, commands)),
     forgetConnections: (namespace, sources) =>
