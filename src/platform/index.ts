@@ -15,6 +15,7 @@ export { TlsIdentity, type TlsPems } from './identity.ts';
 export { RpcClient } from './rpc-client.ts';
 export { loadMethods, type WireMethod } from './rpc-definitions.ts';
 export { RpcServer, type Caller } from './rpc-server.ts';
+export { hostTools } from './host-tools.ts';
 export { hasIpv6, linuxKernel } from './linux-kernel.ts';
 export { loadNative, type Native } from './native.ts';
 export { resolverProcess, type ResolverProcessOptions } from './resolver-process.ts';

@@ -155,6 +155,7 @@ export class OverlayLab {
       instance: 'tl',
       ownPorts: [2377],
       resolvConf,
+      bus: `unix:path=${directory}/bus`,
     };
     const argv = [join(this.#directory, 'host.mjs'), JSON.stringify(config)];
     const program = new Program(this.path(host), argv);
