@@ -1,6 +1,6 @@
 // npm run bench:requests [-- PART…]: requests that fail while the cluster changes under them.
 //   updates   a service of 20 replicas is updated four times (stop-first, start-first × 1, 5 at a time)
-//   restarts  every daemon is stopped and started in turn
+//   restarts  every daemon is killed and started in turn (BENCH_AWAY_MS: away for so long)
 //   host      a worker's host dies: what fails, and when the last request to its tasks does
 // A load from outside comes in through all hosts at once, from several addresses; another one goes by
 // name from within a task, the name resolved for every request.
@@ -17,6 +17,7 @@ const REPLICAS = 20;
 const PORT = 8080;
 const DEMO = 'tsswarm-demo:1';
 const REQUESTS = Number(process.env['BENCH_REQUESTS'] ?? 100_000);
+const AWAY_MS = Number(process.env['BENCH_AWAY_MS'] ?? 0);
 const THREADS = Number(process.env['BENCH_THREADS'] ?? 6);
 const FAILURES_SHOWN = 10;
 const SAMPLE_MS = 2_000;
@@ -82,7 +83,8 @@ async function updates(lab: TestLab): Promise<void> {
 
 async function restarts(lab: TestLab): Promise<void> {
   for (const host of HOSTS) {
-    await lab.lab('stop', host);
+    await lab.lab('kill', '--process', host);
+    await pause(AWAY_MS);
     await lab.lab('start', host);
     await lab.leader(host.startsWith('m') ? host : 'm1');
   }

@@ -25,6 +25,7 @@ import {
   certificateDigest,
   certificateValidity,
   createRequest,
+  probeMachine,
   type WireMethod,
 } from '../platform/index.ts';
 import type { Overlay } from '../overlay/index.ts';
@@ -303,6 +304,7 @@ export class ClusterNode {
       random,
       logger,
       caller: this.rpc,
+      probe: probeMachine,
       newJoinToken: () => this.newJoinToken(),
       signer: clusterSigner(() => this.#manager?.view.cluster, clock),
       startConsensus: async (handler) => {

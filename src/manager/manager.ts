@@ -16,7 +16,13 @@ import { bootstrapActions, type NewCluster } from './bootstrap.ts';
 import { Authority, type Issued, type Signer } from './ca/index.ts';
 import { ControlLoopRunner } from './control-loop-runner.ts';
 import { LeaderControl } from './control/index.ts';
-import { Dispatcher, Liveness, Withdrawals, type AgentConnection } from './dispatcher/index.ts';
+import {
+  Dispatcher,
+  Liveness,
+  Withdrawals,
+  type AgentConnection,
+  type Probe,
+} from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
 import { LeaderProxy, type ManagerCaller } from './leader-proxy.ts';
 import { Leader } from './leader.ts';
@@ -44,6 +50,8 @@ export interface ManagerOptions {
   readonly signer: Signer;
   readonly newJoinToken: () => string;
   readonly caller: ManagerCaller;
+  /** Tells a machine without a daemon from one that is dead. */
+  readonly probe: Probe;
   /** Starts Raft with this manager as its handler. */
   readonly startConsensus: (handler: ConsensusHandler) => Promise<Consensus>;
   /** Told before the first entry is applied: for those who have to see every change. */
@@ -88,8 +96,11 @@ export class Manager implements LeaderApi {
     const { clock, random, logger, signer } = options;
     const store = new Store({ clock, logger, instance: newId(random) });
     this.store = store;
-    this.#liveness = new Liveness(store, clock, logger, () => this.heartbeatPeriodMs);
-    this.#withdrawals = new Withdrawals(store, clock, logger);
+    this.#liveness = new Liveness(store, clock, logger, {
+      periodMs: () => this.heartbeatPeriodMs,
+      probe: options.probe,
+    });
+    this.#withdrawals = new Withdrawals(store, clock, logger, (id) => this.#liveness.isAway(id));
     this.#leader = new Leader({
       store,
       clock,

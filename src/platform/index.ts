@@ -18,4 +18,5 @@ export { RpcServer, type Caller } from './rpc-server.ts';
 export { hostTools } from './host-tools.ts';
 export { hasIpv6, linuxKernel } from './linux-kernel.ts';
 export { loadNative, type Native } from './native.ts';
+export { probeMachine } from './probe-machine.ts';
 export { resolverProcess, type ResolverProcessOptions } from './resolver-process.ts';

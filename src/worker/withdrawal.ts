@@ -3,10 +3,10 @@
 import { sleep, type Clock } from '../base/index.ts';
 
 /**
- * Without an answer a task is stopped after this long: a little more than the leader's own limit, so
- * that its answer (which names the hosts) normally comes first.
+ * Without an answer a task is stopped after this long: a little more than the leader waits for a host
+ * whose daemon is being restarted, so that its answer (which names the hosts) normally comes first.
  */
-export const ANSWER_LIMIT_MS = 2_500;
+export const ANSWER_LIMIT_MS = 12_500;
 
 /** The session's half that is needed here. */
 export interface WithdrawalSession {

@@ -1,6 +1,6 @@
 // Tells agents what to do and hears how it goes.
 export { buildAssignments, isActive } from './assignments.ts';
 export { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
-export { Liveness } from './liveness.ts';
+export { Liveness, type Probe } from './liveness.ts';
 export { Withdrawals } from './withdrawals.ts';
 export type { AgentConnection } from './session.ts';

@@ -17,13 +17,25 @@ export const GRACE_BEATS = 4;
  * nodes get this long to be heard from, since their containers may still run.
  */
 export const RESTART_GRACE_MS = 20_000;
+/**
+ * A node whose machine answers while its daemon does not is being restarted or upgraded: its tasks run
+ * on. It gets this long from its last heartbeat to be heard from again.
+ */
+export const RESTART_LIMIT_MS = 10_000;
+/** How long a machine may take to answer on the node's port; asked ahead of the deadline. */
+export const PROBE_LIMIT_MS = 500;
+/** Nodes that are asked at the same time; the others are as silent as their heartbeats say. */
+export const PROBES_MAX = 64;
 /** Beats of all sessions go to the leader this often in a heartbeat period. */
 export const BEATS_PER_PERIOD = 2;
 /** Between two differences to the agents: changes that follow closely share one. */
 export const ASSIGNMENTS_PAUSE_MS = 5;
 /** Between two calls that tell the leader what hosts have applied. */
 export const APPLIED_PAUSE_MS = 10;
-/** How long a task that is to stop waits for the hosts that may still send it something. */
+/**
+ * How long a task that is to stop waits for the hosts that may still send it something; for those whose
+ * daemon is being restarted as long as that may take.
+ */
 export const WITHDRAWAL_LIMIT_MS = 2_000;
 /** Tasks that wait for hosts at the same time; one more is answered at once, as after the limit. */
 export const WITHDRAWALS_MAX = 10_000;

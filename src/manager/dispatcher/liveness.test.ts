@@ -10,6 +10,8 @@ const PERIOD_MS = 500;
 let clock: VirtualClock;
 let store: Store;
 let liveness: Liveness;
+/** Addresses of machines that answer although their daemon is silent. */
+let answering: Set<string>;
 
 beforeEach(async () => {
   clock = new VirtualClock();
@@ -21,7 +23,11 @@ beforeEach(async () => {
       return Promise.resolve(index);
     },
   });
-  liveness = new Liveness(store, clock, silentLogger, () => PERIOD_MS);
+  answering = new Set();
+  liveness = new Liveness(store, clock, silentLogger, {
+    periodMs: () => PERIOD_MS,
+    probe: (address) => Promise.resolve(answering.has(address)),
+  });
   // m1 leads; w1 speaks through m2, and so does m2 itself; w2 through m1.
   for (const id of ['m1', 'm2', 'w1', 'w2']) await store.propose([aNode(id)]);
   const managers = { m1: 'm1', m2: 'm2', w1: 'm2', w2: 'm1' };
@@ -35,7 +41,7 @@ function aNode(id: string): Action {
   const status = {
     state: 'ready',
     message: '',
-    address: '',
+    address: `${id}:2377`,
     dataPathAddress: '',
     since: 0,
   } as const;
@@ -77,5 +83,24 @@ describe('a silent node', () => {
   it('is down in the end when it finds none', async () => {
     await pass(2_000, 'm1', 'm2', 'w1', 'w2');
     expect(new Set(await pass(4_000, 'm1', 'w2'))).toEqual(new Set(['m2', 'w1']));
+  });
+
+  it('is not down while its machine answers, for ten seconds', async () => {
+    await pass(2_000, 'm1', 'm2', 'w1', 'w2');
+    answering.add('w1:2377');
+    expect(await pass(5_000, 'm1', 'm2', 'w2')).toEqual([]);
+    expect(liveness.isAway('w1')).toBe(true);
+    expect(await pass(1_000, 'm1', 'm2', 'w1', 'w2')).toEqual([]);
+    expect(liveness.isAway('w1')).toBe(false);
+    expect(await pass(9_250, 'm1', 'm2', 'w2')).toEqual([]);
+    expect(await pass(1_250, 'm1', 'm2', 'w2')).toEqual(['w1']);
+  });
+
+  it('is down as soon as its machine answers no more', async () => {
+    await pass(2_000, 'm1', 'm2', 'w1', 'w2');
+    answering.add('w1:2377');
+    expect(await pass(4_000, 'm1', 'm2', 'w2')).toEqual([]);
+    answering.clear();
+    expect(await pass(1_500, 'm1', 'm2', 'w2')).toEqual(['w1']);
   });
 });

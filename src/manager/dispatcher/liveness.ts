@@ -1,32 +1,61 @@
 // On the leader: which nodes were heard from, and which are down. A node is down after three missed
-// heartbeats, however the connection looks. Deadlines move along when this process itself was stalled,
-// so that a pause here never declares anything dead out there; and a node whose manager fell silent with
-// it gets time to find another one.
+// heartbeats, however the connection looks, unless its machine still answers: then only the daemon is
+// away, and has some seconds to come back. Deadlines move along when this process itself was stalled, so
+// that a pause here never declares anything dead out there; and a node whose manager fell silent with it
+// gets time to find another one.
 import type { Clock, Logger, Timer } from '../../base/index.ts';
 import { update, type Node } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
-import { GRACE_BEATS, HEARD_BEATS, MISSED_BEATS, RESTART_GRACE_MS } from './limits.ts';
+import {
+  GRACE_BEATS,
+  HEARD_BEATS,
+  MISSED_BEATS,
+  PROBES_MAX,
+  PROBE_LIMIT_MS,
+  RESTART_GRACE_MS,
+  RESTART_LIMIT_MS,
+} from './limits.ts';
 
 const CHECK_MS = 100;
 /** A check that comes this much too late means that the process was stalled. */
 const STALL_MS = 100;
+
+/** Whether the machine at `host:port` answers at all, be it that it refuses; false after `limitMs`. */
+export type Probe = (address: string, limitMs: number) => Promise<boolean>;
 
 export class Liveness {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #periodMs: () => number;
+  readonly #probe: Probe;
   readonly #deadlines = new Map<string, number>();
+  /** Nodes that were silent while their machine answered, and until when they may be. */
+  readonly #away = new Map<string, number>();
+  /** Nodes whose machine is being asked, and what the last ones to be asked have said. */
+  readonly #probing = new Set<string>();
+  readonly #answered = new Set<string>();
   /** Epochs of the sessions that were given time because their manager is silent: once each. */
   readonly #excused = new Map<string, number>();
   #timer: Timer | undefined;
   #lastCheck = 0;
 
-  constructor(store: Store, clock: Clock, logger: Logger, periodMs: () => number) {
+  constructor(
+    store: Store,
+    clock: Clock,
+    logger: Logger,
+    { periodMs, probe }: { readonly periodMs: () => number; readonly probe: Probe },
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#logger = logger;
     this.#periodMs = periodMs;
+    this.#probe = probe;
+  }
+
+  /** The node's daemon is silent and its machine is not: it may be back at any moment. */
+  isAway(nodeId: string): boolean {
+    return this.#away.has(nodeId);
   }
 
   /**
@@ -49,6 +78,8 @@ export class Liveness {
     this.#timer?.cancel();
     this.#deadlines.clear();
     this.#excused.clear();
+    this.#away.clear();
+    this.#answered.clear();
   }
 
   /** Takes heartbeats; returns the nodes whose sessions must end and begin anew. */
@@ -59,13 +90,19 @@ export class Liveness {
       const node = this.#store.view.get('node', nodeId);
       const current = this.#store.view.get('session', nodeId)?.epoch === epoch;
       if (node === undefined || !current || node.status.state === 'down') refused.push(nodeId);
-      else this.#deadlines.set(nodeId, deadline);
+      else this.#heard(nodeId, deadline);
     }
     return refused;
   }
 
   registered(nodeId: string): void {
-    this.#deadlines.set(nodeId, this.#clock.monotonicMs() + MISSED_BEATS * this.#periodMs());
+    this.#heard(nodeId, this.#clock.monotonicMs() + MISSED_BEATS * this.#periodMs());
+  }
+
+  #heard(nodeId: string, deadline: number): void {
+    this.#deadlines.set(nodeId, deadline);
+    this.#away.delete(nodeId);
+    this.#answered.delete(nodeId);
   }
 
   #schedule(): void {
@@ -85,16 +122,48 @@ export class Liveness {
         'the event loop was stalled, all deadlines moved',
       );
       for (const [id, deadline] of this.#deadlines) this.#deadlines.set(id, deadline + stalled);
+      for (const [id, limit] of this.#away) this.#away.set(id, limit + stalled);
       return;
     }
     for (const [id, deadline] of this.#deadlines) {
+      // Asked ahead, so that a dead machine is down no later for it.
+      if (deadline - now <= PROBE_LIMIT_MS + CHECK_MS) this.#ask(id);
       if (deadline > now) continue;
-      if (this.#excuse(id, now)) continue;
+      if (this.#excuse(id, now) || this.#isRestarted(id, now)) continue;
       this.#deadlines.delete(id);
       this.#excused.delete(id);
+      this.#away.delete(id);
       const node = this.#store.view.get('node', id);
       if (node !== undefined && node.status.state !== 'down') this.#declareDown(node);
     }
+  }
+
+  /** Looks whether the node's machine answers; what came of it counts at the deadline. */
+  #ask(id: string): void {
+    const node = this.#store.view.get('node', id);
+    const limit = this.#away.get(id) ?? Infinity;
+    if (node === undefined || node.status.address === '' || this.#probing.has(id)) return;
+    if (this.#probing.size >= PROBES_MAX || this.#clock.monotonicMs() >= limit) return;
+    this.#probing.add(id);
+    void this.#probe(node.status.address, PROBE_LIMIT_MS).then((answers) => {
+      this.#probing.delete(id);
+      if (answers) this.#answered.add(id);
+      else this.#answered.delete(id);
+    });
+  }
+
+  /** Its machine answers: it is not down before the daemon was away for too long. */
+  #isRestarted(id: string, now: number): boolean {
+    const silent = MISSED_BEATS * this.#periodMs();
+    const limit = this.#away.get(id) ?? now + Math.max(0, RESTART_LIMIT_MS - silent);
+    if (!this.#answered.has(id) || now >= limit) return false;
+    if (!this.#away.has(id)) {
+      const hostname = this.#store.view.get('node', id)?.description?.hostname;
+      this.#logger.info({ nodeId: id, hostname }, 'node is silent, its machine answers');
+    }
+    this.#away.set(id, limit);
+    this.#deadlines.set(id, Math.min(limit, now + PROBE_LIMIT_MS + 2 * CHECK_MS));
+    return true;
   }
 
   /** The node's heartbeats came through a manager that is silent itself: that is no sign of the node. */

@@ -59,7 +59,9 @@ async function cluster() {
     if (node === undefined) throw new Error(`no node ${id}`);
     await store.propose([update('node', { ...node, status: { ...node.status, state: 'down' } })]);
   };
-  const withdrawals = new Withdrawals(store, clock, silentLogger);
+  /** Hosts whose daemons are being restarted. */
+  const away = new Set<string>();
+  const withdrawals = new Withdrawals(store, clock, silentLogger, (id) => away.has(id));
   /** Asks for t1, and shows the answer as soon as there is one. */
   const ask = (): { missing: readonly string[] | undefined } => {
     const answer: { missing: readonly string[] | undefined } = { missing: undefined };
@@ -68,7 +70,7 @@ async function cluster() {
       .then((missing) => (answer.missing = missing));
     return answer;
   };
-  return { clock, store, stop, setDown, withdrawals, ask };
+  return { clock, store, stop, setDown, withdrawals, ask, away };
 }
 
 describe('hostsThatKnow', () => {
@@ -125,6 +127,20 @@ describe('Withdrawals', () => {
     expect(answer.missing).toBeUndefined();
     await clock.advance(1);
     expect(answer.missing).toEqual(['b']);
+  });
+
+  it('waits for a host whose daemon is being restarted until it has said so', async () => {
+    const { stop, ask, clock, withdrawals, away } = await cluster();
+    const since = await stop('t1');
+    const answer = ask();
+    withdrawals.applied([{ nodeId: 'a', index: since }]);
+    away.add('b');
+    await clock.advance(3 * WITHDRAWAL_LIMIT_MS);
+    expect(answer.missing).toBeUndefined();
+    away.delete('b');
+    withdrawals.applied([{ nodeId: 'b', index: since }]);
+    await clock.advance(0);
+    expect(answer.missing).toEqual([]);
   });
 
   it('does not wait for a host that goes down', async () => {

@@ -6,11 +6,14 @@ import type { Store } from '../store/index.ts';
 import { WITHDRAWALS_MAX, WITHDRAWAL_LIMIT_MS } from './limits.ts';
 import { hostsThatKnow, missingHosts } from './withdrawal.ts';
 
+/** Between two looks at whether a host's daemon is still away. */
+const AWAY_LOOK_MS = 250;
+
 interface Waiting {
   readonly taskId: string;
   readonly since: number;
   readonly missing: Set<string>;
-  readonly timer: Timer;
+  timer: Timer;
   readonly answer: (missing: string[]) => void;
   readonly giveUp: (error: Error) => void;
 }
@@ -19,13 +22,16 @@ export class Withdrawals {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #isAway: (nodeId: string) => boolean;
   readonly #applied = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
 
-  constructor(store: Store, clock: Clock, logger: Logger) {
+  /** `isAway`: the host's daemon may be back at any moment; until then its kernel goes on as it was. */
+  constructor(store: Store, clock: Clock, logger: Logger, isAway: (nodeId: string) => boolean) {
     this.#store = store;
     this.#clock = clock;
     this.#logger = logger;
+    this.#isAway = isAway;
     store.watch((changes) => {
       if (changes.some(({ table }) => table === 'node')) this.#nodesChanged();
     });
@@ -88,8 +94,12 @@ export class Withdrawals {
 
   #late(waiting: Waiting): void {
     const { taskId, missing } = waiting;
+    if ([...missing].some((id) => this.#isAway(id))) {
+      waiting.timer = this.#clock.after(AWAY_LOOK_MS, () => this.#late(waiting));
+      return;
+    }
     this.#logger.warn(
-      { taskId, hosts: [...missing], waitedMs: WITHDRAWAL_LIMIT_MS },
+      { taskId, hosts: [...missing] },
       'hosts did not say in time that they send nothing new to a task that stops',
     );
     this.#end(waiting);

@@ -320,6 +320,7 @@ export class SimulatedDaemon {
       random: process.random,
       logger: this.#logger,
       caller: this.#calls,
+      probe: (address, limitMs) => this.#calls.probe(address, limitMs),
       newJoinToken: () => this.#world.tokens.worker,
       signer,
       onCreated: (created) => {

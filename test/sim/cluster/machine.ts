@@ -29,6 +29,8 @@ export class Machine {
   daemon: SimulatedDaemon | undefined;
   /** It joins as this when it is started for the first time. */
   readonly joinsAs: 'found' | { readonly join: 'manager' | 'worker' };
+  /** Off from a power cut to the next start: then nothing of it answers. */
+  powered = true;
   /** Nobody starts it again. */
   retired = false;
   readonly #world: World;
@@ -80,6 +82,7 @@ export class Machine {
   /** Starts the daemon where none runs. */
   start(): void {
     if (this.daemon !== undefined || this.retired) return;
+    this.powered = true;
     const run = ++this.#runs;
     const random = this.#random.split(`run${run}`);
     const { clock } = this.#world;
@@ -104,6 +107,7 @@ export class Machine {
   /** Everything that was not on stable storage is gone. */
   cutPower(): void {
     this.kill();
+    this.powered = false;
     this.#world.trace.line(`${this.host} without power`);
     this.runtime.powerLost();
     this.disk.crash(this.#random.split(`crash${this.#runs}`));
@@ -126,6 +130,7 @@ export class Machine {
     const left = daemon.leave().catch(() => {});
     await Promise.race([limit, left]);
     this.kill();
+    this.powered = false;
     this.runtime.wipe();
     return true;
   }

@@ -109,6 +109,26 @@ export class DaemonCalls {
     }
   }
 
+  /** The Probe port: a machine with power answers, whatever its daemon does. */
+  probe(address: string, limitMs: number): Promise<boolean> {
+    const { machine, process } = this.#daemon;
+    const { wires } = this.#world;
+    const to = this.#world.machine(hostOf(address));
+    return new Promise((resolve) => {
+      const timer = process.clock.after(limitMs, () => resolve(false));
+      if (to === undefined) return;
+      wires.carry(machine.host, to.host, () => {
+        if (!to.powered) return;
+        wires.carry(to.host, machine.host, () =>
+          process.enter(() => {
+            timer.cancel();
+            resolve(true);
+          }),
+        );
+      });
+    });
+  }
+
   async #onAny<T>(
     hosts: readonly string[],
     timeoutMs: number,
