@@ -6,6 +6,7 @@ import { uplinkSysctls } from './host-state.ts';
 import { HOST, LINK_DOWN, keyOf, type Kernel, type KernelObject, type KernelOp } from './kernel.ts';
 import { objectMap, type NamespaceState } from './namespace-state.ts';
 import type { ExpectedListing } from './expected-listing.ts';
+import { repairTable, sameListing } from './listing-repair.ts';
 import { createTable, diffTable, removeTable, replaceTable, type NftTable } from './nft-ruleset.ts';
 import { planObjects } from './plan.ts';
 
@@ -179,11 +180,12 @@ export class NamespaceReconciler {
     }
     const known = this.#tables ?? (await this.#adoptTables(tables));
     this.#tables = undefined;
-    const commands = tables.map((table) => {
+    const commands: string[] = [];
+    for (const table of tables) {
       const before = known.find((old) => sameTable(old, table));
-      if (before !== undefined) return diffTable(before, table);
-      return this.#empty ? createTable(table) : replaceTable(table);
-    });
+      if (before !== undefined) commands.push(diffTable(before, table));
+      else commands.push(this.#empty ? createTable(table) : await this.#mend(table));
+    }
     const gone = known.filter((old) => !tables.some((table) => sameTable(old, table)));
     const script = [...commands, ...gone.map(removeTable)].join('');
     if (script !== '') {
@@ -196,14 +198,26 @@ export class NamespaceReconciler {
 
   /** Those of the wanted tables that the kernel has already, exactly. */
   async #adoptTables(tables: readonly NftTable[]): Promise<NftTable[]> {
-    const { kernel, listings } = this.#context;
+    const { listings } = this.#context;
     const adopted: NftTable[] = [];
     for (const table of tables) {
-      const list = `list table ${table.family} ${table.name}`;
-      const actual = await kernel.nft(this.#namespace, list).catch(() => '');
-      if (actual !== '' && actual === (await listings.of(table))) adopted.push(table);
+      const actual = await this.#list(table);
+      if (actual !== '' && sameListing(actual, await listings.of(table))) adopted.push(table);
     }
     return adopted;
+  }
+
+  /** Commands that make the table out of whatever has its name, without a gap where that is possible. */
+  async #mend(table: NftTable): Promise<string> {
+    const actual = await this.#list(table);
+    if (actual === '') return replaceTable(table);
+    return repairTable(table, await this.#context.listings.of(table), actual);
+  }
+
+  /** "" where there is none. */
+  #list({ family, name }: NftTable): Promise<string> {
+    const list = `list table ${family} ${name}`;
+    return this.#context.kernel.nft(this.#namespace, list).catch(() => '');
   }
 }
 
