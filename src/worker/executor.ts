@@ -3,7 +3,8 @@
 // One controller belongs to one task. The agent calls, in this order and never two at once:
 //
 //   prepare  image present, volumes and network attached, container created, not started
-//   start    process runs; with a HEALTHCHECK the promise resolves only when it is healthy
+//   start    process runs; with a HEALTHCHECK the promise resolves only when it is healthy, without
+//            one when it listens on its published (or exposed) TCP ports, or does not within 2 s
 //   wait     resolves when the process has ended, however that came about
 //   connections  how many clients are being served: the agent asks before it stops a task
 //   shutdown stop signal, grace period, then kill; resolves when the process is gone

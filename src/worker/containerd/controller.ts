@@ -1,11 +1,11 @@
 // The life of one task's container, as the agent asks for it: the steps of containers.ts in order,
 // with the health check beside them.
-import { readFile } from 'node:fs/promises';
 import { SwarmError, type Logger } from '../../base/index.ts';
 import type { ContainerObservation, TaskContext, TaskController, TaskExit } from '../executor.ts';
 import type { ContainerKey, Containers } from './containers.ts';
 import type { HealthRecord } from './health-plan.ts';
 import { HealthMonitor, type HealthMonitorOptions } from './health-monitor.ts';
+import { socketTables, waitForListeners } from './listeners.ts';
 import { prepareContainer, type PreparationOptions, type Prepared } from './preparation.ts';
 import type { ContainerPlan } from './task-directory.ts';
 import { countInbound } from './tcp-table.ts';
@@ -62,7 +62,7 @@ class ContainerController implements TaskController {
     const plan = await this.#requirePlan();
     await this.#options.containers.start(this.#key, plan, this.#prepared?.rootfs);
     const monitor = this.#monitor(plan);
-    if (monitor === undefined) return;
+    if (monitor === undefined) return this.#listening(plan, signal);
     const stop = new AbortController();
     const stopped = (): void => stop.abort();
     signal.addEventListener('abort', stopped);
@@ -91,6 +91,13 @@ class ContainerController implements TaskController {
     }
   }
 
+  async #listening({ listens }: ContainerPlan, signal: AbortSignal): Promise<void> {
+    if (listens === undefined) return;
+    const { state, pid } = await this.#options.containers.observe(this.#key);
+    if (state !== 'running' || pid === undefined) return;
+    await waitForListeners(listens, pid, this.#options.health.clock, signal);
+  }
+
   async wait(signal: AbortSignal): Promise<TaskExit> {
     const plan = await this.#plan();
     const exited = this.#options.containers.waitForExit(this.#key, signal);
@@ -114,8 +121,7 @@ class ContainerController implements TaskController {
   async connections(): Promise<number> {
     const { state, pid } = await this.#options.containers.observe(this.#key);
     if (state !== 'running' || pid === undefined) return 0;
-    const tables = ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8'));
-    return countInbound(...(await Promise.all(tables)));
+    return countInbound(...(await socketTables(pid)));
   }
 
   async shutdown(): Promise<TaskExit> {

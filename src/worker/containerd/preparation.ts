@@ -10,6 +10,7 @@ import type { VolumeStore } from '../volumes/index.ts';
 import { isNotFound } from './client.ts';
 import type { ContainerKey, Containers } from './containers.ts';
 import { healthPlan } from './health-plan.ts';
+import { listenPlan } from './listeners.ts';
 import { LayeredFiles } from './layered-files.ts';
 import { logPlan } from './log-options.ts';
 import type { MountMessage } from './messages.ts';
@@ -76,6 +77,7 @@ export async function prepareContainer(
     writeNetworkFiles(key, spec, namespace, hostname),
   ]);
   const health = healthPlan(spec.Healthcheck, config.Healthcheck, config.Shell);
+  const ports = listenPlan(service.EndpointSpec?.Ports ?? [], config.ExposedPorts);
   const plan: ContainerPlan = {
     containerId: key.containerId,
     imageId: image.id,
@@ -86,6 +88,7 @@ export async function prepareContainer(
     gracePeriodMs:
       spec.StopGracePeriod === undefined ? DEFAULT_GRACE_MS : spec.StopGracePeriod / NS_PER_MS,
     ...(health === undefined ? {} : { health }),
+    ...(health !== undefined || ports === undefined ? {} : { listens: ports }),
     volumes: storage.volumes,
     terminal: spec.TTY ?? false,
     ...(log === undefined ? {} : { log }),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { SwarmError } from '../../base/index.ts';
 import type { TaskExit } from '../executor.ts';
 import type { HealthPlan, HealthRecord } from './health-plan.ts';
+import type { ListenPlan } from './listeners.ts';
 import type { LogPlan } from './log-options.ts';
 
 /** What stays to be known about a container after its task's assignment was read. */
@@ -19,6 +20,8 @@ export interface ContainerPlan {
   readonly stopSignal: number;
   readonly gracePeriodMs: number;
   readonly health?: HealthPlan;
+  /** Only without a health check. */
+  readonly listens?: ListenPlan;
   /** Names of mounted volumes. */
   readonly volumes: readonly string[];
   readonly terminal: boolean;

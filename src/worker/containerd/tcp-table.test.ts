@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countInbound } from './tcp-table.ts';
+import { countInbound, listeningPorts } from './tcp-table.ts';
 
 const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n';
 
@@ -39,5 +39,17 @@ describe('countInbound', () => {
 
   it('makes nothing of an empty or torn table', () => {
     expect(countInbound('', `${HEAD}   0: 0300`)).toBe(0);
+  });
+});
+
+describe('listeningPorts', () => {
+  it('are those that clients from elsewhere can reach', () => {
+    const table =
+      line('00000000:1F90', '00000000:0000', '0A') +
+      line('0100007F:0050', '00000000:0000', '0A') +
+      line('0300000A:C002', '0900000A:0051', '01');
+    const any = '00000000000000000000000000000000';
+    const table6 = line(`${any}:01BB`, `${any}:0000`, '0A');
+    expect([...listeningPorts(HEAD + table, HEAD + table6)]).toEqual([8080, 443]);
   });
 });

@@ -1,5 +1,5 @@
-// Reads what Linux says about a namespace's TCP sockets (/proc/PID/net/tcp and tcp6) and counts the
-// clients that are being served. Pure.
+// Reads what Linux says about a namespace's TCP sockets (/proc/PID/net/tcp and tcp6): the ports that
+// are listened on, and the clients that are being served. Pure.
 
 interface Socket {
   readonly address: string;
@@ -14,6 +14,13 @@ const LISTEN = 0x0a;
  * handshake, closed by the client (which may wait for its answer), closed by us with data on the way.
  */
 const IN_USE: ReadonlySet<number> = new Set([0x01, 0x03, 0x04, 0x08, 0x09]);
+
+/** Ports that something listens on, at other addresses than the loopback ones. */
+export function listeningPorts(...tables: readonly string[]): Set<number> {
+  const sockets = tables.flatMap(parseTable);
+  const open = sockets.filter(({ address, state }) => state === LISTEN && !isLoopback(address));
+  return new Set(open.map(({ port }) => port));
+}
 
 /** Connections to ports that something listens on, except those within the namespace. */
 export function countInbound(...tables: readonly string[]): number {
