@@ -12,6 +12,8 @@ import {
   type AttachedTask,
 } from './attachment.ts';
 import { DEFAULT_BRIDGE_POOL, chooseBridgeAddress, chooseBridgeSubnet } from './bridge-network.ts';
+import { ForeignFirewalls } from './foreign-firewalls.ts';
+import type { HostTools } from './host-tools.ts';
 import type { Kernel } from './kernel.ts';
 import { networkNames } from './names.ts';
 import type { NetworkView } from './network-views.ts';
@@ -31,6 +33,8 @@ export interface OverlayOptions {
   readonly disk: Disk;
   readonly logger: Logger;
   readonly resolver: ResolverLauncher;
+  /** Without them other programs' firewalls are left alone and no network can be encrypted. */
+  readonly tools?: HostTools;
   /** Holds `overlay.json`; should not outlive a reboot, since namespaces don't: a run directory. */
   readonly stateDirectory: string;
   /** Tells this daemon's links and tables from others' on the machine: 1–6 of [a-z0-9]. */
@@ -64,6 +68,7 @@ class HostOverlay implements Overlay {
   constructor(options: OverlayOptions) {
     const { kernel, clock, random, disk, instance, ownPorts, resolver } = options;
     const logger = options.logger.child({ part: 'overlay' });
+    const { tools } = options;
     this.#options = options;
     this.#file = new StateFile(disk, logger, `${options.stateDirectory}/overlay.json`);
     this.#resolver = new ResolverClient({ launcher: resolver, clock, random, logger });
@@ -75,6 +80,7 @@ class HostOverlay implements Overlay {
       instance,
       ownPorts,
       ipv6: options.ipv6 ?? true,
+      ...(tools && { firewalls: new ForeignFirewalls({ kernel, tools, logger, instance }) }),
       publish: (_state, views) => this.#publish(views),
       changed: () => this.#save(),
     });

@@ -1,5 +1,6 @@
 // The data plane: one routed VXLAN network per host, without IPVS (docs/design/overlay.md).
 export { createOverlay, type OverlayOptions } from './create-overlay.ts';
+export type { HostTools, ToolResult } from './host-tools.ts';
 export { HOST, LINK_DOWN, keyOf, textOf } from './kernel.ts';
 export type {
   Address,

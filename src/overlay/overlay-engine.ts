@@ -11,9 +11,10 @@ import {
 } from '../base/index.ts';
 import type { TaskAssignment } from '../model/index.ts';
 import { networkNamespace, taskNamespace } from './addressing.ts';
-import { BRIDGE_NETWORK, networkIds, type AttachedTask } from './attachment.ts';
+import { BRIDGE_NETWORK, isPredefined, networkIds, type AttachedTask } from './attachment.ts';
 import { bridgeNetwork } from './bridge-network.ts';
 import { ExpectedListing } from './expected-listing.ts';
+import type { ForeignFirewalls } from './foreign-firewalls.ts';
 import { hostTableName } from './host-state.ts';
 import { foreignChanges } from './foreign-changes.ts';
 import { HOST, type Kernel } from './kernel.ts';
@@ -25,6 +26,7 @@ import { removeTable } from './nft-ruleset.ts';
 import type { OverlayProblem, OverlayState } from './overlay.ts';
 import { PortClaims } from './port-claims.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
+import { DEFAULT_MTU, Underlay } from './underlay.ts';
 import { WantedStates, type WantedInput } from './wanted-states.ts';
 
 export interface EngineOptions {
@@ -36,19 +38,20 @@ export interface EngineOptions {
   readonly ownPorts: readonly number[];
   /** False where the kernel has no IPv6: networks have IPv4 alone there. */
   readonly ipv6: boolean;
+  /** Absent: other programs' firewalls are left alone. */
+  readonly firewalls?: ForeignFirewalls;
   /** Told at the end of each pass what the names are made of. */
   publish(state: OverlayState, views: ReadonlyMap<string, NetworkView>): void;
   /** Told when what belongs on disk has changed. */
   changed(): void;
 }
 
-const DEFAULT_MTU = 1500;
-
 export class OverlayEngine {
   readonly #options: EngineOptions;
   readonly #wanted = new WantedStates();
   readonly #claims: PortClaims;
   readonly #listings: ExpectedListing;
+  readonly #underlay: Underlay;
   readonly #reconcilers = new Map<string, NamespaceReconciler>();
   readonly #tasks = new Map<string, AttachedTask>();
   readonly #failures = new Map<string, string>();
@@ -58,13 +61,13 @@ export class OverlayEngine {
   #state: OverlayState | undefined;
   #seen: OverlayState | undefined;
   #bridgeSubnet: string | undefined;
-  #underlay: { readonly address: string; readonly mtu: number } | undefined;
   #asked = 0;
   #done = 0;
   #running: Promise<void> | undefined;
   /** Callers of `settled` with the number of what they wait for. */
   readonly #waiting = new Map<() => void, number>();
   #stopped = false;
+  #firewallsSeen = false;
   #attempt = 0;
   #retry: Timer | undefined;
   #check: Timer | undefined;
@@ -77,6 +80,7 @@ export class OverlayEngine {
     this.#options = options;
     this.#claims = new PortClaims(options.kernel, options.ownPorts);
     this.#listings = new ExpectedListing(options.kernel);
+    this.#underlay = new Underlay(options.kernel);
   }
 
   get removed(): RemovedEndpoints {
@@ -156,7 +160,8 @@ export class OverlayEngine {
       const networkId = namespace.startsWith('n-') ? namespace.slice(2) : undefined;
       return networkId === undefined ? { message } : { networkId, message };
     });
-    return [...this.#claims.problems(), ...failures];
+    const foreign = this.#options.firewalls?.problems() ?? [];
+    return [...this.#claims.problems(), ...failures, ...foreign.map((message) => ({ message }))];
   }
 
   /** Resolves when a pass has ended that began after everything handed in so far. */
@@ -179,7 +184,8 @@ export class OverlayEngine {
   /** Stops, and takes everything out of the kernel. */
   async removeAll(): Promise<void> {
     await this.stop();
-    const { kernel, instance } = this.#options;
+    const { kernel, instance, firewalls } = this.#options;
+    await firewalls?.close();
     for (const object of await kernel.read(HOST, `${instance}-`)) {
       if (object.kind === 'veth') await kernel.change(HOST, [{ op: 'delete', object }]);
     }
@@ -260,6 +266,10 @@ export class OverlayEngine {
     }
     await this.#bringAll(sandboxes);
     await this.#bringAll(others);
+    if (!this.#firewallsSeen && this.#reconcilers.has(HOST)) {
+      this.#firewallsSeen = true;
+      await this.#options.firewalls?.open();
+    }
     await this.#claims.release(published);
     await this.#forgetConnections(gone);
     await this.#removeNamespaces(sandboxes);
@@ -268,12 +278,7 @@ export class OverlayEngine {
   }
 
   async #viewsOf(state: OverlayState): Promise<ReadonlyMap<string, NetworkView>> {
-    const address = state.self?.address;
-    if (address !== undefined && this.#underlay?.address !== address) {
-      const device = await this.#options.kernel.underlay(address);
-      this.#underlay = { address, mtu: device?.mtu ?? DEFAULT_MTU };
-    }
-    const mtu = this.#underlay?.mtu ?? DEFAULT_MTU;
+    const mtu = await this.#underlay.mtu(state.self?.address);
     const views = networkViews(state, { mtu, ipv6: this.#options.ipv6 }, this.#views);
     if (this.#bridgeSubnet !== undefined) {
       const old = this.#views.get(BRIDGE_NETWORK);
@@ -383,18 +388,12 @@ export class OverlayEngine {
   /** A pass is due when others changed something, or when something is over. */
   async #lookAtKernel(): Promise<void> {
     this.#checkDue = false;
-    const { kernel, clock, logger } = this.#options;
+    const { kernel, clock, logger, firewalls } = this.#options;
+    if (this.#firewallsSeen) await firewalls?.open();
     const changed = await foreignChanges(kernel, this.#reconcilers);
     for (const namespace of changed) logger.warn({ namespace }, 'repairing what others changed');
-    const address = this.#state?.self?.address;
-    const device = address === undefined ? undefined : await kernel.underlay(address);
-    const other = (device?.mtu ?? DEFAULT_MTU) !== (this.#underlay?.mtu ?? DEFAULT_MTU);
-    if (other) this.#underlay = undefined;
+    const other = await this.#underlay.changed();
     const over = (this.#nextExpiry ?? Infinity) <= clock.now();
     this.#passDue ||= other || over || changed.length > 0;
   }
-}
-
-function isPredefined(id: string): boolean {
-  return id === 'none' || id === 'host';
 }
