@@ -110,6 +110,11 @@ class HostOverlay implements Overlay {
     await this.#resolver.settled();
   }
 
+  async applied(): Promise<void> {
+    await this.#engine.applied();
+    while (!(await this.#resolver.settled()));
+  }
+
   async attach(task: TaskAssignment): Promise<TaskNamespace> {
     checkTask(task);
     if (usesHostNetwork(task)) {

@@ -24,6 +24,7 @@ import type { NamespaceState, OverlayNetwork } from './namespace-state.ts';
 import { networkViews, type NetworkView } from './network-views.ts';
 import { removeTable } from './nft-ruleset.ts';
 import type { OverlayProblem, OverlayState } from './overlay.ts';
+import { Passes } from './passes.ts';
 import { PortClaims } from './port-claims.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
 import { DEFAULT_MTU, Underlay } from './underlay.ts';
@@ -61,11 +62,8 @@ export class OverlayEngine {
   #state: OverlayState | undefined;
   #seen: OverlayState | undefined;
   #bridgeSubnet: string | undefined;
-  #asked = 0;
-  #done = 0;
+  readonly #passes = new Passes();
   #running: Promise<void> | undefined;
-  /** Callers of `settled` with the number of what they wait for. */
-  readonly #waiting = new Map<() => void, number>();
   #stopped = false;
   #firewallsSeen = false;
   #attempt = 0;
@@ -166,10 +164,14 @@ export class OverlayEngine {
 
   /** Resolves when a pass has ended that began after everything handed in so far. */
   async settled(): Promise<void> {
-    const target = this.#asked;
-    if (this.#done >= target || this.#running === undefined) return;
-    // Not the end of all passes: new states may come without a pause.
-    await new Promise<void>((resolve) => this.#waiting.set(resolve, target));
+    if (this.#running !== undefined) await this.#passes.settled();
+  }
+
+  /** As `settled`, and no namespace that others send through has failed; they are tried again. */
+  async applied(): Promise<void> {
+    for (await this.settled(); !this.#stopped; await this.#passes.next()) {
+      if (![...this.#failures.keys()].some((namespace) => !namespace.startsWith('t-'))) return;
+    }
   }
 
   async stop(): Promise<void> {
@@ -201,15 +203,15 @@ export class OverlayEngine {
 
   /** `pass` false: only a look at the kernel is due. */
   #ask(pass = true): void {
-    this.#asked++;
+    this.#passes.ask();
     this.#passDue ||= pass;
     if (this.#state === undefined || this.#stopped) return;
     this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
-    while (this.#done < this.#asked && !this.#stopped) {
-      const target = this.#asked;
+    while (this.#passes.due && !this.#stopped) {
+      const target = this.#passes.begin();
       // Lets everything that is handed in at the same moment share the pass.
       await Promise.resolve();
       try {
@@ -219,20 +221,11 @@ export class OverlayEngine {
         this.#failures.set(HOST, messageOf(error));
         this.#options.logger.warn({ error: messageOf(error) }, 'a pass over the networks failed');
       }
-      this.#done = target;
-      this.#release(target);
+      this.#passes.ended(target);
     }
     this.#running = undefined;
-    this.#release(Infinity);
+    this.#passes.rest();
     this.#scheduleRetry();
-  }
-
-  #release(done: number): void {
-    for (const [resolve, target] of this.#waiting) {
-      if (target > done) continue;
-      this.#waiting.delete(resolve);
-      resolve();
-    }
   }
 
   async #pass(): Promise<void> {

@@ -170,9 +170,15 @@ describe('Overlay', () => {
     expect(overlay.problems()).toEqual([
       { networkId: 'front', message: expect.stringContaining('10.0.1.12/32 table 254: broken') },
     ]);
-    kernel.broken = undefined;
+    let applied = false;
+    const said = overlay.applied().then(() => (applied = true));
     clock.advance(10_000);
     await overlay.settled();
+    await new Promise(setImmediate);
+    expect(applied).toBe(false);
+    kernel.broken = undefined;
+    clock.advance(10_000);
+    await said;
     expect(overlay.problems()).toEqual([]);
     expect(kernel.texts('n-front')).toContain(ROUTE);
   });

@@ -49,6 +49,11 @@ export interface Overlay {
   /** Resolves when everything handed in before the call is in the kernel and in the names. */
   settled(): Promise<void>;
   /**
+   * As `settled`, once nothing of it has failed that others might send through: only then a host may
+   * say that it acts on what it was told. What fails is tried again meanwhile, without a limit.
+   */
+  applied(): Promise<void>;
+  /**
    * Makes or finds the namespace of a task; repeatable; `update` must have been called (also on a
    * node outside of any cluster) and have brought its networks, else it fails with `unavailable`.
    * Fails with `conflict` when a port of the task's own is held by another program.

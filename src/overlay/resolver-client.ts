@@ -59,16 +59,18 @@ export class ResolverClient {
     else this.#sendDifference(table);
   }
 
-  /** Resolves when everything published so far is in effect, or when the time is over. */
-  async settled(): Promise<void> {
-    if (this.#connection !== undefined && this.#answered >= this.#seq) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.after(RESOLVER_ANSWER_MS, () => done());
-      const done = (): void => {
+  /** True when everything published so far is in effect; false when the time is over. */
+  async settled(): Promise<boolean> {
+    if (this.#stopped || (this.#connection !== undefined && this.#answered >= this.#seq))
+      return true;
+    return new Promise<boolean>((resolve) => {
+      const end = (inEffect: boolean): void => {
         timer.cancel();
         this.#waiting.delete(done);
-        resolve();
+        resolve(inEffect);
       };
+      const done = (): void => end(true);
+      const timer = this.#options.clock.after(RESOLVER_ANSWER_MS, () => end(false));
       // Before the connection is made there is no number yet: any answer to the whole table does.
       this.#waiting.set(done, Math.max(this.#seq, 1));
     });

@@ -67,6 +67,7 @@ async function anAgent() {
       start: async () => {},
       update: (state) => networks.push([...state.networks.keys()]),
       settled: async () => {},
+      applied: async () => {},
       attach: () => Promise.reject(new Error('no task here')),
       detach: async () => {},
       problems: () => [],

@@ -107,7 +107,7 @@ export class Agent {
     this.#receiver = new AssignmentReceiver(state.tables);
     this.#withdrawals = new WithdrawalQuestions(options.clock, () => this.#session);
     this.#applied = new AppliedSets(
-      () => options.overlay.settled(),
+      () => options.overlay.applied(),
       (index) => this.#session?.applied(index),
     );
   }
