@@ -1,5 +1,6 @@
 // npm run bench:requests [-- PART…]: requests that fail while the cluster changes under them.
 //   updates   a service of 20 replicas is updated four times (stop-first, start-first × 1, 5 at a time)
+//   scaling   the service is scaled down to a fifth and up again
 //   restarts  every daemon is killed and started in turn (BENCH_AWAY_MS: away for so long)
 //   host      a worker's host dies: what fails, and when the last request to its tasks does
 // A load from outside comes in through all hosts at once, from several addresses; another one goes by
@@ -21,7 +22,7 @@ const AWAY_MS = Number(process.env['BENCH_AWAY_MS'] ?? 0);
 const THREADS = Number(process.env['BENCH_THREADS'] ?? 6);
 const FAILURES_SHOWN = 10;
 const SAMPLE_MS = 2_000;
-const PARTS = ['updates', 'restarts', 'host'] as const;
+const PARTS = ['updates', 'scaling', 'restarts', 'host'] as const;
 type Part = (typeof PARTS)[number];
 
 interface Loads {
@@ -78,6 +79,13 @@ async function update(lab: TestLab, order: string, parallelism: number): Promise
 async function updates(lab: TestLab): Promise<void> {
   for (const order of ['stop-first', 'start-first']) {
     for (const parallelism of [1, 5]) await update(lab, order, parallelism);
+  }
+}
+
+async function scaling(lab: TestLab): Promise<void> {
+  for (const replicas of [REPLICAS / 5, REPLICAS]) {
+    await lab.ok('m1', 'service', 'scale', '-d', `web=${replicas}`);
+    await lab.waitRunning('m1', 'web', replicas);
   }
 }
 
@@ -155,6 +163,7 @@ async function main(): Promise<void> {
     for (const part of parts) {
       say(part);
       if (part === 'updates') await under(lab, () => updates(lab));
+      else if (part === 'scaling') await under(lab, () => scaling(lab));
       else if (part === 'restarts') await under(lab, () => restarts(lab));
       else await hostDies(lab);
     }
