@@ -36,7 +36,7 @@ export const APPLIED_PAUSE_MS = 10;
  * How long a task that is to stop waits for the hosts that may still send it something; for those whose
  * daemon is being restarted as long as that may take.
  */
-export const WITHDRAWAL_LIMIT_MS = 2_000;
+export const WITHDRAWAL_LIMIT_MS = 5_000;
 /** Tasks that wait for hosts at the same time; one more is answered at once, as after the limit. */
 export const WITHDRAWALS_MAX = 10_000;
 /** Questions of one agent that wait for the leader; the agent asks those beyond again. */
