@@ -1,0 +1,101 @@
+// No request is lost while tasks are replaced or daemons are killed, and only those to a host that dies:
+// a load from outside through all hosts, and one from a task by name, go on meanwhile.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEMO, TestLab } from './harness.ts';
+import { RequestLoad, begunAt, type LoadResult } from './request-load.ts';
+
+const HOSTS = ['m1', 'm2', 'm3', 'w1', 'w2'];
+const REPLICAS = 6;
+const PORT = 8080;
+/** Until names and maps of all hosts are free of a host that died. */
+const FREE_AFTER_MS = 3_000;
+
+let lab: TestLab;
+
+beforeAll(async () => {
+  lab = await TestLab.up('e2ereq', 3, 2);
+  await lab.ok('m1', 'network', 'create', '-d', 'overlay', 'app');
+  const net = ['--network', 'app'];
+  const web = ['--name', 'web', '--replicas', String(REPLICAS), '-p', `${PORT}:80`];
+  // Answers take a moment, so that some are under way whenever a task is stopped.
+  await lab.ok('m1', 'service', 'create', '-d', ...web, ...net, DEMO, 'hello', '80', '5');
+  await lab.ok('m1', 'service', 'create', '-d', '--name', 'client', ...net, DEMO, 'load');
+  await lab.waitRunning('m1', 'web', REPLICAS);
+  await lab.waitRunning('m1', 'client', 1);
+});
+
+afterAll(async () => {
+  await lab.down();
+});
+
+/** From outside through all hosts but one, and from within by name. */
+async function loads(except = ''): Promise<RequestLoad[]> {
+  const [task] = await lab.running('m2', 'client');
+  if (task === undefined) throw new Error('the client service has no task');
+  const nodes = await lab.nodes('m2');
+  const host = nodes.find(({ ID }) => ID === task.NodeID)?.Description.Hostname ?? '';
+  const hosts = HOSTS.filter((one) => one !== except);
+  return [
+    await RequestLoad.outside(lab, hosts, PORT, { threads: 2 }),
+    await RequestLoad.inside(lab, host, task, 'web:80', { threads: 1 }),
+  ];
+}
+
+async function none(running: readonly RequestLoad[]): Promise<void> {
+  const results: LoadResult[] = await Promise.all(running.map((load) => load.stop()));
+  for (const { failures, failed, requests } of results) {
+    expect(failures).toEqual([]);
+    expect(failed).toBe(0);
+    expect(requests).toBeGreaterThan(100);
+  }
+}
+
+describe('no request is lost', () => {
+  it('in updates, start-first and stop-first', async () => {
+    const running = await loads();
+    for (const order of ['start-first', 'stop-first']) {
+      const how = ['--update-order', order, '--update-parallelism', String(REPLICAS / 2)];
+      await lab.ok(
+        'm1',
+        'service',
+        'update',
+        '--force',
+        '--update-monitor',
+        '500ms',
+        ...how,
+        'web',
+      );
+    }
+    await none(running);
+  });
+
+  it('while every daemon is killed and started in turn', async () => {
+    const before = (await lab.running('m1', 'web')).map(({ ID }) => ID).sort();
+    const running = await loads();
+    for (const host of HOSTS) {
+      await lab.lab('kill', '--process', host);
+      await lab.lab('start', host);
+      await lab.leader(host.startsWith('m') ? host : 'm1');
+    }
+    await none(running);
+    await lab.waitRunning('m1', 'web', REPLICAS);
+    // Nobody took a node for dead, so nothing was replaced.
+    expect((await lab.running('m1', 'web')).map(({ ID }) => ID).sort()).toEqual(before);
+  });
+
+  it('to other hosts than the one that dies, nor to that one for longer than three seconds', async () => {
+    const [client] = await lab.running('m1', 'client');
+    const nodes = await lab.nodes('m1');
+    const own = nodes.find(({ ID }) => ID === client?.NodeID)?.Description.Hostname;
+    const victim = own === 'w1' ? 'w2' : 'w1';
+    const running = await loads(victim);
+    await lab.lab('kill', victim);
+    const killedAt = Date.now();
+    await lab.waitRunning('m1', 'web', REPLICAS);
+    for (const load of running) {
+      const { failures } = await load.stop();
+      const late = failures.filter((line) => begunAt(line) - killedAt > FREE_AFTER_MS);
+      expect(late).toEqual([]);
+    }
+  });
+});
