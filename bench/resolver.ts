@@ -1,11 +1,11 @@
 // npx tsx bench/resolver.ts: answers a second of the resolver process, asked over
 // UDP from inside a task's namespace, a window of questions under way at once; the asker is a process
 // of its own and shares the machine's cores with the resolver.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createSocket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
-import { encode } from 'dns-packet';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { TaskAssignment } from '../src/model/index.ts';
 import type { OverlayState } from '../src/overlay/index.ts';
 import { OverlayLab } from '../test/integration/overlay-lab.ts';
@@ -14,39 +14,6 @@ const SECONDS = 5;
 const WINDOW = 64;
 const NETWORK = 'front';
 const SERVICES = 1_000;
-
-/** Runs in the task's namespace: prints answers a second and how many questions were lost. */
-async function ask(): Promise<void> {
-  const socket = createSocket('udp4');
-  socket.connect(53, '127.0.0.11');
-  await once(socket, 'connect');
-  const queries = Array.from({ length: SERVICES }, (_, index) =>
-    encode({
-      type: 'query',
-      id: index,
-      flags: 0x100,
-      questions: [{ type: index % 2 === 0 ? 'A' : 'AAAA', name: `service${index}` }],
-    }),
-  );
-  let asked = 0;
-  let answered = 0;
-  let wrong = 0;
-  const next = (): void => {
-    const query = queries[asked++ % SERVICES];
-    if (query !== undefined) socket.send(query);
-  };
-  socket.on('message', (reply) => {
-    answered++;
-    if ((reply.readUInt16BE(2) & 0xf) !== 0 || reply.readUInt16BE(6) !== 1) wrong++;
-    next();
-  });
-  const started = performance.now();
-  for (let i = 0; i < WINDOW; i++) next();
-  await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
-  const rate = (answered / (performance.now() - started)) * 1000;
-  console.log(`${Math.round(rate)} answers/s, ${asked - answered - WINDOW} lost, ${wrong} wrong`);
-  process.exit(0);
-}
 
 /** CPU time of a process so far, in user and kernel mode. */
 async function cpuSeconds(pid: string): Promise<number> {
@@ -101,9 +68,11 @@ async function measure(): Promise<void> {
       publishesIngress: false,
     };
     const { path = '' } = await lab.attach('h1', task);
-    const argv = [`--net=${path}`, process.execPath, ...process.execArgv];
-    const program = process.argv[1] ?? '';
-    const child = spawn('nsenter', [...argv, program, 'ask'], { stdio: 'inherit' });
+    const source = join(import.meta.dirname, 'resolver-load.c');
+    const program = join(lab.directory('h1'), 'load');
+    await promisify(execFile)('gcc', ['-O2', '-Wall', '-o', program, source]);
+    const argv = [`--net=${path}`, program, String(SECONDS), String(WINDOW), String(SERVICES)];
+    const child = spawn('nsenter', argv, { stdio: 'inherit' });
     const pid = (await readFile(`${lab.directory('h1')}/resolver.pid`, 'utf8')).trim();
     const before = await cpuSeconds(pid);
     await once(child, 'exit');
@@ -114,5 +83,4 @@ async function measure(): Promise<void> {
   }
 }
 
-if (process.argv[2] === 'ask') await ask();
-else await measure();
+await measure();

@@ -1,4 +1,4 @@
-// Node addon: work inside other network namespaces. One function, `run(netns, steps)`, hands a list
+// Node addon: work inside other network namespaces. Its function `run(netns, steps)` hands a list
 // of steps to a thread of its own; the thread enters the namespace, does them in order and ends.
 // Node's own threads never change their namespace. There is no policy here: which links, routes and
 // rules there are is decided in TypeScript (src/overlay), which also encodes the messages
@@ -140,9 +140,13 @@ static napi_value run(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+// answers.c
+void define_answers(napi_env env, napi_value exports);
+
 NAPI_MODULE_INIT() {
   napi_value function;
   if (napi_create_function(env, "run", NAPI_AUTO_LENGTH, run, NULL, &function) == napi_ok)
     napi_set_named_property(env, exports, "run", function);
+  define_answers(env, exports);
   return exports;
 }

@@ -17,6 +17,8 @@ export interface TaskAssignment {
   readonly networks: readonly TaskNetwork[];
   /** Ports in mode host, with granted numbers. */
   readonly hostPorts: readonly PortConfig[];
+  /** The service's own DNS servers (`--dns`): asked instead of the host's for names outside. */
+  readonly nameservers?: readonly string[];
   /** True when the service publishes through the mesh (decides over the default route). */
   readonly publishesIngress: boolean;
 }
@@ -66,6 +68,8 @@ export interface ServiceEndpointAssignment {
   readonly vip6?: string;
   /** Published through the mesh; only on the ingress network. */
   readonly ports: readonly PortConfig[];
+  /** Ports of the service, for SRV records; absent without any, and on ingress. */
+  readonly exposed?: readonly PortConfig[];
   /** Sticky sessions by the client's address (label `tsswarm.sticky=client-ip`). */
   readonly sticky: boolean;
 }

@@ -9,6 +9,7 @@ const TABLE: AnswerTable = {
       name: 'Front',
       names: { web: ['10.0.1.2'], 'tasks.web': ['10.0.1.11', '10.0.1.12', '10.0.1.13'] },
       reverse: { '10.0.1.11': 'web.1.a.front' },
+      services: { '_http._tcp.web': [{ port: 80, target: 'web' }] },
     },
     back: { name: 'back', names: { web: ['10.0.2.2'], constructor: ['10.0.2.3'] }, reverse: {} },
   },
@@ -69,6 +70,19 @@ describe('lookUp', () => {
       answer: { pointer: 'web.1.a.front' },
     });
     expect(lookUp(TABLE, task(['back']), asked, () => 0).kind).toBe('forward');
+  });
+
+  it('answers where a service listens, with the addresses', () => {
+    const srv = question('_http._tcp.web.front', DNS_TYPE.SRV);
+    expect(lookUp(TABLE, task(['front']), srv, () => 0)).toMatchObject({
+      answer: {
+        rcode: RCODE.ok,
+        services: [{ port: 80, target: 'web.Front', addresses: ['10.0.1.2'] }],
+      },
+    });
+    const other = lookUp(TABLE, task(['front']), question('_http._tcp.web'), () => 0);
+    expect(other).toEqual({ kind: 'answer', answer: { rcode: RCODE.ok, ttlSeconds: 5 } });
+    expect(lookUp(TABLE, task(['back']), srv, () => 0).kind).toBe('forward');
   });
 
   it('asks outside for other names, but not for tasks on internal networks', () => {

@@ -4,6 +4,7 @@ import {
   RCODE,
   reverseAddress,
   type DnsAnswer,
+  type DnsService,
   type DnsQuestion,
 } from './dns-message.ts';
 import type { AnswerTable, NetworkNames, ServedTask } from './resolver-protocol.ts';
@@ -31,6 +32,11 @@ export function lookUp(
         answer: { rcode: RCODE.ok, pointer: found, ttlSeconds: TTL_SECONDS },
       };
     }
+    const services = serviceAnswers(networks, question.name);
+    if (services !== undefined) {
+      const shown = question.type === DNS_TYPE.SRV ? { services: shuffle(services, below) } : {};
+      return { kind: 'answer', answer: { rcode: RCODE.ok, ...shown, ttlSeconds: TTL_SECONDS } };
+    }
     const addresses = forwardAddresses(networks, question.name);
     if (addresses !== undefined) {
       // Known, but without such records: no data is not the same as no such name.
@@ -51,19 +57,44 @@ function ofType(addresses: readonly string[], type: number): readonly string[] {
   return [];
 }
 
-/** `name` or `name.network`, in the first of the task's networks that knows it. */
+/** In the first of the task's networks that knows it. */
 function forwardAddresses(
   networks: readonly NetworkNames[],
   name: string,
 ): readonly string[] | undefined {
   for (const network of networks) {
-    const suffix = `.${network.name.toLowerCase()}`;
-    const bare = name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
-    const found =
-      own(network.names, name) ?? (bare === undefined ? undefined : own(network.names, bare));
+    const found = inNetwork(network, network.names, name);
     if (found !== undefined && found.length > 0) return found;
   }
   return undefined;
+}
+
+function serviceAnswers(
+  networks: readonly NetworkNames[],
+  name: string,
+): readonly DnsService[] | undefined {
+  if (!name.startsWith('_')) return undefined;
+  for (const network of networks) {
+    const found = inNetwork(network, network.services ?? {}, name);
+    if (found === undefined) continue;
+    return found.map(({ port, target }) => ({
+      port,
+      target: `${target}.${network.name}`,
+      addresses: own(network.names, target.toLowerCase()) ?? [],
+    }));
+  }
+  return undefined;
+}
+
+/** `name` or `name.network`. */
+function inNetwork<T>(
+  network: NetworkNames,
+  record: Readonly<Record<string, T>>,
+  name: string,
+): T | undefined {
+  const suffix = `.${network.name.toLowerCase()}`;
+  const bare = name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
+  return own(record, name) ?? (bare === undefined ? undefined : own(record, bare));
 }
 
 function reverse(networks: readonly NetworkNames[], name: string): string | undefined {

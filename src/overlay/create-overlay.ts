@@ -241,6 +241,7 @@ class HostOverlay implements Overlay {
       port: resolverPort(task.id),
       networks,
       forward: known.some((id) => views.get(id)?.network.internal === false),
+      ...(task.nameservers && { servers: task.nameservers }),
     };
   }
 

@@ -94,6 +94,30 @@ describe('encodeAnswer', () => {
     ]);
   });
 
+  it('is read by others as services with addresses given along, as far as there is room', () => {
+    const question = parsed(query('_http._tcp.web'));
+    const service = (target: string): { port: number; target: string; addresses: string[] } => ({
+      port: 8080,
+      target,
+      addresses: ['10.0.1.2', 'fd00::2'],
+    });
+    const one = decode(
+      Buffer.from(encodeAnswer(question, { rcode: 0, services: [service('web.front')] }, true)),
+    );
+    expect(one.answers).toMatchObject([
+      { type: 'SRV', name: '_http._tcp.web', data: { port: 8080, target: 'web.front' } },
+    ]);
+    expect(one.additionals).toMatchObject([
+      { type: 'A', name: 'web.front', data: '10.0.1.2' },
+      { type: 'AAAA', name: 'web.front', data: 'fd00::2' },
+    ]);
+    const services = Array.from({ length: 10 }, (_, index) => service(`web.${index}.front`));
+    const full = encodeAnswer(question, { rcode: 0, services }, true);
+    expect(full.length).toBeLessThanOrEqual(512);
+    expect(decode(Buffer.from(full))).toMatchObject({ flag_tc: false });
+    expect(decode(Buffer.from(full)).answers).toHaveLength(10);
+  });
+
   it('is cut over UDP, and says so, but not over TCP', () => {
     const question = parsed(query('web', 4096));
     const answer = { rcode: 0, addresses: MANY };

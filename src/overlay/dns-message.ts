@@ -2,7 +2,7 @@
 // names needs: one question in, addresses or one name out. Anything else is forwarded as it came.
 import { ipv6Number, ipv6Text } from '../model/index.ts';
 
-export const DNS_TYPE = { A: 1, PTR: 12, AAAA: 28, OPT: 41 } as const;
+export const DNS_TYPE = { A: 1, PTR: 12, AAAA: 28, SRV: 33, OPT: 41 } as const;
 export const RCODE = { ok: 0, formatError: 1, serverFailure: 2, noName: 3, refused: 5 } as const;
 
 const CLASS_INTERNET = 1;
@@ -17,8 +17,8 @@ const FLAG_TRUNCATED = 0x0200;
 const FLAG_RECURSION_DESIRED = 0x0100;
 const FLAG_RECURSION_AVAILABLE = 0x0080;
 const OPCODE_MASK = 0x7800;
-/** Points to the question's name, which stands right behind the header. */
-const POINTER_TO_QUESTION = 0xc00c;
+/** A pointer to the question's name, which stands right behind the header. */
+const OWNER_OF_QUESTION = Uint8Array.of(0xc0, 0x0c);
 
 /** Root name, type OPT, the size that we take, no flags, no options. */
 const OPT_RECORD = Uint8Array.of(
@@ -50,10 +50,18 @@ export interface DnsQuestion {
   readonly edns: boolean;
 }
 
+export interface DnsService {
+  readonly port: number;
+  readonly target: string;
+  /** Given along, so that nobody has to ask again. */
+  readonly addresses: readonly string[];
+}
+
 export interface DnsAnswer {
   readonly rcode: number;
   readonly addresses?: readonly string[];
   readonly pointer?: string;
+  readonly services?: readonly DnsService[];
   readonly ttlSeconds?: number;
 }
 
@@ -80,18 +88,22 @@ export function parseQuestion(message: Uint8Array): DnsQuestion | undefined {
 /** The whole message; over UDP it is cut to what the asker takes, who then comes by TCP. */
 export function encodeAnswer(question: DnsQuestion, answer: DnsAnswer, udp: boolean): Uint8Array {
   const records = [
-    ...(answer.addresses ?? []).map((address) =>
-      record(address.includes(':') ? DNS_TYPE.AAAA : DNS_TYPE.A, addressBytes(address), answer),
-    ),
+    ...(answer.addresses ?? []).map((address) => addressRecord(address, answer)),
     ...(answer.pointer === undefined
       ? []
       : [record(DNS_TYPE.PTR, encodeName(answer.pointer), answer)]),
+    ...(answer.services ?? []).map((service) =>
+      record(DNS_TYPE.SRV, serviceBytes(service), answer),
+    ),
   ];
   const limit = udp ? Math.min(Math.max(question.udpBytes, MIN_UDP_BYTES), MAX_UDP_BYTES) : 0xffff;
   const tail = question.edns ? [OPT_RECORD] : [];
   let size = HEADER_BYTES + question.section.length + tail.length * OPT_RECORD.length;
   const fitting = records.filter((bytes) => (size += bytes.length) <= limit);
   const truncated = fitting.length < records.length ? FLAG_TRUNCATED : 0;
+  // What is only given along is left out where there is no room for it: that is no truncation.
+  const along = truncated === 0 ? addressesOf(answer) : [];
+  const more = along.filter((bytes) => (size += bytes.length) <= limit);
   const header = new Uint8Array(HEADER_BYTES);
   const view = new DataView(header.buffer);
   view.setUint16(0, question.id);
@@ -99,8 +111,8 @@ export function encodeAnswer(question: DnsQuestion, answer: DnsAnswer, udp: bool
   view.setUint16(2, FLAG_RESPONSE | FLAG_RECURSION_AVAILABLE | kept | truncated | answer.rcode);
   view.setUint16(4, 1);
   view.setUint16(6, fitting.length);
-  view.setUint16(10, tail.length);
-  return concat([header, question.section, ...fitting, ...tail]);
+  view.setUint16(10, more.length + tail.length);
+  return concat([header, question.section, ...fitting, ...more, ...tail]);
 }
 
 /** The address of either family that a reverse name asks for. */
@@ -154,15 +166,36 @@ function extension(view: DataView, at: number): Pick<DnsQuestion, 'udpBytes' | '
   return { udpBytes: view.getUint16(at + 3), edns: true };
 }
 
-function record(type: number, data: Uint8Array, { ttlSeconds = 0 }: DnsAnswer): Uint8Array {
-  const bytes = new Uint8Array(12 + data.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, POINTER_TO_QUESTION);
-  view.setUint16(2, type);
-  view.setUint16(4, CLASS_INTERNET);
-  view.setUint32(6, ttlSeconds);
-  view.setUint16(10, data.length);
-  bytes.set(data, 12);
+function addressRecord(address: string, answer: DnsAnswer, owner?: Uint8Array): Uint8Array {
+  const type = address.includes(':') ? DNS_TYPE.AAAA : DNS_TYPE.A;
+  return record(type, addressBytes(address), answer, owner);
+}
+
+function addressesOf(answer: DnsAnswer): Uint8Array[] {
+  return (answer.services ?? []).flatMap(({ target, addresses }) =>
+    addresses.map((address) => addressRecord(address, answer, encodeName(target))),
+  );
+}
+
+/** Priority and weight are the same for all. */
+function serviceBytes({ port, target }: DnsService): Uint8Array {
+  return Uint8Array.of(0, 0, 0, 0, port >> 8, port & 255, ...encodeName(target));
+}
+
+function record(
+  type: number,
+  data: Uint8Array,
+  { ttlSeconds = 0 }: DnsAnswer,
+  owner: Uint8Array = OWNER_OF_QUESTION,
+): Uint8Array {
+  const bytes = new Uint8Array(owner.length + 10 + data.length);
+  const view = new DataView(bytes.buffer, owner.length);
+  bytes.set(owner);
+  view.setUint16(0, type);
+  view.setUint16(2, CLASS_INTERNET);
+  view.setUint32(4, ttlSeconds);
+  view.setUint16(8, data.length);
+  bytes.set(data, owner.length + 10);
   return bytes;
 }
 

@@ -75,6 +75,10 @@ const names: fc.Arbitrary<NetworkNames> = fc.record({
   name: fc.constantFrom('front', 'back'),
   names: fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.array(fc.constantFrom('1', '2'))),
   reverse: fc.dictionary(fc.constantFrom('1', '2'), fc.constantFrom('a', 'b')),
+  services: fc.dictionary(
+    fc.constantFrom('_80._tcp.a', '_80._tcp.b'),
+    fc.array(fc.record({ port: fc.nat(2), target: fc.constantFrom('a', 'b') })),
+  ),
 });
 const table: fc.Arbitrary<AnswerTable> = fc.record({
   networks: fc.dictionary(fc.constantFrom('n1', 'n2'), names),

@@ -4,6 +4,7 @@ import { isIpv4 } from './addressing.ts';
 import { hasIpv6 } from './family.ts';
 import type { NetworkView } from './network-views.ts';
 import type { NetworkNames } from './resolver-protocol.ts';
+import { serviceRecords } from './service-records.ts';
 
 /** Names are compared in small letters. */
 export function networkNames({ network, endpoints, services }: NetworkView): NetworkNames {
@@ -44,5 +45,6 @@ export function networkNames({ network, endpoints, services }: NetworkView): Net
     name: network.name,
     names: Object.fromEntries(Array.from(names, ([name, set]) => [name, [...set].sort()])),
     reverse,
+    services: serviceRecords(services, endpoints),
   };
 }

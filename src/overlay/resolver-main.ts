@@ -27,30 +27,43 @@ interface ResolverConfig {
   readonly pid: string;
 }
 
+/** Orders of several addresses that are kept ready, one after the other. */
+const VARIANTS = 8;
 /** Changes of the table are gathered this long before they are written. */
 const SAVE_AFTER_MS = 200;
 
 const config = JSON.parse(process.argv[2] ?? '{}') as ResolverConfig;
 const forwarder = new Forwarder(config.resolvConf);
-const sockets = new SocketTable(loadNative(config.addon), respond);
+const sockets = new SocketTable(loadNative(config.addon), { answer, forward });
 let table: AnswerTable = EMPTY_TABLE;
 let saveTimer: NodeJS.Timeout | undefined;
 let work: Promise<void> = Promise.resolve();
 
-async function respond(
-  taskId: string,
-  message: Buffer,
-  udp: boolean,
-): Promise<Uint8Array | undefined> {
+function answer(taskId: string, message: Buffer, udp: boolean): Buffer[] | 'forward' | undefined {
   const task = table.tasks[taskId];
   const question = parseQuestion(message);
   if (task === undefined || question === undefined) return undefined;
-  const found = lookUp(table, task, question, (bound) => randomInt(bound));
-  if (found.kind === 'answer') return encodeAnswer(question, found.answer, udp);
-  const reply = await forwarder.ask(message, udp);
+  const made: Buffer[] = [];
+  for (let several = true; several && made.length < VARIANTS;) {
+    const found = lookUp(table, task, question, (bound) => randomInt(bound));
+    if (found.kind === 'forward') return 'forward';
+    made.push(bufferOf(encodeAnswer(question, found.answer, udp)));
+    const { addresses = [], services = [] } = found.answer;
+    several = udp && addresses.length + services.length > 1;
+  }
+  return made;
+}
+
+async function forward(taskId: string, message: Buffer, udp: boolean): Promise<Buffer> {
+  const reply = await forwarder.ask(message, udp, table.tasks[taskId]?.servers);
   if (reply instanceof Buffer) return reply;
   const rcode = reply === null ? RCODE.noName : RCODE.serverFailure;
-  return encodeAnswer(question, { rcode }, udp);
+  const question = parseQuestion(message);
+  return question === undefined ? message : bufferOf(encodeAnswer(question, { rcode }, udp));
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function serve(connection: Socket): void {
@@ -60,6 +73,7 @@ function serve(connection: Socket): void {
     // In order, and each only when the sockets of the one before are open.
     work = work.then(async () => {
       table = applyRequest(table, request);
+      sockets.namesChanged();
       saveTimer ??= setTimeout(save, SAVE_AFTER_MS);
       const failures = await sockets.bring(table.tasks);
       const reply: ResolverReply = { seq: request.seq, failures };

@@ -8,6 +8,14 @@ export interface NetworkNames {
   readonly names: Readonly<Record<string, readonly string[]>>;
   /** Address → name for reverse look-ups. */
   readonly reverse: Readonly<Record<string, string>>;
+  /** Question in small letters, as `_80._tcp.web` → SRV records; absent without any. */
+  readonly services?: Readonly<Record<string, readonly ServiceRecord[]>>;
+}
+
+export interface ServiceRecord {
+  readonly port: number;
+  /** A name of the network, without the network's own. */
+  readonly target: string;
 }
 
 /** A task that the resolver serves inside its namespace. */
@@ -20,6 +28,8 @@ export interface ServedTask {
   readonly networks: readonly string[];
   /** False on internal networks only: names are a way out too. */
   readonly forward: boolean;
+  /** Asked for names outside instead of the host's servers. */
+  readonly servers?: readonly string[];
 }
 
 export interface AnswerTable {
@@ -32,6 +42,7 @@ export interface NamesChange {
   readonly name?: string;
   readonly names?: Readonly<Record<string, readonly string[] | null>>;
   readonly reverse?: Readonly<Record<string, string | null>>;
+  readonly services?: Readonly<Record<string, readonly ServiceRecord[] | null>>;
 }
 
 export type ResolverRequest =
@@ -72,6 +83,7 @@ function changeNames(before: NetworkNames | undefined, change: NamesChange): Net
     name: change.name ?? before?.name ?? '',
     names: patched(before?.names ?? {}, change.names ?? {}),
     reverse: patched(before?.reverse ?? {}, change.reverse ?? {}),
+    services: patched(before?.services ?? {}, change.services ?? {}),
   };
 }
 
@@ -103,8 +115,10 @@ export function tableChange(
       name: names.name,
       names: difference(old?.names ?? {}, names.names),
       reverse: difference(old?.reverse ?? {}, names.reverse),
+      services: difference(old?.services ?? {}, names.services ?? {}),
     };
-    const size = Object.keys(change.names).length + Object.keys(change.reverse).length;
+    const parts = [change.names, change.reverse, change.services];
+    const size = parts.reduce((sum, part) => sum + Object.keys(part).length, 0);
     if (old?.name !== names.name || size > 0) networks[id] = change;
   }
   const tasks = difference(before.tasks, after.tasks);

@@ -4,7 +4,22 @@
 import { SwarmError } from '../base/index.ts';
 
 interface Addon {
+  readonly answers: NativeAnswers;
   run(namespacePath: string | null, steps: Buffer): Promise<Buffer>;
+}
+
+/** The fast way of the resolver (native/addon/answers.c); sockets are known by a number. */
+export interface NativeAnswers {
+  /** Once: `ask` is called with each question that has no ready answer. */
+  start(ask: (slot: number, address: number, port: number, message: Buffer) => void): void;
+  /** Takes over a UDP socket of IPv4; fails when there is no room for another. */
+  open(descriptor: number): number;
+  close(slot: number): void;
+  /** Ready answers to a question of this socket, given one after the other until `clear`; at most 8. */
+  put(slot: number, question: Buffer, answers: readonly Buffer[]): void;
+  /** Names have changed. */
+  clear(): void;
+  send(slot: number, address: number, port: number, message: Buffer): void;
 }
 
 /** A place in a netlink message that only the thread in the namespace can fill in. */
@@ -79,6 +94,10 @@ export class Native {
     this.#addon = addon;
   }
 
+  get answers(): NativeAnswers {
+    return this.#addon.answers;
+  }
+
   /**
    * Does the steps in order in the namespace bound to `path` (undefined: this process's own); a step
    * that fails does not keep the later ones from being tried. Rejects when the namespace is missing.
@@ -126,7 +145,7 @@ export function loadNative(addonPath: string): Native {
 }
 
 function isAddon(value: unknown): value is Addon {
-  return typeof value === 'object' && value !== null && 'run' in value;
+  return typeof value === 'object' && value !== null && 'run' in value && 'answers' in value;
 }
 
 function encodeSteps(steps: readonly NativeStep[]): Buffer {

@@ -38,7 +38,7 @@ type Command = { readonly id: number } & (
   | {
       readonly call: 'lookUp';
       readonly name: string;
-      readonly type: 'A' | 'AAAA' | 'PTR';
+      readonly type: 'A' | 'AAAA' | 'PTR' | 'SRV';
       readonly server?: string;
     }
 );

@@ -167,6 +167,14 @@ describe('names', () => {
     expect(await names('cli1', reverse, 'PTR')).toEqual(['web.1.web2.front']);
   });
 
+  it('answers where a service listens', async () => {
+    const old = services.get('front/web');
+    service('front', 'web', { ...old, exposed: [port('tcp', PUBLISHED, WEB_PORT)] });
+    await updateAll();
+    const found = await peer('cli1').call('lookUp', { name: '_8080._tcp.web', type: 'SRV' });
+    expect(found).toMatchObject([{ name: 'web.front', port: WEB_PORT }]);
+  });
+
   it('answers more than fits into a datagram', async () => {
     for (let i = 100; i < 220; i++) {
       const task = plan(`crowd${i}`, 'crowd', 'elsewhere', {});

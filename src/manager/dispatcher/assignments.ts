@@ -113,6 +113,7 @@ function addTask(view: StoreView, set: SetBuilder, task: Task): void {
 
 function taskBody(task: Task, revision: Revision): AssignmentKinds['task'] {
   const ports = revision.ports;
+  const nameservers = revision.spec.TaskTemplate.ContainerSpec?.DNSConfig?.Nameservers ?? [];
   return {
     id: task.id,
     serviceId: task.serviceId,
@@ -124,6 +125,7 @@ function taskBody(task: Task, revision: Revision): AssignmentKinds['task'] {
     networks: task.networks,
     hostPorts: ports.filter((port) => port.PublishMode === 'host'),
     publishesIngress: ports.some((port) => port.PublishMode === 'ingress'),
+    ...(nameservers.length > 0 && { nameservers }),
   };
 }
 
@@ -235,6 +237,7 @@ function serviceEndpoint(
   const ports = network.spec.Ingress
     ? service.endpoint.ports.filter((port) => port.PublishMode === 'ingress')
     : [];
+  const exposed = network.spec.Ingress ? [] : service.endpoint.ports;
   if (attachment === undefined && ports.length === 0) return undefined;
   const own = service.endpoint.virtualIps.filter((one) => one.networkId === network.id);
   const vips = own.map(({ address }) => address.split('/')[0] ?? '');
@@ -247,6 +250,7 @@ function serviceEndpoint(
     aliases: attachment?.Aliases ?? [],
     mode: service.spec.EndpointSpec?.Mode ?? 'vip',
     ports,
+    ...(exposed.length > 0 && { exposed }),
     sticky: service.spec.Labels?.[STICKY_LABEL] === 'client-ip',
     ...(vip === undefined ? {} : { vip }),
     ...(vip6 === undefined ? {} : { vip6 }),

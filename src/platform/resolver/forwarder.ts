@@ -1,15 +1,17 @@
-// Asks the host's resolvers what is none of our names. A query is tried at one server after the
-// other; how many are under way at once is bounded.
+// Asks the host's resolvers, or a task's own, what is none of our names. How many queries are under way
+// at once is bounded.
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
 import { createConnection, isIPv6 } from 'node:net';
-import { answers } from '../../overlay/dns-message.ts';
+import { RCODE, answers } from '../../overlay/dns-message.ts';
 import { parseResolvConf } from '../../overlay/resolv-conf.ts';
 
 const DNS_PORT = 53;
 /** For one server. */
 const TIMEOUT_MS = 2_000;
+/** The next server is asked when one has said nothing for so long. */
+const NEXT_SERVER_MS = 800;
 /** Servers asked for one query; resolv.conf(5) knows no more either. */
 const MAX_SERVERS = 3;
 /** A burst beyond this is answered with a failure at once. */
@@ -27,22 +29,27 @@ export class Forwarder {
     this.#path = resolvConfPath;
   }
 
-  /** The answer with the query's own number; undefined: nobody answered; null: nobody to ask. */
-  async ask(query: Buffer, udp: boolean): Promise<Buffer | undefined | null> {
-    const servers = await this.#currentServers();
+  /**
+   * The answer with the query's own number; undefined: nobody answered; null: nobody to ask. `own`
+   * servers are asked instead of the host's.
+   */
+  async ask(
+    query: Buffer,
+    udp: boolean,
+    own: readonly string[] = [],
+  ): Promise<Buffer | undefined | null> {
+    const servers = own.length > 0 ? own.slice(0, MAX_SERVERS) : await this.#currentServers();
     if (servers.length === 0) return null;
     if (this.#inFlight >= MAX_IN_FLIGHT) return undefined;
     this.#inFlight++;
     try {
-      for (const server of servers) {
+      const reply = await askInTurn(servers, (server) => {
         const sent = Buffer.from(query);
         sent.writeUInt16BE(randomInt(0x1_0000), 0);
-        const reply = await (udp ? askUdp(server, sent) : askTcp(server, sent));
-        if (reply === undefined) continue;
-        query.copy(reply, 0, 0, 2);
-        return reply;
-      }
-      return undefined;
+        return udp ? askUdp(server, sent) : askTcp(server, sent);
+      });
+      if (reply !== undefined) query.copy(reply, 0, 0, 2);
+      return reply;
     } finally {
       this.#inFlight--;
     }
@@ -56,6 +63,50 @@ export class Forwarder {
     this.#servers = parseResolvConf(text).nameservers.slice(0, MAX_SERVERS);
     return this.#servers;
   }
+}
+
+/**
+ * The next server is asked when the one before fails, or has not answered for a while; then both may
+ * still answer, and the first one counts. A failure is the answer only when no server has a better one.
+ */
+export function askInTurn(
+  servers: readonly string[],
+  ask: (server: string) => Promise<Buffer | undefined>,
+): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    let next = 0;
+    let waiting = 0;
+    let failure: Buffer | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const done = (reply: Buffer | undefined): void => {
+      clearTimeout(timer);
+      next = servers.length;
+      resolve(reply);
+    };
+    const step = (): void => {
+      clearTimeout(timer);
+      const server = servers[next++];
+      if (server === undefined) {
+        if (waiting === 0) done(failure);
+        return;
+      }
+      waiting++;
+      timer = setTimeout(step, NEXT_SERVER_MS);
+      void ask(server).then((reply) => {
+        waiting--;
+        if (reply !== undefined && !isFailure(reply)) return done(reply);
+        failure ??= reply;
+        step();
+      });
+    };
+    step();
+  });
+}
+
+/** The server could not or would not answer: another one may. */
+function isFailure(reply: Buffer): boolean {
+  const code = (reply[3] ?? 0) & 0x0f;
+  return code === RCODE.serverFailure || code === RCODE.refused;
 }
 
 /** A socket of its own for each query: its port is random, and only the server is heard. */

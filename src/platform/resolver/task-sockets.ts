@@ -1,5 +1,5 @@
-// The resolver's sockets in the namespaces of tasks, UDP and TCP, and what comes in through them.
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+// The resolver's sockets in the namespaces of tasks, UDP and TCP, and what comes in through them. UDP
+// is served by the addon, which has the answers ready that were given before.
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ServedTask } from '../../overlay/resolver-protocol.ts';
 import type { Native } from '../native.ts';
@@ -11,16 +11,17 @@ const MAX_CONNECTIONS = 64;
 /** An idle TCP connection is closed after this. */
 const IDLE_MS = 10_000;
 
-/** Answers one message; undefined: say nothing. */
-export type Responder = (
-  taskId: string,
-  message: Buffer,
-  udp: boolean,
-) => Promise<Uint8Array | undefined>;
+/** What to say to one message; undefined: nothing. */
+export interface Responder {
+  /** At once: answers that are as good as each other, and hold until names change; or ask elsewhere. */
+  answer(taskId: string, message: Buffer, udp: boolean): readonly Buffer[] | 'forward' | undefined;
+  forward(taskId: string, message: Buffer, udp: boolean): Promise<Buffer>;
+}
 
 interface TaskSockets {
   readonly task: ServedTask;
-  readonly udp: UdpSocket;
+  /** Of the UDP socket, which the addon serves. */
+  readonly slot: number;
   readonly tcp: Server;
 }
 
@@ -29,10 +30,19 @@ export class SocketTable {
   readonly #native: Native;
   readonly #respond: Responder;
   readonly #open = new Map<string, TaskSockets>();
+  readonly #taskOf = new Map<number, string>();
 
   constructor(native: Native, respond: Responder) {
     this.#native = native;
     this.#respond = respond;
+    native.answers.start((slot, address, port, message) => {
+      this.#answerUdp(slot, address, port, message);
+    });
+  }
+
+  /** Names have changed: what was answered before may be wrong now. */
+  namesChanged(): void {
+    this.#native.answers.clear();
   }
 
   /** Opens and closes what is needed; returns why a task can't be served, by its id. */
@@ -41,7 +51,8 @@ export class SocketTable {
       const task = tasks[taskId];
       if (task?.namespace === sockets.task.namespace && task.port === sockets.task.port) continue;
       this.#open.delete(taskId);
-      sockets.udp.close();
+      this.#taskOf.delete(sockets.slot);
+      this.#native.answers.close(sockets.slot);
       sockets.tcp.close();
     }
     const failures: Record<string, string> = {};
@@ -67,26 +78,25 @@ export class SocketTable {
     if (udp?.errno !== 0 || tcp?.errno !== 0) {
       throw new Error(`port ${task.port} can't be bound (errno ${udp?.errno}, ${tcp?.errno})`);
     }
-    return {
-      task,
-      udp: this.#serveUdp(taskId, udp.data.readInt32LE(0)),
-      tcp: this.#serveTcp(taskId, tcp.data.readInt32LE(0)),
-    };
+    const slot = this.#native.answers.open(udp.data.readInt32LE(0));
+    this.#taskOf.set(slot, taskId);
+    return { task, slot, tcp: this.#serveTcp(taskId, tcp.data.readInt32LE(0)) };
   }
 
-  #serveUdp(taskId: string, fd: number): UdpSocket {
-    const socket = createSocket({ type: 'udp4', lookup: asGiven });
-    socket.on('error', () => undefined);
-    socket.on('message', (message, from) => {
-      void this.#respond(taskId, message, true).then((answer) => {
+  #answerUdp(slot: number, address: number, port: number, message: Buffer): void {
+    const { answers } = this.#native;
+    const taskId = this.#taskOf.get(slot);
+    if (taskId === undefined) return;
+    const found = this.#respond.answer(taskId, message, true);
+    if (found === 'forward') {
+      void this.#respond.forward(taskId, message, true).then((answer) => {
         // The task may have gone while its question was under way.
-        if (answer && this.#open.get(taskId)?.udp === socket) {
-          socket.send(answer, from.port, from.address);
-        }
+        if (this.#taskOf.get(slot) === taskId) answers.send(slot, address, port, answer);
       });
-    });
-    socket.bind({ fd });
-    return socket;
+    } else if (found?.[0] !== undefined) {
+      answers.put(slot, message, found);
+      answers.send(slot, address, port, found[0]);
+    }
   }
 
   #serveTcp(taskId: string, fd: number): Server {
@@ -110,19 +120,12 @@ export class SocketTable {
         received = received.subarray(end);
         // One after another: a connection can't have us work on many questions at once.
         last = last.then(async () => {
-          const answer = await this.#respond(taskId, message, false);
+          const found = this.#respond.answer(taskId, message, false);
+          const answer =
+            found === 'forward' ? await this.#respond.forward(taskId, message, false) : found?.[0];
           if (answer && connection.writable) connection.write(framed(answer));
         });
       }
     });
   }
-}
-
-/** Answers go to addresses: Node's own look-up would cost as much as the answer. */
-function asGiven(
-  address: string,
-  _options: unknown,
-  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
-): void {
-  callback(null, address, 4);
 }

@@ -25,13 +25,19 @@ export function hostsFile(
   return `${[...LOCAL_HOSTS, ...added, ...own].join('\n')}\n`;
 }
 
-/** /etc/resolv.conf: each part is the service's if it has one, else the network's. */
+/**
+ * /etc/resolv.conf: each part is the service's if it has one, else the network's. On networks with
+ * names of their own the resolver stays; it asks the service's servers for all other names.
+ */
 export function resolvFile(namespace: TaskNamespace, dns: ContainerSpec['DNSConfig']): string {
   const choose = (own: readonly string[] | undefined, other: readonly string[]) =>
     own !== undefined && own.length > 0 ? own : other;
-  const nameservers = choose(dns?.Nameservers, namespace.nameservers);
-  const search = choose(dns?.Search, namespace.search);
-  const options = choose(dns?.Options, namespace.options);
+  const nameservers = choose(namespace.nameservers, dns?.Nameservers ?? []);
+  // A search list of "." alone asks for none.
+  const search = choose(dns?.Search, namespace.search).filter((domain) => domain !== '.');
+  const own = dns?.Options ?? [];
+  const given = own.some((option) => option.startsWith('ndots:'));
+  const options = given ? own : [...own, ...namespace.options];
   const lines = nameservers.map((address) => `nameserver ${address}`);
   if (search.length > 0) lines.push(`search ${search.join(' ')}`);
   if (options.length > 0) lines.push(`options ${options.join(' ')}`);

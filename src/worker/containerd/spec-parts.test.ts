@@ -202,8 +202,14 @@ describe('network files', () => {
     expect(resolvFile(namespace, undefined)).toBe(
       'nameserver 127.0.0.11\nsearch a.test\noptions ndots:0\n',
     );
-    expect(resolvFile(namespace, { Nameservers: ['192.0.2.53'], Search: [], Options: [] })).toBe(
-      'nameserver 192.0.2.53\nsearch a.test\noptions ndots:0\n',
+    const own = { Nameservers: ['192.0.2.53'], Search: [], Options: ['timeout:1'] };
+    // The network's resolver knows its names; it asks the service's servers for others.
+    expect(resolvFile(namespace, own)).toBe(
+      'nameserver 127.0.0.11\nsearch a.test\noptions timeout:1 ndots:0\n',
+    );
+    expect(resolvFile({ ...namespace, nameservers: [] }, own)).toContain('nameserver 192.0.2.53');
+    expect(resolvFile(namespace, { Search: ['.'], Options: ['ndots:2'] })).toBe(
+      'nameserver 127.0.0.11\noptions ndots:2\n',
     );
   });
 });
