@@ -2,7 +2,7 @@
 # npm test: sets everything up, then checks and tests it all. Tests that need root run only as root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh docker-registry apache2-utils docker.io iptables ufw firewalld
+bash scripts/setup.sh docker-registry apache2-utils docker.io iptables ufw firewalld wireguard-tools wireguard-go tcpdump
 step() { printf '\n== %s\n' "$1"; shift; "$@"; }
 step 'types' npx tsc --noEmit -p tsconfig.json
 step 'lint' npx oxlint --type-aware --deny-warnings

@@ -2,7 +2,7 @@
 // keeps the set; a COMPLETE message replaces it, an INCREMENTAL one updates or removes single items.
 // Everything a host has to know to run its tasks and its networks is one of these.
 import type { PortConfig, ServiceSpec } from './spec.ts';
-import type { TaskNetwork } from './objects.ts';
+import type { HostEncryption, TaskNetwork } from './objects.ts';
 import type { TaskState } from './task-state.ts';
 
 /** A task of this node. Key: task id. */
@@ -53,6 +53,8 @@ export interface HostAssignment {
   readonly number: number;
   /** Underlay address of VXLAN. */
   readonly address: string;
+  /** Absent: it can't be on encrypted networks. */
+  readonly encryption?: HostEncryption;
 }
 
 /** A service as one network sees it. Key: `${networkId}/${serviceId}`. */

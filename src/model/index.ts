@@ -27,6 +27,7 @@ export {
   type Constraint,
 } from './constraint.ts';
 export { normalizeArchitecture, platformMatches } from './platform.ts';
+export { ENCRYPTED_OPTION, ENCRYPTED_VALUES, isEncrypted } from './network-options.ts';
 export { containerName, desiredAlive, hasFailed, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
 export {

@@ -63,6 +63,17 @@ export interface NodeDescription {
     readonly labels: Readonly<Record<string, string>>;
     readonly plugins: readonly { readonly type: string; readonly name: string }[];
   };
+  /** Absent: it can't be on encrypted networks. */
+  readonly encryption?: HostEncryption;
+}
+
+/**
+ * What other hosts need to encrypt for a host: the public keys of its two tunnel devices, and by
+ * which of them it sends and is sent to.
+ */
+export interface HostEncryption {
+  readonly keys: readonly [string, string];
+  readonly current: 0 | 1;
 }
 
 export interface NodeStatus {
@@ -115,6 +126,8 @@ export interface UpdateStatus {
     | 'rollback_paused'
     | 'rollback_completed';
   readonly startedAt: number;
+  /** Log position of its beginning: tasks from there on are its own. Written by `apply`. */
+  readonly startedIndex?: number;
   readonly completedAt?: number;
   readonly message: string;
 }
@@ -134,6 +147,11 @@ export interface Task extends Meta {
   /** 1… in replicated services; 0 in global ones, where the node is the slot. */
   readonly slot: number;
   readonly nodeId?: string;
+  /**
+   * Log position of its creation: which of two tasks is older must not depend on the clocks of the
+   * leaders that made them. Written by `apply`.
+   */
+  readonly createdIndex?: number;
   /** Written by the orchestrators only. */
   readonly desiredState: TaskState;
   /**

@@ -1,7 +1,7 @@
 // Puts the overlay together: the engine that works on the kernel, the state file, the resolver, and
 // the order of things when a task comes or goes.
 import { SwarmError, type Clock, type Disk, type Logger, type Random } from '../base/index.ts';
-import type { TaskAssignment } from '../model/index.ts';
+import type { HostEncryption, TaskAssignment } from '../model/index.ts';
 import { bareAddress, checkInstance, isIpv6, taskNamespace } from './addressing.ts';
 import {
   checkTask,
@@ -15,6 +15,7 @@ import { DEFAULT_BRIDGE_POOL, chooseBridgeAddress, chooseBridgeSubnet } from './
 import { ForeignFirewalls } from './foreign-firewalls.ts';
 import type { HostTools } from './host-tools.ts';
 import type { Kernel } from './kernel.ts';
+import { KEY_PERIOD_MS } from './limits.ts';
 import { networkNames } from './names.ts';
 import type { NetworkView } from './network-views.ts';
 import { OverlayEngine } from './overlay-engine.ts';
@@ -24,7 +25,9 @@ import { ResolverClient, type ResolverLauncher } from './resolver-client.ts';
 import type { NetworkNames, ServedTask } from './resolver-protocol.ts';
 import { parseResolvConf } from './resolv-conf.ts';
 import { StateFile } from './state-file.ts';
+import { Surroundings } from './surroundings.ts';
 import { RESOLVER_ADDRESS, resolverPort, taskSysctls } from './task-state.ts';
+import { Tunnels } from './tunnels.ts';
 
 export interface OverlayOptions {
   readonly kernel: Kernel;
@@ -35,6 +38,8 @@ export interface OverlayOptions {
   readonly resolver: ResolverLauncher;
   /** Without them other programs' firewalls are left alone and no network can be encrypted. */
   readonly tools?: HostTools;
+  /** How long a key of encrypted networks is used; a day by default. */
+  readonly keyPeriodMs?: number;
   /** Holds `overlay.json`; should not outlive a reboot, since namespaces don't: a run directory. */
   readonly stateDirectory: string;
   /** Tells this daemon's links and tables from others' on the machine: 1–6 of [a-z0-9]. */
@@ -60,6 +65,7 @@ class HostOverlay implements Overlay {
   readonly #engine: OverlayEngine;
   readonly #file: StateFile;
   readonly #resolver: ResolverClient;
+  readonly #tunnels: Tunnels | undefined;
   #bridgeSubnet: string | undefined;
   #lastBridgeAddress: string | undefined;
   #names = new Map<string, { view: NetworkView; names: NetworkNames }>();
@@ -68,7 +74,10 @@ class HostOverlay implements Overlay {
   constructor(options: OverlayOptions) {
     const { kernel, clock, random, disk, instance, ownPorts, resolver } = options;
     const logger = options.logger.child({ part: 'overlay' });
-    const { tools } = options;
+    const { tools, stateDirectory: directory, keyPeriodMs = KEY_PERIOD_MS } = options;
+    const common = { kernel, logger, instance };
+    this.#tunnels = tools && new Tunnels({ ...common, tools, disk, clock, directory, keyPeriodMs });
+    const firewalls = tools && new ForeignFirewalls({ ...common, tools });
     this.#options = options;
     this.#file = new StateFile(disk, logger, `${options.stateDirectory}/overlay.json`);
     this.#resolver = new ResolverClient({ launcher: resolver, clock, random, logger });
@@ -80,7 +89,9 @@ class HostOverlay implements Overlay {
       instance,
       ownPorts,
       ipv6: options.ipv6 ?? true,
-      ...(tools && { firewalls: new ForeignFirewalls({ kernel, tools, logger, instance }) }),
+      ...(firewalls && this.#tunnels
+        ? { surroundings: new Surroundings(firewalls, this.#tunnels) }
+        : {}),
       publish: (_state, views) => this.#publish(views),
       changed: () => this.#save(),
     });
@@ -96,6 +107,7 @@ class HostOverlay implements Overlay {
       ({ task }) => usesHostNetwork(task) || existing.has(taskNamespace(task.id)),
     );
     if (saved.bridgeSubnet !== undefined) this.#useBridge(saved.bridgeSubnet);
+    await this.#tunnels?.start();
     await this.#engine.adopt(tasks, new RemovedEndpoints(saved.removed));
     const content = await disk.readFile(resolvConf).catch(() => undefined);
     this.#search = parseResolvConf(new TextDecoder().decode(content)).search;
@@ -136,7 +148,7 @@ class HostOverlay implements Overlay {
       const reason = failure ?? `network ${unknown.join(', ')} is not known on this host`;
       throw new SwarmError('unavailable', `task ${task.id}: ${reason}`);
     }
-    const [refused] = this.#engine.refusedPorts(task);
+    const [refused] = [...this.#inTheClear(task), ...this.#engine.refusedPorts(task)];
     if (refused !== undefined && !known) {
       // Better elsewhere than here without its port; a task that runs already is left alone.
       await this.detach(task.id);
@@ -156,6 +168,14 @@ class HostOverlay implements Overlay {
   problems(): readonly OverlayProblem[] {
     const names = this.#resolver.problems().map((message): OverlayProblem => ({ message }));
     return [...this.#engine.problems(), ...names];
+  }
+
+  encryption(): HostEncryption | undefined {
+    return this.#tunnels?.announcement();
+  }
+
+  onEncryption(changed: () => void): void {
+    this.#tunnels?.onChange(changed);
   }
 
   async stop(): Promise<void> {
@@ -196,6 +216,16 @@ class HostOverlay implements Overlay {
     );
     // Two tasks may have asked at once.
     return this.#bridgeSubnet ?? this.#useBridge(chosen);
+  }
+
+  /** Encrypted networks of a task that this host can't encrypt. */
+  #inTheClear(task: TaskAssignment): string[] {
+    const refusal = this.#tunnels ? this.#tunnels.refusal() : 'this daemon runs without tunnels';
+    if (refusal === undefined) return [];
+    const networks = this.#engine.networks();
+    return networkIds(task)
+      .filter((id) => networks.get(id)?.encrypted === true)
+      .map((id) => `network ${networks.get(id)?.name} is encrypted, and here ${refusal}`);
   }
 
   #useBridge(subnet: string): string {

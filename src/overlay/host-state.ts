@@ -19,6 +19,7 @@ import {
   type OverlayNetwork,
 } from './namespace-state.ts';
 import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
+import { tunnelRules, type TunnelRules } from './tunnel-rules.ts';
 import { activeAddresses } from './virtual-addresses.ts';
 
 /** Network identifiers from here on are ours: Docker's are lower. */
@@ -158,9 +159,13 @@ function hostTable(input: HostInput, family: Family): NftTable {
     ],
   ]);
   const ours = `"${instance}-*"`;
+  const encrypted = input.networks.flatMap(({ encrypted, vxlan }) =>
+    encrypted === true && vxlan !== undefined ? [vxlan.vni] : [],
+  );
+  const secured = tunnelRules(instance, dataPathPort, encrypted, family);
   const chains = new Map<string, NftChain>([
     ...translationChains(ours, family),
-    ...filterChains(ours, dataPathPort, vniMatch(input.networks), family),
+    ...filterChains(ours, dataPathPort, vniMatch(input.networks), secured, family),
     ...served.map((port): [string, NftChain] => [
       portChain(port),
       { rules: translation(port, family) },
@@ -227,6 +232,7 @@ function filterChains(
   ours: string,
   dataPathPort: number,
   vnis: string,
+  secured: TunnelRules,
   { word, icmp }: Family,
 ): [string, NftChain][] {
   return [
@@ -235,6 +241,7 @@ function filterChains(
       {
         hook: 'type filter hook forward priority filter;',
         rules: [
+          ...secured.forward,
           `iifname ${ours} udp dport ${dataPathPort} drop`,
           `oifname ${ours} ct status dnat accept`,
           // Said, not just dropped: it is one of our tasks that asks for another network.
@@ -249,7 +256,8 @@ function filterChains(
       {
         hook: 'type filter hook input priority filter;',
         rules: [
-          `udp dport ${dataPathPort} ${vnis}${word} saddr != @cluster_hosts drop`,
+          ...secured.input,
+          `${secured.elsewhere}udp dport ${dataPathPort} ${vnis}${word} saddr != @cluster_hosts drop`,
           `iifname ${ours} meta l4proto { tcp, udp } th dport @own_ports reject`,
           // What gets here has no backend; the socket that claims the port answers nobody.
           'meta l4proto tcp meta l4proto . th dport @claimed reject with tcp reset',
@@ -257,6 +265,7 @@ function filterChains(
         ],
       },
     ],
+    ...secured.chains,
   ];
 }
 

@@ -26,7 +26,10 @@ export interface Link {
    * kernel waits for a grace period on each.
    */
   readonly leavesWithPeer?: boolean;
-  /** Only for vxlan: it is made from the host's namespace, where its UDP socket stays. */
+  /**
+   * Only for vxlan: it is made from the host's namespace, where its UDP socket stays. With `local`
+   * "" its packets have the source address that their route says.
+   */
   readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string };
 }
 

@@ -18,6 +18,12 @@ export const RETRY_BACKOFF = { minMs: 200, maxMs: 10_000 } as const;
  */
 export const CHECK_INTERVAL_MS = 4_000;
 
+/** A key of an encrypted network's tunnels is used this long. */
+export const KEY_PERIOD_MS = 24 * 3_600_000;
+
+/** The other hosts have this long to answer to a new key; hosts that are down are not waited for. */
+export const KEY_OFFER_MS = 60_000;
+
 /** A task waits this long at most for the resolver to hear of it. */
 export const RESOLVER_ANSWER_MS = 3_000;
 

@@ -25,10 +25,12 @@ export interface OverlayNetwork {
   readonly internal: boolean;
   readonly ingress: boolean;
   readonly mtu: number;
+  /** Its packets go to other hosts through tunnels, or not at all. */
+  readonly encrypted?: boolean;
   readonly vxlan?: {
     readonly vni: number;
     readonly port: number;
-    /** Underlay address of this host. */
+    /** Underlay address of this host; "" on encrypted networks: the route has it. */
     readonly local: string;
     /** Number of this host. */
     readonly host: number;

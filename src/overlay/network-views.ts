@@ -4,6 +4,7 @@ import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model
 import { isIpv6 } from './addressing.ts';
 import type { OverlayNetwork } from './namespace-state.ts';
 import type { OverlayState } from './overlay.ts';
+import { TUNNEL_OVERHEAD } from './tunnel-plan.ts';
 
 /** Room for the outer headers of VXLAN. */
 const VXLAN_OVERHEAD = 50;
@@ -48,16 +49,24 @@ export function networkViews(
 function overlayNetworks(state: OverlayState, traits: HostTraits): OverlayNetwork[] {
   const { self, dataPathPort } = state;
   if (self === undefined) return [];
-  const overhead = isIpv6(self.address) ? VXLAN_OVERHEAD_IPV6 : VXLAN_OVERHEAD;
-  return [...state.networks.values()].map(({ id, name, subnets, internal, ingress, vni, mtu }) => ({
-    id,
-    name,
-    subnets: traits.ipv6 ? subnets : subnets.filter(({ subnet }) => !isIpv6(subnet)),
-    internal,
-    ingress,
-    mtu: mtu ?? traits.mtu - overhead,
-    vxlan: { vni, port: dataPathPort, local: self.address, host: self.number },
-  }));
+  const plain = isIpv6(self.address) ? VXLAN_OVERHEAD_IPV6 : VXLAN_OVERHEAD;
+  // The tunnels' own addresses are IPv4.
+  const overheadOf = (encrypted: boolean): number =>
+    encrypted ? VXLAN_OVERHEAD + TUNNEL_OVERHEAD : plain;
+  return [...state.networks.values()].map((network): OverlayNetwork => {
+    const { id, name, subnets, internal, ingress, vni, mtu, encrypted } = network;
+    const local = encrypted ? '' : self.address;
+    return {
+      id,
+      name,
+      subnets: traits.ipv6 ? subnets : subnets.filter(({ subnet }) => !isIpv6(subnet)),
+      internal,
+      ingress,
+      mtu: mtu ?? traits.mtu - overheadOf(encrypted),
+      ...(encrypted ? { encrypted } : {}),
+      vxlan: { vni, port: dataPathPort, local, host: self.number },
+    };
+  });
 }
 
 function groupByNetwork<T extends { readonly networkId: string }>(

@@ -14,19 +14,18 @@ import { networkNamespace, taskNamespace } from './addressing.ts';
 import { BRIDGE_NETWORK, isPredefined, networkIds, type AttachedTask } from './attachment.ts';
 import { bridgeNetwork } from './bridge-network.ts';
 import { ExpectedListing } from './expected-listing.ts';
-import type { ForeignFirewalls } from './foreign-firewalls.ts';
-import { hostTableName } from './host-state.ts';
 import { foreignChanges } from './foreign-changes.ts';
 import { HOST, type Kernel } from './kernel.ts';
 import { CHECK_INTERVAL_MS, MAX_PARALLEL_NAMESPACES, RETRY_BACKOFF } from './limits.ts';
 import { NamespaceReconciler, type ReconcilerContext } from './namespace-reconciler.ts';
 import type { NamespaceState, OverlayNetwork } from './namespace-state.ts';
 import { networkViews, type NetworkView } from './network-views.ts';
-import { removeTable } from './nft-ruleset.ts';
 import type { OverlayProblem, OverlayState } from './overlay.ts';
 import { Passes } from './passes.ts';
 import { PortClaims } from './port-claims.ts';
+import { removeFromKernel } from './remove-all.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
+import type { Surroundings } from './surroundings.ts';
 import { DEFAULT_MTU, Underlay } from './underlay.ts';
 import { WantedStates, type WantedInput } from './wanted-states.ts';
 
@@ -39,8 +38,8 @@ export interface EngineOptions {
   readonly ownPorts: readonly number[];
   /** False where the kernel has no IPv6: networks have IPv4 alone there. */
   readonly ipv6: boolean;
-  /** Absent: other programs' firewalls are left alone. */
-  readonly firewalls?: ForeignFirewalls;
+  /** Absent: other programs' firewalls are left alone, and no network can be encrypted. */
+  readonly surroundings?: Surroundings;
   /** Told at the end of each pass what the names are made of. */
   publish(state: OverlayState, views: ReadonlyMap<string, NetworkView>): void;
   /** Told when what belongs on disk has changed. */
@@ -65,7 +64,6 @@ export class OverlayEngine {
   readonly #passes = new Passes();
   #running: Promise<void> | undefined;
   #stopped = false;
-  #firewallsSeen = false;
   #attempt = 0;
   #retry: Timer | undefined;
   #check: Timer | undefined;
@@ -158,7 +156,7 @@ export class OverlayEngine {
       const networkId = namespace.startsWith('n-') ? namespace.slice(2) : undefined;
       return networkId === undefined ? { message } : { networkId, message };
     });
-    const foreign = this.#options.firewalls?.problems() ?? [];
+    const foreign = this.#options.surroundings?.problems() ?? [];
     return [...this.#claims.problems(), ...failures, ...foreign.map((message) => ({ message }))];
   }
 
@@ -186,17 +184,9 @@ export class OverlayEngine {
   /** Stops, and takes everything out of the kernel. */
   async removeAll(): Promise<void> {
     await this.stop();
-    const { kernel, instance, firewalls } = this.#options;
-    await firewalls?.close();
-    for (const object of await kernel.read(HOST, `${instance}-`)) {
-      if (object.kind === 'veth') await kernel.change(HOST, [{ op: 'delete', object }]);
-    }
-    const name = hostTableName(instance);
-    await kernel.nft(HOST, removeTable({ family: 'ip', name }));
-    // A kernel without IPv6 has no such family.
-    await kernel.nft(HOST, removeTable({ family: 'ip6', name })).catch(() => undefined);
-    for (const namespace of await kernel.listNamespaces()) await kernel.deleteNamespace(namespace);
-    await kernel.close();
+    const { kernel, instance, surroundings } = this.#options;
+    await surroundings?.removeAll();
+    await removeFromKernel(kernel, instance);
     this.#tasks.clear();
     this.#reconcilers.clear();
   }
@@ -251,6 +241,7 @@ export class OverlayEngine {
       tasks,
       removed: (networkId) => this.#removed.addresses(networkId),
     };
+    if (this.#views.size > 0 || this.#reconcilers.has(HOST)) await this.#bringSurroundings(state);
     const published = await this.#claims.claim(this.#wanted.publishedPorts(input));
     const sandboxes = this.#wanted.sandboxes(input);
     const others = [...this.#wanted.tasks(input)];
@@ -259,10 +250,6 @@ export class OverlayEngine {
     }
     await this.#bringAll(sandboxes);
     await this.#bringAll(others);
-    if (!this.#firewallsSeen && this.#reconcilers.has(HOST)) {
-      this.#firewallsSeen = true;
-      await this.#options.firewalls?.open();
-    }
     await this.#claims.release(published);
     await this.#forgetConnections(gone);
     await this.#removeNamespaces(sandboxes);
@@ -306,6 +293,12 @@ export class OverlayEngine {
       this.#failures.set(namespace, messageOf(error));
       this.#options.logger.warn({ namespace, error: messageOf(error) }, 'network is not as wanted');
     }
+  }
+
+  async #bringSurroundings({ self, hosts, dataPathPort }: OverlayState): Promise<void> {
+    const needed = [...this.#views.values()].some(({ network }) => network.encrypted === true);
+    const mtu = await this.#underlay.mtu(self?.address);
+    await this.#options.surroundings?.bring({ self, hosts, dataPathPort, mtu, needed });
   }
 
   async #forgetConnections(gone: ReadonlyMap<string, readonly string[]>): Promise<void> {
@@ -381,8 +374,8 @@ export class OverlayEngine {
   /** A pass is due when others changed something, or when something is over. */
   async #lookAtKernel(): Promise<void> {
     this.#checkDue = false;
-    const { kernel, clock, logger, firewalls } = this.#options;
-    if (this.#firewallsSeen) await firewalls?.open();
+    const { kernel, clock, logger, surroundings } = this.#options;
+    await surroundings?.look();
     const changed = await foreignChanges(kernel, this.#reconcilers);
     for (const namespace of changed) logger.warn({ namespace }, 'repairing what others changed');
     const other = await this.#underlay.changed();

@@ -4,6 +4,7 @@
 // by `attach`, before the container starts, and removed by `detach`.
 import type {
   HostAssignment,
+  HostEncryption,
   NetworkAssignment,
   ServiceEndpointAssignment,
   TaskAssignment,
@@ -61,6 +62,10 @@ export interface Overlay {
   attach(task: TaskAssignment): Promise<TaskNamespace>;
   detach(taskId: string): Promise<void>;
   problems(): readonly OverlayProblem[];
+  /** Public keys that other hosts need for encrypted networks; undefined where they can't be. */
+  encryption(): HostEncryption | undefined;
+  /** `changed` is called when `encryption` has another answer: the cluster has to be told again. */
+  onEncryption(changed: () => void): void;
   /** Stops working but leaves the kernel as it is, so that running tasks keep their connections. */
   stop(): Promise<void>;
   /** Removes everything from the kernel (the node left the cluster). */

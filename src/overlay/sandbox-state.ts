@@ -32,6 +32,7 @@ import {
   type OverlayNetwork,
 } from './namespace-state.ts';
 import { egressTable, needsWayBack, sandboxTable } from './sandbox-rules.ts';
+import { tunnelUnderlay } from './tunnel-plan.ts';
 import { virtualAddresses, type VirtualAddresses } from './virtual-addresses.ts';
 
 const WAY_BACK_TABLE = 77;
@@ -179,12 +180,16 @@ function tunnelObjects(network: OverlayNetwork, peers: readonly HostAssignment[]
     { kind: 'address', device, address: `${tunnelAddress(vxlan.host)}/32` },
   ];
   const families = familiesOf(network);
-  for (const { number, address } of peers) {
+  for (const peer of peers) {
+    const { number } = peer;
     const mac = tunnelMac(number);
     for (const family of families) {
       objects.push({ kind: 'neighbour', device, address: family.tunnel(number), mac });
     }
-    objects.push({ kind: 'fdb', device, mac, destination: address });
+    const destination = network.encrypted === true ? encryptedUnderlay(peer) : peer.address;
+    // Without keys it gets nothing: never a packet in the clear.
+    if (destination === undefined) continue;
+    objects.push({ kind: 'fdb', device, mac, destination });
   }
   // The sandbox needs an address that its own errors (packet too big) can come from.
   const gateway6 = subnetOf(network, IPV6)?.gateway;
@@ -195,6 +200,10 @@ function tunnelObjects(network: OverlayNetwork, peers: readonly HostAssignment[]
     objects.push(...families.flatMap((family) => wayBackObjects(device, family)));
   }
   return objects;
+}
+
+function encryptedUnderlay({ number, encryption }: HostAssignment): string | undefined {
+  return encryption && tunnelUnderlay(number, encryption.current);
 }
 
 function wayBackObjects(device: string, family: Family): KernelObject[] {

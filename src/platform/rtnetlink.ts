@@ -137,7 +137,9 @@ function namespaceAttribute(message: AttributeWriter, path: string): void {
 
 function vxlanAttributes(message: AttributeWriter, vxlan: NonNullable<Link['vxlan']>): void {
   message.u32(1, vxlan.vni);
-  message.bytes(isIpv6(vxlan.local) ? 17 : 4, bytesOfAddress(vxlan.local));
+  if (vxlan.local !== '') {
+    message.bytes(isIpv6(vxlan.local) ? 17 : 4, bytesOfAddress(vxlan.local));
+  }
   message.bytes(7, Uint8Array.of(0)); // learning
   message.bytes(15, Uint8Array.of(vxlan.port >> 8, vxlan.port & 255));
 }

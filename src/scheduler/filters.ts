@@ -22,6 +22,7 @@ export function filtersFor(spec: ServiceSpec, serviceId: string, demand: Demand)
   if (placement?.Constraints?.length) filters.push(constraintFilter(placement.Constraints));
   if (placement?.Platforms?.length) filters.push(platformFilter(placement.Platforms));
   if (demand.hostPorts.length > 0) filters.push(hostPortFilter(demand.hostPorts));
+  if (demand.encrypted === true) filters.push(encryptionFilter());
   if (placement?.MaxReplicas) filters.push(maxReplicasFilter(serviceId, placement.MaxReplicas));
   return filters;
 }
@@ -40,6 +41,13 @@ function resourceFilter(demand: Demand): Filter {
     fits: (info) =>
       info.freeNanoCpus >= demand.nanoCpus && info.freeMemoryBytes >= demand.memoryBytes,
     explain: (count) => `insufficient resources on ${nodes(count)}`,
+  };
+}
+
+function encryptionFilter(): Filter {
+  return {
+    fits: ({ node }) => node.description?.encryption !== undefined,
+    explain: (count) => `no encrypted networks (WireGuard is missing) on ${nodes(count)}`,
   };
 }
 

@@ -30,6 +30,8 @@ export interface Demand {
   readonly nanoCpus: number;
   readonly memoryBytes: number;
   readonly hostPorts: readonly string[];
+  /** One of its networks is encrypted. */
+  readonly encrypted?: boolean;
 }
 
 export function demandOf(spec: ServiceSpec, ports: readonly PortConfig[]): Demand {

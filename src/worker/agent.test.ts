@@ -71,6 +71,8 @@ async function anAgent() {
       attach: () => Promise.reject(new Error('no task here')),
       detach: async () => {},
       problems: () => [],
+      encryption: () => undefined,
+      onEncryption: () => {},
       stop: async () => {},
       removeAll: async () => {},
     },

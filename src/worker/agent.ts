@@ -97,6 +97,7 @@ export class Agent {
         lost: () => {},
       },
     });
+    options.overlay.onEncryption(() => agent.#session?.restart('this host has another key'));
     return agent;
   }
 
@@ -143,12 +144,17 @@ export class Agent {
 
   #describe(): Register {
     return {
-      description: JSON.stringify(this.#description),
+      description: JSON.stringify({ ...this.#description, ...this.#encryption() }),
       address: this.#options.address,
       dataPathAddress: this.#options.dataPathAddress,
       lastEpoch: this.#state.epoch,
       lastIndex: this.#state.index,
     };
+  }
+
+  #encryption(): Pick<NodeDescription, 'encryption'> {
+    const encryption = this.#options.overlay.encryption();
+    return encryption === undefined ? {} : { encryption };
   }
 
   #registered(epoch: number): void {

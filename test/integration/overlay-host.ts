@@ -24,6 +24,9 @@ interface Config {
   readonly resolvConf: string;
   /** Address of the D-Bus that stands for the system's. */
   readonly bus?: string;
+  readonly keyPeriodMs?: number;
+  /** Programs that this host is to be without. */
+  readonly missing?: readonly string[];
 }
 
 /** Maps travel as lists of pairs. */
@@ -42,9 +45,10 @@ type Command =
     }
   | { readonly id: number; readonly call: 'attach'; readonly task: TaskAssignment }
   | { readonly id: number; readonly call: 'detach'; readonly taskId: string }
-  | { readonly id: number; readonly call: 'problems' | 'stop' | 'removeAll' };
+  | { readonly id: number; readonly call: 'problems' | 'encryption' | 'stop' | 'removeAll' };
 
 const config = parse<Config>(process.argv[2] ?? '{}');
+const tools = hostTools(config.bus);
 const overlay = createOverlay({
   kernel: linuxKernel(loadNative(config.addon), `${config.directory}/netns`),
   clock: systemClock,
@@ -57,7 +61,12 @@ const overlay = createOverlay({
     directory: config.directory,
     resolvConf: config.resolvConf,
   }),
-  tools: hostTools(config.bus),
+  tools: {
+    ...tools,
+    run: async (program, ...rest) =>
+      config.missing?.includes(program) ? undefined : tools.run(program, ...rest),
+  },
+  ...(config.keyPeriodMs === undefined ? {} : { keyPeriodMs: config.keyPeriodMs }),
   stateDirectory: config.directory,
   instance: config.instance,
   ownPorts: config.ownPorts,
@@ -78,6 +87,8 @@ async function run(command: Command): Promise<unknown> {
       return overlay.detach(command.taskId);
     case 'problems':
       return overlay.problems();
+    case 'encryption':
+      return overlay.encryption();
     case 'stop':
       return overlay.stop();
     case 'removeAll':

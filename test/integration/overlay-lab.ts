@@ -89,11 +89,19 @@ export interface Peer {
   readonly program: Program;
 }
 
+/** What sets one host apart from the others. */
+export interface OwnConfig {
+  readonly instance?: string;
+  readonly keyPeriodMs?: number;
+  readonly missing?: readonly string[];
+}
+
 export class OverlayLab {
   readonly #name: string;
   readonly #directory: string;
   readonly #programs: Program[] = [];
   readonly #hosts = new Map<string, Program>();
+  readonly #configs = new Map<string, OwnConfig>();
 
   private constructor(name: string, directory: string) {
     this.#name = name;
@@ -144,7 +152,7 @@ export class OverlayLab {
   }
 
   /** Starts (again) the overlay of a host. */
-  async startOverlay(host: string): Promise<Program> {
+  async startOverlay(host: string, own: OwnConfig = {}): Promise<Program> {
     const directory = join(this.#directory, host);
     const resolvConf = join(this.#directory, 'resolv.conf');
     await writeFile(resolvConf, 'nameserver 10.99.0.9\nsearch example.test\n');
@@ -156,6 +164,7 @@ export class OverlayLab {
       ownPorts: [2377],
       resolvConf,
       bus: `unix:path=${directory}/bus`,
+      ...this.#own(host, own),
     };
     const argv = [join(this.#directory, 'host.mjs'), JSON.stringify(config)];
     const program = new Program(this.path(host), argv);
@@ -163,6 +172,13 @@ export class OverlayLab {
     this.#hosts.set(host, program);
     await program.ready;
     return program;
+  }
+
+  /** Also when it is started again. */
+  #own(host: string, own: OwnConfig): OwnConfig {
+    const all = { ...this.#configs.get(host), ...own };
+    this.#configs.set(host, all);
+    return all;
   }
 
   overlay(host: string): Program {

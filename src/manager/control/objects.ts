@@ -1,6 +1,8 @@
 // Networks, secrets and configs: create, update labels, remove. Each gives one transaction.
 import { SwarmError, newId, type Random } from '../../base/index.ts';
 import {
+  ENCRYPTED_OPTION,
+  ENCRYPTED_VALUES,
   create,
   desiredAlive,
   parseSubnet,
@@ -27,18 +29,18 @@ const PAYLOAD_MAX = { secret: 500 * 1024, config: 1000 * 1024 } as const;
 /** What IPv6 needs of every link. */
 const MIN_MTU_IPV6 = 1280;
 
-/** Loopback, link-local and multicast addresses; tunnels have 198.18.0.0/16. */
+/** Loopback, link-local and multicast addresses; tunnels have 198.18.0.0/15. */
 const RESERVED_SUBNETS = [
   '127.0.0.0/8',
   '169.254.0.0/16',
-  '198.18.0.0/16',
+  '198.18.0.0/15',
   '224.0.0.0/4',
   '::/96',
   'fe80::/10',
   'ff00::/8',
 ];
 
-const NETWORK_OPTIONS = new Set(['com.docker.network.driver.mtu', 'encrypted']);
+const NETWORK_OPTIONS = new Set(['com.docker.network.driver.mtu', ENCRYPTED_OPTION]);
 
 export function createNetwork(
   view: StoreView,
@@ -81,8 +83,11 @@ function checkNetworkOptions(spec: NetworkSpec): void {
     ) {
       throw new SwarmError('invalid', `MTU ${value} must be a number from 576 to 65535`);
     }
-    if (key === 'encrypted' && value !== 'false') {
-      throw new SwarmError('unimplemented', 'encrypted networks are not available in this release');
+    if (key === ENCRYPTED_OPTION && !ENCRYPTED_VALUES.includes(value)) {
+      throw new SwarmError(
+        'invalid',
+        `option encrypted=${value}: leave out the value, or use false`,
+      );
     }
   }
   const mtu = Number(spec.Options?.['com.docker.network.driver.mtu'] ?? MIN_MTU_IPV6);

@@ -6,6 +6,7 @@ import {
   TASK_STATE,
   containerName,
   desiredAlive,
+  isEncrypted,
   isPredefinedNetwork,
   isTerminal,
   type AssignmentKind,
@@ -148,6 +149,7 @@ function addHost(set: SetBuilder, node: Node): void {
     hostname: node.description?.hostname ?? '',
     number: node.number,
     address: node.status.dataPathAddress,
+    ...(node.description?.encryption && { encryption: node.description.encryption }),
   });
   set.addJson('host', node.id, cached(hostCache, node, body));
 }
@@ -162,7 +164,7 @@ function addNetwork(view: StoreView, set: SetBuilder, network: Network): void {
     subnets: network.subnets,
     internal: network.spec.Internal === true,
     ingress: network.spec.Ingress === true,
-    encrypted: false,
+    encrypted: isEncrypted(network.spec),
     ...(mtu === undefined ? {} : { mtu: Number(mtu) }),
   });
   for (const task of view.tasksOfNetwork(network.id)) {

@@ -370,6 +370,8 @@ function concernsHosts(change: Extract<StoreChange, { table: 'node' }>): boolean
   const { before, after } = change;
   return (
     before?.status.dataPathAddress !== after?.status.dataPathAddress ||
+    JSON.stringify(before?.description?.encryption) !==
+      JSON.stringify(after?.description?.encryption) ||
     before?.status.state !== after?.status.state
   );
 }

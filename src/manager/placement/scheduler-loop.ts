@@ -3,8 +3,10 @@
 import {
   compareTaskStates,
   desiredAlive,
+  isEncrypted,
   update,
   type Action,
+  type ServiceSpec,
   type StoreChange,
   type Task,
 } from '../../model/index.ts';
@@ -124,7 +126,10 @@ export class SchedulerLoop implements ControlLoop {
       serviceId: revision.serviceId,
       revisionId,
       spec: revision.spec,
-      demand: demandOf(revision.spec, revision.ports),
+      demand: {
+        ...demandOf(revision.spec, revision.ports),
+        encrypted: usesEncryption(view, revision.spec),
+      },
       taskIds: batch.flatMap((task) => (task.nodeId === undefined ? [task.id] : [])),
     };
     const { placed, explanation } = placeGroup(this.#infos, group, now);
@@ -179,5 +184,12 @@ function postpone(task: Task, why: string | undefined, now: number): Action {
   return update('task', {
     ...task,
     status: why === undefined ? status : { ...status, error: why },
+  });
+}
+
+function usesEncryption(view: StoreView, spec: ServiceSpec): boolean {
+  return (spec.TaskTemplate.Networks ?? []).some(({ Target }) => {
+    const network = view.get('network', Target);
+    return network !== undefined && isEncrypted(network.spec);
   });
 }

@@ -1,0 +1,17 @@
+// The end of the overlay on a host: everything of an instance leaves the kernel.
+import { hostTableName } from './host-state.ts';
+import { HOST, type Kernel } from './kernel.ts';
+import { removeTable } from './nft-ruleset.ts';
+
+/** Repeatable; what was never there is no error. */
+export async function removeFromKernel(kernel: Kernel, instance: string): Promise<void> {
+  for (const object of await kernel.read(HOST, `${instance}-`)) {
+    if (object.kind === 'veth') await kernel.change(HOST, [{ op: 'delete', object }]);
+  }
+  const name = hostTableName(instance);
+  await kernel.nft(HOST, removeTable({ family: 'ip', name }));
+  // A kernel without IPv6 has no such family.
+  await kernel.nft(HOST, removeTable({ family: 'ip6', name })).catch(() => undefined);
+  for (const namespace of await kernel.listNamespaces()) await kernel.deleteNamespace(namespace);
+  await kernel.close();
+}
