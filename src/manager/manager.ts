@@ -95,6 +95,7 @@ export class Manager implements LeaderApi {
     this.#options = options;
     const { clock, random, logger, signer } = options;
     const store = new Store({ clock, logger, instance: newId(random) });
+    const { time } = store;
     this.store = store;
     this.#liveness = new Liveness(store, clock, logger, {
       periodMs: () => this.heartbeatPeriodMs,
@@ -103,11 +104,16 @@ export class Manager implements LeaderApi {
     this.#withdrawals = new Withdrawals(store, clock, logger, (id) => this.#liveness.isAway(id));
     this.#leader = new Leader({
       store,
-      clock,
+      clock: time,
       logger,
       liveness: this.#liveness,
       withdrawals: this.#withdrawals,
-      control: new LeaderControl({ store, clock, random, newJoinToken: options.newJoinToken }),
+      control: new LeaderControl({
+        store,
+        clock: time,
+        random,
+        newJoinToken: options.newJoinToken,
+      }),
       authority: new Authority(store, signer, random, clock),
       consensus: () => this.consensus,
     });
@@ -122,7 +128,7 @@ export class Manager implements LeaderApi {
         new ConstraintEnforcer(),
         new TaskReaper(),
       ],
-      clock,
+      time,
       logger,
     );
     this.dispatcher = new Dispatcher({
@@ -175,15 +181,15 @@ export class Manager implements LeaderApi {
 
   /** First start of a new cluster, once this manager leads it. */
   async bootstrap(wish: NewCluster): Promise<void> {
-    const { random, clock } = this.#options;
-    await this.store.propose(bootstrapActions(wish, random, clock.now()));
+    const { random } = this.#options;
+    await this.store.propose(bootstrapActions(wish, random, this.store.time.now()));
     // Leadership came before there was a cluster: start over with what there is now.
     this.#runner.start();
   }
 
   /** First start of a cluster founded anew (`refoundGroup`, `foundGroup`), once this manager leads it. */
   async takeOver(self: Successor): Promise<void> {
-    await this.store.propose(takeOverActions(this.view, self, this.#options.clock.now()));
+    await this.store.propose(takeOverActions(this.view, self, this.store.time.now()));
   }
 
   /**

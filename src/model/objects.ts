@@ -126,8 +126,6 @@ export interface UpdateStatus {
     | 'rollback_paused'
     | 'rollback_completed';
   readonly startedAt: number;
-  /** Log position of its beginning: tasks from there on are its own. Written by `apply`. */
-  readonly startedIndex?: number;
   readonly completedAt?: number;
   readonly message: string;
 }
@@ -147,10 +145,7 @@ export interface Task extends Meta {
   /** 1… in replicated services; 0 in global ones, where the node is the slot. */
   readonly slot: number;
   readonly nodeId?: string;
-  /**
-   * Log position of its creation: which of two tasks is older must not depend on the clocks of the
-   * leaders that made them. Written by `apply`.
-   */
+  /** Log position of its creation: says which of two tasks is older. Written by `apply`. */
   readonly createdIndex?: number;
   /** Written by the orchestrators only. */
   readonly desiredState: TaskState;

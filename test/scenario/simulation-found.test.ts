@@ -117,3 +117,38 @@ describe('two requests at the same time', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
   });
 });
+
+describe('a leader whose clock is behind the last one’s', () => {
+  // Its new tasks counted as older than those they were to follow: they were retired at once and made
+  // again, hundreds of times a second, until its clock had caught up.
+  it.each(['start-first', 'stop-first'] as const)(
+    'updates %s with one new task a slot',
+    async (Order) => {
+      const id = await world.create(
+        aServiceSpec({ replicas: 2, UpdateConfig: { Parallelism: 1, Order, Monitor: 1e9 } }),
+      );
+      await world.clock.advance(1_000);
+      world.behindMs = 600_000;
+      await world.update(id, (spec) => withImage(spec, 'good:2'));
+      await world.clock.advance(10_000);
+      expect(world.tasks(id)).toHaveLength(4);
+      expect(world.tasks(id, 'running')).toHaveLength(2);
+      expect(world.store.view.get('service', id)?.updateStatus?.state).toBe('completed');
+    },
+  );
+
+  // Tasks made by the slow clock seemed to be of an earlier update: neither waited for nor judged.
+  it('holds to the parallelism of an update that began before it led', async () => {
+    const id = await world.create(
+      aServiceSpec({ replicas: 4, UpdateConfig: { Parallelism: 1, Monitor: 1e9 } }),
+    );
+    await world.clock.advance(1_000);
+    world.startMs = 5_000;
+    await world.update(id, (spec) => withImage(spec, 'good:2'));
+    world.behindMs = 600_000;
+    await world.clock.advance(12_000);
+    const { revisionId } = world.store.view.get('service', id) ?? {};
+    const started = world.tasks(id).filter((task) => task.revisionId === revisionId);
+    expect(started).toHaveLength(3);
+  });
+});

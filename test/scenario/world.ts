@@ -1,7 +1,7 @@
 // The control plane on one store without Raft: real control, real loops, a virtual clock, and agents
 // that carry out what they are told (or fail as the test says). For scenarios that read like a story.
 import { Prng, VirtualClock, settle } from 'sim';
-import { silentLogger } from '../../src/base/index.ts';
+import { silentLogger, type Clock } from '../../src/base/index.ts';
 import { Allocator } from '../../src/manager/allocator/index.ts';
 import { LeaderControl } from '../../src/manager/control/index.ts';
 import { ControlLoopRunner } from '../../src/manager/control-loop-runner.ts';
@@ -39,6 +39,8 @@ export class World {
   unpreparable: (task: Task) => boolean = () => false;
   /** Nodes whose agents are silent. */
   readonly dead = new Set<string>();
+  /** How far the leader's wall clock is behind; another leader has another clock. */
+  behindMs = 0;
   /** How long a start and a stop take. */
   startMs = 10;
   stopMs = 10;
@@ -46,7 +48,11 @@ export class World {
   #index = 0;
 
   constructor() {
-    const { clock } = this;
+    const clock: Clock = {
+      now: () => this.clock.now() - this.behindMs,
+      monotonicMs: () => this.clock.monotonicMs(),
+      after: (delayMs, fire) => this.clock.after(delayMs, fire),
+    };
     this.store = new Store({ clock, logger: silentLogger, instance: 'scenario' });
     this.store.connect({
       propose: (payload) => {
@@ -55,9 +61,10 @@ export class World {
       },
     });
     const newJoinToken = (): string => 'token';
+    const { time } = this.store;
     this.control = new LeaderControl({
       store: this.store,
-      clock,
+      clock: time,
       random: this.#random,
       newJoinToken,
     });
@@ -68,7 +75,7 @@ export class World {
       new ConstraintEnforcer(),
       new TaskReaper(),
     ];
-    this.runner = new ControlLoopRunner(this.store, loops, clock, silentLogger);
+    this.runner = new ControlLoopRunner(this.store, loops, time, silentLogger);
     this.store.watch((changes) => changes.forEach((change) => this.#act(change)));
   }
 

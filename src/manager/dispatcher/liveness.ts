@@ -190,7 +190,7 @@ export class Liveness {
       ...node.status,
       state: 'down',
       message: 'heartbeat failure',
-      since: this.#clock.now(),
+      since: this.#store.time.now(),
     } as const;
     this.#store.tryPropose([update('node', { ...node, status })]).then(
       (result) => {

@@ -37,7 +37,7 @@ export function slotsOf(tasks: Iterable<Task>): Map<string, Slot> {
 
 /** Older tasks first; the id decides between tasks of one entry. */
 export function compareAge(a: Task, b: Task): number {
-  return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
+  return (a.createdIndex ?? 0) - (b.createdIndex ?? 0) || (a.id < b.id ? -1 : 1);
 }
 
 /** The task's node can't be counted on: gone, down, or to be emptied. */

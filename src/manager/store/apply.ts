@@ -119,6 +119,7 @@ function perform(
         version: index,
         createdAt: time,
         updatedAt: time,
+        ...(action.table === 'task' ? { createdIndex: index } : {}),
       } as Tables[TableName]);
     case 'update': {
       const before = tables.get(action.table, action.object.id);
@@ -127,7 +128,7 @@ function perform(
         version: index,
         createdAt: before?.createdAt ?? time,
         updatedAt: time,
-        ...(action.table === 'task' ? stopping(action.object as Task, index) : {}),
+        ...(action.table === 'task' ? marks(action.object as Task, before as Task, index) : {}),
       } as Tables[TableName]);
     }
     case 'remove': {
@@ -149,9 +150,16 @@ function perform(
   }
 }
 
-/** The first wish that a task ends is numbered: hosts acknowledge that they act on it. */
-function stopping(task: Task, index: number): Pick<Task, 'stoppingSince'> {
-  return desiredAlive(task) ? {} : { stoppingSince: task.stoppingSince ?? index };
+/** The first wish that a task ends is numbered, too: hosts acknowledge that they act on it. */
+function marks(
+  task: Task,
+  before: Task | undefined,
+  index: number,
+): Pick<Task, 'createdIndex' | 'stoppingSince'> {
+  return {
+    createdIndex: before?.createdIndex ?? index,
+    ...(desiredAlive(task) ? {} : { stoppingSince: task.stoppingSince ?? index }),
+  };
 }
 
 function performTaskStatus(

@@ -6,8 +6,9 @@
 //
 // Proposals that arrive while others are under way share one entry (up to the limits below).
 import { SwarmError, type Clock, type Logger } from '../../base/index.ts';
-import type { Action, StoreChange, TableName, Transaction } from '../../model/index.ts';
+import type { Action, Meta, StoreChange, TableName, Transaction } from '../../model/index.ts';
 import { applyTransaction, type TransactionResult } from './apply.ts';
+import { ClusterTime } from './cluster-time.ts';
 import { decodeEntry, decodeSnapshot, encodeEntry, encodeSnapshot } from './entry.ts';
 import { TABLE_NAMES, TableSet, type StoreView } from './tables.ts';
 
@@ -47,8 +48,12 @@ export class Store {
   #flushScheduled = false;
   #proposer: Proposer | undefined;
 
+  /** The managers' time: what is written here, and compared with what was written, goes by it. */
+  readonly time: ClusterTime;
+
   constructor(options: StoreOptions) {
     this.#options = options;
+    this.time = new ClusterTime(options.clock);
   }
 
   get view(): StoreView {
@@ -78,7 +83,7 @@ export class Store {
       );
     }
     return new Promise((resolve, reject) => {
-      const transaction = { actions, time: this.#options.clock.now() };
+      const transaction = { actions, time: this.time.now() };
       this.#queue.push({ transaction, resolve, reject });
       this.#scheduleFlush();
     });
@@ -122,7 +127,10 @@ export class Store {
     const lines: { t: TableName; o: never }[] = [];
     await decodeSnapshot(chunks, (line) => lines.push(line as { t: TableName; o: never }));
     this.#tables.clear();
-    for (const { t, o } of lines) this.#tables.put(t, o);
+    for (const { t, o } of lines) {
+      this.#tables.put(t, o);
+      this.time.observe((o as Meta).updatedAt);
+    }
     this.#tables.index = index;
     for (const listener of this.#restored) listener();
     this.#wakeIndexWaiters();
@@ -131,9 +139,10 @@ export class Store {
   #applyEntry(index: number, payload: Uint8Array): void {
     const entry = decodeEntry(payload);
     const changes: StoreChange[] = [];
-    const results = entry.tx.map((transaction) =>
-      applyTransaction(this.#tables, index, transaction, changes),
-    );
+    const results = entry.tx.map((transaction) => {
+      this.time.observe(transaction.time);
+      return applyTransaction(this.#tables, index, transaction, changes);
+    });
     if (changes.length > 0) for (const watcher of this.#watchers) watcher(changes);
     if (entry.by !== this.#options.instance) return;
     const waiting = this.#inFlight.get(entry.seq);
