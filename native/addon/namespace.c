@@ -63,6 +63,27 @@ void step_socket(struct reader *r, struct writer *w) {
   result(w, 0, answer, sizeof answer);
 }
 
+// Payload: family (4 or 6), mark, 16 bytes of address, the packet with its IP header.
+void step_send(struct reader *r, struct writer *w) {
+  uint32_t family = take_u32(r), mark = take_u32(r);
+  const uint8_t *address = take(r, 16);
+  if (!address) return result_text(w, EINVAL, "send");
+  int fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+  if (fd < 0) return result_text(w, errno, "socket");
+  struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
+  struct sockaddr_in to4 = {.sin_family = AF_INET};
+  memcpy(&to6.sin6_addr, address, 16);
+  memcpy(&to4.sin_addr, address, 4);
+  struct sockaddr *to = family == 6 ? (struct sockaddr *)&to6 : (struct sockaddr *)&to4;
+  socklen_t length = family == 6 ? sizeof to6 : sizeof to4;
+  int error = setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0 ||
+                      sendto(fd, r->at, r->left, MSG_DONTWAIT, to, length) < 0
+                  ? errno
+                  : 0;
+  close(fd);
+  result_text(w, error, error ? "send" : "");
+}
+
 // Makes a namespace and binds it to `path`; the steps that follow run inside it.
 void step_new_namespace(struct reader *r, struct writer *w) {
   char path[MAX_PATH];

@@ -17,7 +17,7 @@
 #include "steps.h"
 
 // Kinds of steps; the same numbers as in src/platform/native.ts.
-enum { STEP_NFT = 1, STEP_NETLINK, STEP_WRITE, STEP_SOCKET, STEP_NEW_NAMESPACE, STEP_UNMOUNT, STEP_SHARE, STEP_DIGEST };
+enum { STEP_NFT = 1, STEP_NETLINK, STEP_WRITE, STEP_SOCKET, STEP_NEW_NAMESPACE, STEP_UNMOUNT, STEP_SHARE, STEP_DIGEST, STEP_SEND };
 
 struct job {
   char *netns; // NULL: where the process is
@@ -54,6 +54,7 @@ static void *run_job(void *data) {
     else if (kind == STEP_UNMOUNT) step_unmount(&r, &job->answer);
     else if (kind == STEP_SHARE) step_share(&r, &job->answer);
     else if (kind == STEP_DIGEST) step_digest(&r, &job->answer, &sockets, sequence);
+    else if (kind == STEP_SEND) step_send(&r, &job->answer);
     else result_text(&job->answer, ENOSYS, "unknown step");
   }
   close_sockets(&sockets);

@@ -18,6 +18,8 @@ export const WAY_BACK_MAC = '02:42:0a:63:ff:fe';
 export const MAX_HOST_NUMBER = 0xff_00;
 /** Set in marks of connections that came in through another host, beside that host's number. */
 export const WAY_BACK_FLAG = 0x1_0000;
+/** Mark of the segments that tell clients of their server's death: no connection is made of them. */
+export const PROBE_MARK = 0x7472_0000;
 export const UPLINK_ZONE = 0xffff;
 
 /** Tunnel address of a host on every network. */

@@ -19,6 +19,7 @@ import {
   type OverlayNetwork,
 } from './namespace-state.ts';
 import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
+import { untrackedProbes } from './sandbox-rules.ts';
 import { tunnelRules, type TunnelRules } from './tunnel-rules.ts';
 import { activeAddresses } from './virtual-addresses.ts';
 
@@ -212,6 +213,7 @@ function translationChains(ours: string, { word, loopback }: Family): [string, N
       },
     ],
     ['prerouting', { hook: 'type nat hook prerouting priority dstnat;', rules: [toPublished] }],
+    untrackedProbes,
     ['output', { hook: 'type nat hook output priority -100;', rules: [toPublished] }],
     [
       'postrouting',

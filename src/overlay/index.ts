@@ -1,6 +1,7 @@
 // The data plane: one routed VXLAN network per host, without IPVS (docs/design/overlay.md).
 export { createOverlay, type OverlayOptions } from './create-overlay.ts';
 export type { HostTools, ToolResult } from './host-tools.ts';
+export { PROBE_MARK } from './addressing.ts';
 export { HOST, LINK_DOWN, keyOf, textOf } from './kernel.ts';
 export type {
   Address,

@@ -133,8 +133,16 @@ export interface Kernel {
   change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]>;
   /** One nftables transaction or listing; fails with a SwarmError that carries nft's own words. */
   nft(namespace: string, commands: string): Promise<string>;
-  /** Forgets connections whose replies come from one of these addresses. */
-  forgetConnections(namespace: string, replySources: readonly string[]): Promise<void>;
+  /**
+   * Forgets connections whose replies come from one of these addresses; with `reset` the clients of TCP
+   * are made to say something, so that they are told even if they only wait. What they send must get a
+   * reset, and what has the mark PROBE_MARK must not become a connection.
+   */
+  forgetConnections(
+    namespace: string,
+    replySources: readonly string[],
+    reset: boolean,
+  ): Promise<void>;
   /** The device that holds an address of this host. */
   underlay(address: string): Promise<UnderlayDevice | undefined>;
   /** Networks that this host has routes to, without ours: new subnets must not overlap them. */

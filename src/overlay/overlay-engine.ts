@@ -303,11 +303,13 @@ export class OverlayEngine {
 
   async #forgetConnections(gone: ReadonlyMap<string, readonly string[]>): Promise<void> {
     for (const [networkId, addresses] of gone) {
-      if (!this.#views.has(networkId)) continue;
+      const view = this.#views.get(networkId);
+      if (view === undefined) continue;
       const { kernel } = this.#options;
-      await kernel.forgetConnections(networkNamespace(networkId), addresses);
-      // Published ports are translated in the host's namespace.
-      await kernel.forgetConnections(HOST, addresses);
+      // Published ports are translated in the host's namespace: there clients know their server's name.
+      const inside = !view.network.ingress;
+      await kernel.forgetConnections(networkNamespace(networkId), addresses, inside);
+      await kernel.forgetConnections(HOST, addresses, true);
     }
   }
 

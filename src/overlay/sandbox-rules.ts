@@ -2,6 +2,7 @@
 // way back of replies through the host that a request came in by (docs/design/overlay.md).
 import type { HostAssignment } from '../model/index.ts';
 import {
+  PROBE_MARK,
   UPLINK_ZONE,
   WAY_BACK_FLAG,
   WAY_BACK_MAC,
@@ -28,6 +29,15 @@ export interface SandboxRulesInput {
 export function needsWayBack(network: OverlayNetwork): boolean {
   return network.ingress && network.vxlan !== undefined;
 }
+
+/** Segments that only make clients answer are no connections. */
+export const untrackedProbes: [string, NftChain] = [
+  'probes',
+  {
+    hook: 'type filter hook output priority raw;',
+    rules: [`meta mark ${hex(PROBE_MARK)} notrack`],
+  },
+];
 
 /** All rules of one family. */
 export function sandboxTable(
@@ -95,6 +105,7 @@ function baseChains(wayBack: OverlayNetwork | undefined, family: Family): [strin
   }
   const vip = [`${word} daddr vmap @vips`];
   return [
+    untrackedProbes,
     ['raw', { hook: 'type filter hook prerouting priority raw;', rules: raw }],
     ['way_back', { hook: 'type filter hook prerouting priority mangle;', rules: mangle }],
     ['vip', { hook: 'type nat hook prerouting priority dstnat;', rules: vip }],

@@ -1,5 +1,5 @@
 // Messages of the connection tracker (include/uapi/linux/netfilter/nfnetlink_conntrack.h): list the
-// connections whose replies come from an address, and delete them one by one.
+// connections whose replies come from an address, delete them one by one, and tell their clients.
 import {
   AttributeWriter,
   addressOfBytes,
@@ -8,6 +8,7 @@ import {
 } from './netlink-attributes.ts';
 import { readMessages } from './netlink-attributes.ts';
 import type { NetlinkMessage } from './native.ts';
+import type { TcpEnd } from './tcp-probe.ts';
 
 export const NETLINK_NETFILTER = 12;
 
@@ -27,8 +28,18 @@ const FILTER_ORIG_FLAGS = 1;
 const FILTER_REPLY_FLAGS = 2;
 const FILTER_IP_SOURCE = 1;
 const TUPLE_IP = 1;
+const TUPLE_PROTOCOL = 2;
 const IP_V4_SOURCE = 1;
+const IP_V4_DESTINATION = 2;
 const IP_V6_SOURCE = 3;
+const IP_V6_DESTINATION = 4;
+const SOURCE_PORT = 2;
+const DESTINATION_PORT = 3;
+const PROTOCOL_INFO = 4;
+const PROTOCOL_INFO_TCP = 1;
+const TCP_STATE = 1;
+/** Established, or closed on one side. */
+const OPEN_STATES: ReadonlySet<number> = new Set([3, 4, 5]);
 const NFGEN_HEADER = 4;
 
 /**
@@ -53,19 +64,54 @@ export function listConnections(source: string | undefined): NetlinkMessage {
   return message.finish();
 }
 
+/** Clients of TCP connections that are open, as they see them: with the address that they asked for. */
+export function clientsOf(
+  listed: Buffer,
+  sources: ReadonlySet<string>,
+): { readonly client: TcpEnd; readonly server: TcpEnd }[] {
+  const clients: { readonly client: TcpEnd; readonly server: TcpEnd }[] = [];
+  for (const { body } of readMessages(listed)) {
+    const attributes = readAttributes(body, NFGEN_HEADER);
+    const orig = attributes.get(TUPLE_ORIG);
+    if (orig === undefined || !sources.has(replySource(attributes) ?? '')) continue;
+    const tcp = nested(attributes.get(PROTOCOL_INFO) ?? Buffer.alloc(0), PROTOCOL_INFO_TCP);
+    if (!OPEN_STATES.has(readAttributes(tcp, 0).get(TCP_STATE)?.[0] ?? 0)) continue;
+    const ip = readAttributes(nested(orig, TUPLE_IP), 0);
+    const ports = readAttributes(nested(orig, TUPLE_PROTOCOL), 0);
+    const source = ip.get(IP_V4_SOURCE) ?? ip.get(IP_V6_SOURCE);
+    const destination = ip.get(IP_V4_DESTINATION) ?? ip.get(IP_V6_DESTINATION);
+    const [from, to] = [ports.get(SOURCE_PORT), ports.get(DESTINATION_PORT)];
+    if (!source || !destination || !from || !to) continue;
+    clients.push({
+      client: { address: addressOfBytes(source), port: from.readUInt16BE(0) },
+      server: { address: addressOfBytes(destination), port: to.readUInt16BE(0) },
+    });
+  }
+  return clients;
+}
+
+function nested(value: Buffer, type: number): Buffer {
+  return readAttributes(value, 0).get(type) ?? Buffer.alloc(0);
+}
+
+function replySource(attributes: ReadonlyMap<number, Buffer>): string | undefined {
+  const reply = attributes.get(TUPLE_REPLY);
+  if (reply === undefined) return undefined;
+  const ip = readAttributes(nested(reply, TUPLE_IP), 0);
+  const source = ip.get(IP_V4_SOURCE) ?? ip.get(IP_V6_SOURCE);
+  return source && addressOfBytes(source);
+}
+
 /** One deletion for each listed connection whose replies come from one of `sources`. */
 export function deletionsOf(listed: Buffer, sources: ReadonlySet<string>): NetlinkMessage[] {
   const deletions: NetlinkMessage[] = [];
   for (const { body } of readMessages(listed)) {
     const attributes = readAttributes(body, NFGEN_HEADER);
-    const orig = attributes.get(TUPLE_ORIG);
     const reply = attributes.get(TUPLE_REPLY);
-    if (orig === undefined || reply === undefined) continue;
-    const ip = readAttributes(readAttributes(reply, 0).get(TUPLE_IP) ?? Buffer.alloc(0), 0);
-    const source = ip.get(IP_V4_SOURCE) ?? ip.get(IP_V6_SOURCE);
-    if (source === undefined || !sources.has(addressOfBytes(source))) continue;
+    const source = replySource(attributes);
+    if (reply === undefined || source === undefined || !sources.has(source)) continue;
     const message = new AttributeWriter(CT_DELETE, REQUEST | ACK);
-    message.raw(Uint8Array.of(source.length === 16 ? AF_INET6 : AF_INET, 0, 0, 0));
+    message.raw(Uint8Array.of(source.includes(':') ? AF_INET6 : AF_INET, 0, 0, 0));
     // By reply, whose zone is the default one also where the original direction has another.
     message.nest(TUPLE_REPLY, () => message.raw(reply));
     const id = attributes.get(CTA_ID);

@@ -6,6 +6,7 @@ import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { SwarmError } from '../base/index.ts';
 import {
   HOST,
+  PROBE_MARK,
   keyOf,
   type Fingerprint,
   type HostNetwork,
@@ -17,7 +18,7 @@ import {
   type Sysctl,
   type UnderlayDevice,
 } from '../overlay/index.ts';
-import { NETLINK_NETFILTER, deletionsOf, listConnections } from './conntrack.ts';
+import { NETLINK_NETFILTER, clientsOf, deletionsOf, listConnections } from './conntrack.ts';
 import { fingerprintOf, fingerprintSteps } from './fingerprint.ts';
 import type { NativeResult, NativeStep, Native, NetlinkMessage } from './native.ts';
 import {
@@ -45,6 +46,7 @@ import {
   ruleMessage,
   setLink,
 } from './rtnetlink.ts';
+import { probeSteps } from './tcp-probe.ts';
 
 const ENOENT = 2;
 const ESRCH = 3;
@@ -58,6 +60,8 @@ const EADDRNOTAVAIL = 99;
 const GONE = new Set([ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL]);
 /** Above this many addresses one listing of all connections is cheaper than one for each. */
 const MAX_FILTERED_LISTINGS = 4;
+/** Clients that are told of their server's death; beyond these they learn it when they send. */
+const MAX_RESETS = 10_000;
 /** Tries of a dump that changed while it was read. */
 const MAX_DUMP_TRIES = 5;
 
@@ -204,17 +208,24 @@ class LinuxKernel implements Kernel {
     return result?.data.toString() ?? '';
   }
 
-  async forgetConnections(namespace: string, replySources: readonly string[]): Promise<void> {
+  async forgetConnections(
+    namespace: string,
+    replySources: readonly string[],
+    reset: boolean,
+  ): Promise<void> {
     if (replySources.length === 0) return;
     const filtered = replySources.length <= MAX_FILTERED_LISTINGS;
     const questions = filtered ? replySources.map(listConnections) : [listConnections(undefined)];
     const path = this.#pathOf(namespace);
     const listings = await this.#native.run(path, questions.map(netfilter));
     const sources = new Set(replySources);
-    const deletions = listings.flatMap((listing) =>
-      listing.errno === 0 ? deletionsOf(listing.data, sources) : [],
-    );
+    const found = listings.filter(({ errno }) => errno === 0).map(({ data }) => data);
+    const deletions = found.flatMap((data) => deletionsOf(data, sources));
     await this.#native.run(path, deletions.map(netfilter));
+    if (!reset) return;
+    const clients = found.flatMap((data) => clientsOf(data, sources)).slice(0, MAX_RESETS);
+    const probes = clients.flatMap(({ server, client }) => probeSteps(server, client, PROBE_MARK));
+    await this.#native.run(path, probes);
   }
 
   async underlay(address: string): Promise<UnderlayDevice | undefined> {

@@ -52,6 +52,15 @@ export type NativeStep =
       readonly reuse?: boolean;
       readonly freebind?: boolean;
     }
+  /** Sends one packet, with its IP header, past every socket. */
+  | {
+      readonly step: 'send';
+      readonly family: 4 | 6;
+      readonly mark: number;
+      /** Bytes of the destination, 4 or 16. */
+      readonly address: Uint8Array;
+      readonly packet: Uint8Array;
+    }
   /** Makes a namespace, binds it to `path`; the steps after it run inside. */
   | { readonly step: 'newNamespace'; readonly path: string }
   /** Unmounts and removes the file; nothing happens when there is none. */
@@ -78,6 +87,7 @@ const STEP = {
   unmount: 6,
   share: 7,
   digest: 8,
+  send: 9,
 };
 const PATCH = { interface: 1, namespace: 2 };
 const SOCKET_REUSE = 1;
@@ -183,6 +193,11 @@ function encodePayload(step: NativeStep): Uint8Array[] {
       const address = new Uint8Array(16);
       address.set(step.address);
       return [numbers(step.family, step.type === 'udp' ? 0 : 1, flags, step.port), address];
+    }
+    case 'send': {
+      const address = new Uint8Array(16);
+      address.set(step.address);
+      return [numbers(step.family, step.mark), address, step.packet];
     }
     case 'newNamespace':
     case 'unmount':

@@ -133,7 +133,7 @@ static int listen_on(int port, handler handle) {
     socklen_t size = sizeof peer;
     int fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC);
     if (fd < 0) continue;
-    struct timeval limit = {.tv_sec = 5};
+    struct timeval limit = {.tv_sec = 30};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     struct connection *c = malloc(sizeof *c);
     *c = (struct connection){.fd = fd, .handle = handle};

@@ -1,14 +1,20 @@
 // No request is lost while tasks are replaced or daemons are killed, and only those to a host that dies:
 // a load from outside through all hosts, and one from a task by name, go on meanwhile.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEMO, TestLab } from './harness.ts';
+import { until } from '../../src/lab/host.ts';
+import { DEMO, TestLab, type ApiTask } from './harness.ts';
 import { RequestLoad, begunAt, type LoadResult } from './request-load.ts';
+import { SilentClients } from './silent-clients.ts';
 
 const HOSTS = ['m1', 'm2', 'm3', 'w1', 'w2'];
 const REPLICAS = 6;
 const PORT = 8080;
+/** Silent clients through each host, and within: with six tasks some are served by any host. */
+const SILENT = 10;
 /** Until names and maps of all hosts are free of a host that died. */
 const FREE_AFTER_MS = 3_000;
+/** Until a client that only waits knows that its server is dead. */
+const RESET_MS = 3_500;
 
 let lab: TestLab;
 
@@ -50,6 +56,25 @@ async function none(running: readonly RequestLoad[]): Promise<void> {
   }
 }
 
+/** Through all hosts but one, and from a task to the virtual address. */
+async function waiting(except: string, host: string, task: ApiTask | undefined) {
+  if (task === undefined) throw new Error('the client service has no task');
+  const inspected = await lab.ok('m1', 'service', 'inspect', 'web');
+  const network = await lab.ok('m1', 'network', 'inspect', 'app');
+  const prefix = /"Subnet": "(\d+\.\d+\.\d+)\./.exec(network)?.[1] ?? '?';
+  const vip = new RegExp(`${prefix}\\.\\d+`).exec(inspected)?.[0] ?? '';
+  const hosts = await Promise.all(
+    HOSTS.filter((one) => one !== except).map((one) => lab.address(one)),
+  );
+  const ports = hosts.flatMap((one) => Array<string>(SILENT).fill(`${one}:${PORT}`));
+  const virtual = Array<string>(4 * SILENT).fill(`${vip}:80`);
+  const outside = await SilentClients.outside(lab, ports);
+  const inside = await SilentClients.inside(lab, host, task, virtual);
+  await outside.connected();
+  await inside.connected();
+  return [outside, inside];
+}
+
 describe('no request is lost', () => {
   it('in updates, start-first and stop-first', async () => {
     const running = await loads();
@@ -88,10 +113,26 @@ describe('no request is lost', () => {
     const nodes = await lab.nodes('m1');
     const own = nodes.find(({ ID }) => ID === client?.NodeID)?.Description.Hostname;
     const victim = own === 'w1' ? 'w2' : 'w1';
+    const host = own ?? '';
+    const silent = await waiting(victim, host, client);
     const running = await loads(victim);
     await lab.lab('kill', victim);
     const killedAt = Date.now();
+    for (const clients of silent) {
+      await until('clients of the dead host to be told', () =>
+        Promise.resolve(clients.ended.size > 0),
+      );
+    }
     await lab.waitRunning('m1', 'web', REPLICAS);
+    for (const clients of silent) {
+      for (const { why, at } of clients.ended.values()) {
+        expect(why).toBe('ECONNRESET');
+        expect(at - killedAt).toBeLessThan(RESET_MS);
+      }
+      // Whoever was not told is served by a host that lives.
+      expect(await clients.unserved(RESET_MS)).toEqual([]);
+      clients.close();
+    }
     for (const load of running) {
       const { failures } = await load.stop();
       const late = failures.filter((line) => begunAt(line) - killedAt > FREE_AFTER_MS);
