@@ -2,6 +2,7 @@
 // hands in the kernel. Both are adopted from an earlier process of the daemon where they run already.
 import { mkdir } from 'node:fs/promises';
 import type { Logger } from '../base/index.ts';
+import { reservedPorts } from '../model/index.ts';
 import { createOverlay, type Overlay } from '../overlay/index.ts';
 import {
   fileDisk,
@@ -24,7 +25,7 @@ export interface LocalEngine {
 }
 
 /** Ports that tasks may not reach on this host, and that nobody may publish. */
-const OWN_PORTS = [2377, 2378, 4789];
+const OWN_PORTS = reservedPorts(4789).filter((port) => port !== 22);
 
 export async function startLocalEngine(
   config: DaemonConfig,

@@ -27,6 +27,7 @@ export {
   type Constraint,
 } from './constraint.ts';
 export { normalizeArchitecture, platformMatches } from './platform.ts';
+export { nodeAddresses } from './node-addresses.ts';
 export { ENCRYPTED_OPTION, ENCRYPTED_VALUES, isEncrypted } from './network-options.ts';
 export { containerName, desiredAlive, hasFailed, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
@@ -40,6 +41,7 @@ export {
 } from './ip-address.ts';
 export { parseSubnet, subnetContains, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';
 export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
+export { reservedPorts } from './reserved-ports.ts';
 export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
 export { validateService } from './validate-service.ts';
 export type * from './messages.ts';

@@ -147,12 +147,12 @@ class HostOverlay implements Overlay {
     if (unknown.length > 0 || failure !== undefined) {
       const reason = failure ?? `network ${unknown.join(', ')} is not known on this host`;
       throw new SwarmError('unavailable', `task ${task.id}: ${reason}`);
-    }
-    const [refused] = [...this.#inTheClear(task), ...this.#engine.refusedPorts(task)];
+    const [refused] = [...this.#engine.refusals(task), ...this.#inTheClear(task)];
     if (refused !== undefined && !known) {
-      // Better elsewhere than here without its port; a task that runs already is left alone.
+      // Better elsewhere than here in part; a task that runs already is left alone.
       await this.detach(task.id);
       throw new SwarmError('conflict', `task ${task.id}: ${refused}`);
+    }
     }
     await Promise.all([this.#resolver.settled(), this.#file.flushed()]);
     return this.#namespaceOf(attached);

@@ -103,6 +103,8 @@ export interface Fingerprint {
 export interface HostNetwork {
   readonly destination: string;
   readonly device: string;
+  /** It is behind a router. */
+  readonly routed?: boolean;
 }
 
 export interface UnderlayDevice {

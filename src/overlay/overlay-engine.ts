@@ -25,6 +25,7 @@ import { Passes } from './passes.ts';
 import { PortClaims } from './port-claims.ts';
 import { removeFromKernel } from './remove-all.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
+import { RouteClashes } from './route-clashes.ts';
 import type { Surroundings } from './surroundings.ts';
 import { DEFAULT_MTU, Underlay } from './underlay.ts';
 import { WantedStates, type WantedInput } from './wanted-states.ts';
@@ -53,6 +54,7 @@ export class OverlayEngine {
   readonly #listings: ExpectedListing;
   readonly #underlay: Underlay;
   readonly #reconcilers = new Map<string, NamespaceReconciler>();
+  readonly #clashes: RouteClashes;
   readonly #tasks = new Map<string, AttachedTask>();
   readonly #failures = new Map<string, string>();
   readonly #detaching = new Set<string>();
@@ -78,6 +80,7 @@ export class OverlayEngine {
     this.#listings = new ExpectedListing(options.kernel);
     this.#underlay = new Underlay(options.kernel);
   }
+    this.#clashes = new RouteClashes(options.kernel);
 
   get removed(): RemovedEndpoints {
     return this.#removed;
@@ -146,8 +149,10 @@ export class OverlayEngine {
     return networkIds(task).filter((id) => !this.#views.has(id) && !isPredefined(id));
   }
 
-  /** Why ports of a task's own are not served, after a pass. */
-  refusedPorts(task: TaskAssignment): string[] {
+  /** Why a task can't be here, after a pass: a network's subnet, a port of its own. */
+  refusals(task: TaskAssignment): string[] {
+    const clashes = networkIds(task).flatMap((id) => this.#clashes.found.get(id) ?? []);
+    if (clashes.length > 0) return clashes;
     return task.hostPorts.flatMap((config) => this.#claims.refusal(config) ?? []);
   }
 
@@ -266,6 +271,11 @@ export class OverlayEngine {
       views.set(BRIDGE_NETWORK, old ?? { network, endpoints: [], services: [] });
     }
     // A network that the managers dropped stays as it was while a task here is still on it.
+    await this.#clashes.look(views, (id) => this.#reconcilers.has(networkNamespace(id)));
+    for (const [id, clash] of this.#clashes.found) {
+      views.delete(id);
+      this.#failures.set(networkNamespace(id), clash);
+    }
     for (const { task } of this.#tasks.values()) {
       for (const id of networkIds(task)) {
         const old = this.#views.get(id);

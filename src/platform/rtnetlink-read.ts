@@ -111,7 +111,9 @@ export function readForeignRoutes(data: Buffer, nameOf: (index: number) => strin
     if (body[1] === 0) continue;
     const attributes = readAttributes(body, ROUTE_HEADER);
     const device = nameOf(number(attributes.get(4)));
-    routes.push({ destination: destinationOf(body, attributes), device });
+    const routed = attributes.has(5) || attributes.has(18);
+    const destination = destinationOf(body, attributes);
+    routes.push(routed ? { destination, device, routed } : { destination, device });
   }
   return routes;
 }

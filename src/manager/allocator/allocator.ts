@@ -5,6 +5,7 @@ import {
   desiredAlive,
   isPredefinedNetwork,
   isTerminal,
+  nodeAddresses,
   update,
   type Action,
   type Network,
@@ -127,7 +128,11 @@ export class Allocator implements ControlLoop {
   #planNetwork(view: StoreView, network: Network | undefined, now: number): Planned {
     const cluster = view.cluster;
     if (network === undefined || network.vni !== undefined || !cluster) return { transactions: [] };
-    const chosen = this.#pools.chooseSubnets(network, cluster);
+    const chosen = this.#pools.chooseSubnets(
+      network,
+      cluster,
+      [...view.all('node')].flatMap(nodeAddresses),
+    );
     const vni = this.#pools.takeVni();
     if ('error' in chosen || vni === undefined) {
       const error = 'error' in chosen ? chosen.error : 'no VNI is left';
@@ -188,7 +193,10 @@ export class Allocator implements ControlLoop {
         kept.map(({ address }) => address),
       );
       if (addresses === undefined) {
-        return { virtualIps, error: `no address is free on network ${networkId} for a virtual IP` };
+        return {
+          virtualIps,
+          error: `no address is free on network ${this.#nameOf(networkId)} for a virtual IP`,
+        };
       }
       for (const address of addresses) virtualIps.push({ networkId, address });
     }
@@ -227,8 +235,13 @@ export class Allocator implements ControlLoop {
     return { transactions: [[update('task', { ...task, networks, status })]] };
   }
 
+  #nameOf(networkId: string): string {
+    return this.#view?.get('network', networkId)?.spec.Name ?? networkId;
+  }
+
   #explain(task: Task, networkId: string, now: number): Planned {
-    const error = `no address is free on network ${networkId}: make it larger or remove services`;
+    const name = this.#nameOf(networkId);
+    const error = `no address is free on network ${name}: make it larger or remove services`;
     const wakeAt = Math.min(this.#pools.nextFreeAt(networkId) ?? Infinity, now + RETRY_MS);
     if (task.status.error === error) return { transactions: [], wakeAt };
     const status = { ...task.status, error, timestamp: now };

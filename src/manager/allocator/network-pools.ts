@@ -5,6 +5,7 @@ import {
   addressText,
   addressValue,
   parseSubnet,
+  subnetContains,
   subnetText,
   subnetsOverlap,
   type Cluster,
@@ -121,10 +122,14 @@ export class NetworkPools {
     return undefined;
   }
 
-  /** Subnets and gateways for a network, IPv4 first: its own wishes, else what is free. */
+  /**
+   * Subnets and gateways for a network, IPv4 first: its own wishes, else what is free and has none of
+   * the hosts' addresses.
+   */
   chooseSubnets(
     network: Network,
     cluster: Pick<Cluster, 'id' | 'addressPools' | 'subnetSize'>,
+    hosts: readonly string[] = [],
   ): readonly ChosenSubnet[] | { error: string } {
     const wishes = (network.spec.IPAM?.Config ?? []).filter((wish) => wish.Subnet);
     const families = network.spec.EnableIPv6 === true ? ([4, 6] as const) : ([4] as const);
@@ -133,7 +138,7 @@ export class NetworkPools {
       const wish = wishes.find(({ Subnet = '' }) => parseSubnet(Subnet).family === family);
       const found =
         wish === undefined
-          ? this.#freeSubnet(this.#candidates(family, network, cluster))
+          ? this.#freeSubnet(this.#candidates(family, network, cluster), hosts)
           : this.#wished(wish);
       if (found === undefined) {
         const pools = cluster.addressPools.join(', ');
@@ -165,9 +170,10 @@ export class NetworkPools {
     return partsOf(cluster.addressPools, cluster.subnetSize);
   }
 
-  #freeSubnet(candidates: Iterable<Subnet>): ChosenSubnet | undefined {
+  #freeSubnet(candidates: Iterable<Subnet>, hosts: readonly string[]): ChosenSubnet | undefined {
     for (const subnet of candidates) {
       if (this.#overlapping(subnet) !== undefined) continue;
+      if (hosts.some((address) => subnetContains(subnet, address))) continue;
       return {
         subnet: subnetText(subnet),
         gateway: addressText(subnet.family, subnet.base + 1n),

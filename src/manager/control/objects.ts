@@ -5,6 +5,7 @@ import {
   ENCRYPTED_VALUES,
   create,
   desiredAlive,
+  nodeAddresses,
   parseSubnet,
   subnetContains,
   subnetText,
@@ -110,6 +111,12 @@ function checkSubnets(view: StoreView, spec: NetworkSpec): void {
           `subnet ${Subnet} overlaps with ${other.subnet} of network ${network.spec.Name}`,
         );
       }
+    }
+    for (const node of view.all('node')) {
+      const inside = nodeAddresses(node).find((address) => subnetContains(subnet, address));
+      if (inside === undefined) continue;
+      const name = node.description?.hostname ?? node.id;
+      throw new SwarmError('denied', `subnet ${Subnet} has the address ${inside} of node ${name}`);
     }
     if (Gateway && !subnetContains(subnet, Gateway)) {
       throw new SwarmError('invalid', `gateway ${Gateway} is not in subnet ${Subnet}`);

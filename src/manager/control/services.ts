@@ -2,6 +2,7 @@
 // transaction. The service's spec is stored with names resolved to ids and Docker's defaults filled in.
 import { SwarmError, newId, type Random } from '../../base/index.ts';
 import {
+  reservedPorts,
   create,
   isPredefinedNetwork,
   validateService,
@@ -233,8 +234,15 @@ function resolveNetwork(view: StoreView, config: NetworkAttachmentConfig): Netwo
 }
 
 function checkPortConflicts(view: StoreView, self: Service | undefined, spec: ServiceSpec): void {
+  const reserved = view.cluster ? reservedPorts(view.cluster.dataPathPort) : [];
   for (const port of spec.EndpointSpec?.Ports ?? []) {
     if (!port.PublishedPort) continue;
+    if (reserved.includes(port.PublishedPort)) {
+      throw new SwarmError(
+        'invalid',
+        `port ${port.PublishedPort} can't be published: nodes are reached by it; choose another`,
+      );
+    }
     for (const other of view.all('service')) {
       if (other.id === self?.id) continue;
       const clash = [...other.endpoint.ports, ...(other.spec.EndpointSpec?.Ports ?? [])].find(
