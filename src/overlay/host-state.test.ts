@@ -72,7 +72,7 @@ describe('hostState', () => {
 
   it('touches only its own interfaces', () => {
     const rules = commands({}).match(/add rule ip tsswarm_ts forward .*/gu) ?? [];
-    expect(rules).toHaveLength(5);
+    expect(rules).toHaveLength(6);
     for (const rule of rules) expect(rule).toContain('"ts-*"');
   });
 

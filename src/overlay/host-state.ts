@@ -245,6 +245,8 @@ function filterChains(
         rules: [
           ...secured.forward,
           `iifname ${ours} udp dport ${dataPathPort} drop`,
+          // Those of its own host are refused in input.
+          `iifname ${ours} ${word} daddr @cluster_hosts meta l4proto { tcp, udp } th dport @own_ports reject`,
           `oifname ${ours} ct status dnat accept`,
           // Said, not just dropped: it is one of our tasks that asks for another network.
           `iifname ${ours} oifname ${ours} reject with ${icmp} type admin-prohibited`,
