@@ -29,7 +29,7 @@ export {
 export { normalizeArchitecture, platformMatches } from './platform.ts';
 export { nodeAddresses } from './node-addresses.ts';
 export { ENCRYPTED_OPTION, ENCRYPTED_VALUES, isEncrypted } from './network-options.ts';
-export { containerName, desiredAlive, hasFailed, taskName } from './task.ts';
+export { containerName, desiredAlive, endedAt, hasFailed, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
 export {
   addressFamily,

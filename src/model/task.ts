@@ -12,6 +12,14 @@ export function hasFailed(task: Task): boolean {
   return task.status.state === 'failed' || task.status.state === 'rejected';
 }
 
+/**
+ * When it ended, in the managers' time (ms since 1970): its node's clock may be wrong by hours. Also a
+ * status that the managers wrote themselves has their time.
+ */
+export function endedAt({ status }: Task): number {
+  return status.endedSince ?? status.timestamp;
+}
+
 /** As `docker service ps` shows it: `web.3`, or `web.<node id>` for global services. */
 export function taskName(
   serviceName: string,

@@ -1,5 +1,8 @@
 // Stories that the simulation of whole clusters told first: each was a fault there, its cause in words.
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ADDRESS_REST_MS } from '../../src/manager/allocator/address-pool.ts';
+import { NetworkPools } from '../../src/manager/allocator/network-pools.ts';
+import type { NetworkSpec } from '../../src/model/index.ts';
 import { aServiceSpec, withImage } from '../builders/specs.ts';
 import { World } from './world.ts';
 
@@ -150,5 +153,28 @@ describe('a leader whose clock is behind the last one’s', () => {
     const { revisionId } = world.store.view.get('service', id) ?? {};
     const started = world.tasks(id).filter((task) => task.revisionId === revisionId);
     expect(started).toHaveLength(3);
+  });
+});
+
+describe('a node whose clock is an hour fast', () => {
+  // The address of an ended task rested until an hour after its node's word: networks ran full.
+  it('does not keep the addresses of its tasks for an hour', () => {
+    const pools = new NetworkPools();
+    const status = { state: 'failed', timestamp: 3_600_000, endedSince: 0, message: '' } as const;
+    const meta = { version: 1, createdAt: 0, updatedAt: 0 };
+    const subnets = [{ subnet: '10.9.0.0/30', gateway: '10.9.0.1' }];
+    pools.adopt({ id: 'n1', spec: { Name: 'n1' } as NetworkSpec, subnets, vni: 1, ...meta });
+    pools.adoptTask({
+      id: 't1',
+      serviceId: 's1',
+      revisionId: 'r1',
+      slot: 1,
+      desiredState: 'shutdown',
+      status,
+      networks: [{ networkId: 'n1', addresses: ['10.9.0.2/30'], aliases: [] }],
+      ...meta,
+    });
+    expect(pools.take('n1', ADDRESS_REST_MS - 1)).toBeUndefined();
+    expect(pools.take('n1', ADDRESS_REST_MS)).toEqual(['10.9.0.2/30']);
   });
 });

@@ -3,6 +3,7 @@
 // NEW to PENDING. What can't be given is said in the object, and tried again when something is freed.
 import {
   desiredAlive,
+  endedAt,
   isPredefinedNetwork,
   isTerminal,
   nodeAddresses,
@@ -110,7 +111,7 @@ export class Allocator implements ControlLoop {
     const gone = before && !isTerminal(before.status.state);
     if (gone && (after === undefined || isTerminal(after.status.state))) {
       for (const { networkId, addresses } of before.networks) {
-        const time = after?.status.timestamp ?? before.updatedAt;
+        const time = after === undefined ? before.updatedAt : endedAt(after);
         for (const address of addresses) this.#pools.free(networkId, address, time);
       }
     }

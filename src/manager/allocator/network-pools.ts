@@ -4,6 +4,7 @@ import {
   isTerminal,
   addressText,
   addressValue,
+  endedAt,
   parseSubnet,
   subnetContains,
   subnetText,
@@ -61,7 +62,7 @@ export class NetworkPools {
     for (const { networkId, addresses } of task.networks) {
       for (const address of addresses) {
         this.use(networkId, address);
-        if (isTerminal(task.status.state)) this.free(networkId, address, task.status.timestamp);
+        if (isTerminal(task.status.state)) this.free(networkId, address, endedAt(task));
       }
     }
   }

@@ -1,7 +1,7 @@
 // The restart supervisor as a pure function: a task of a slot has ended, or its node was lost; is
 // there to be another one, and from when on. All that counts is read from the task records, so a new
 // leader goes on where the old one stopped.
-import { hasFailed, isTerminal, type Node, type Task } from '../../model/index.ts';
+import { endedAt, hasFailed, isTerminal, type Node, type Task } from '../../model/index.ts';
 import type { RestartRules } from './service-defaults.ts';
 import { nodeIsLost, type Slot } from './slots.ts';
 
@@ -36,8 +36,8 @@ export function decideRestart(
   if (attemptsUsed(slot, task, rules, now)) return { kind: 'finished' };
   if (task.nodeId !== undefined && nodeIsLost(node)) return { kind: 'replace', startAfter: now };
   // The delay counts from the end of the task, not from when the leader noticed.
-  const endedAt = Math.min(task.status.timestamp, now);
-  return { kind: 'replace', startAfter: endedAt + rules.delayMs * rejectionFactor(slot) };
+  const since = Math.min(endedAt(task), now);
+  return { kind: 'replace', startAfter: since + rules.delayMs * rejectionFactor(slot) };
 }
 
 /** A task that can't even be prepared (no such image) is tried ever more slowly: 1, 2, 4 … 12 delays. */

@@ -6,7 +6,7 @@
 // moment its new task exists until that task has run for the update's delay. A new task that ends, or
 // is rejected, before it ran for the monitor period is a *failure*; if there may be that many, the
 // update goes on to the next slots (as SwarmKit's).
-import { hasFailed, isTerminal, type Task } from '../../model/index.ts';
+import { endedAt, hasFailed, isTerminal, type Task } from '../../model/index.ts';
 import type { UpdateRules } from './service-defaults.ts';
 import { isRunning, type Slot } from './slots.ts';
 
@@ -76,8 +76,8 @@ export function hasTooManyFailures(progress: UpdateProgress, rules: UpdateRules)
 function isFailure(task: Task, revisionId: string, monitorMs: number, startedAt: number): boolean {
   if (task.revisionId !== revisionId || task.createdAt < startedAt) return false;
   if (!hasFailed(task)) return false;
-  const { runningSince, endedSince = task.status.timestamp } = task.status;
-  return runningSince === undefined || endedSince - runningSince <= monitorMs;
+  const { runningSince } = task.status;
+  return runningSince === undefined || endedAt(task) - runningSince <= monitorMs;
 }
 
 function byKey(a: Slot, b: Slot): number {

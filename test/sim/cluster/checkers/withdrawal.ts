@@ -50,8 +50,9 @@ export class WithdrawalChecker implements Checker {
     }
   }
 
-  /** Within the limit every host that is up has let go. */
-  containerStopping(_host: string, { taskId, addresses }: SimulatedContainer): void {
+  /** Within the limit every host that is up has let go; a machine that leaves the cluster asks nobody. */
+  containerStopping(host: string, { taskId, addresses }: SimulatedContainer): void {
+    if (this.#world.machines.some((machine) => machine.host === host && machine.retired)) return;
     const wish = this.#wishes.get(taskId);
     const task = this.#tasks.get(taskId);
     if (wish === undefined || wish.repeated || task?.status.state !== 'running') return;
