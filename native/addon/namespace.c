@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -61,6 +62,30 @@ void step_socket(struct reader *r, struct writer *w) {
   uint16_t bound = family == 6 ? ((struct sockaddr_in6 *)&local)->sin6_port : ((struct sockaddr_in *)&local)->sin_port;
   int32_t answer[2] = {fd, ntohs(bound)};
   result(w, 0, answer, sizeof answer);
+}
+
+// Tries a TCP connection: the result's error is what became of it. Payload: family, port, milliseconds,
+// 16 bytes of address.
+void step_connect(struct reader *r, struct writer *w) {
+  uint32_t family = take_u32(r), port = take_u32(r), limit = take_u32(r);
+  const uint8_t *address = take(r, 16);
+  if (!address || port > 65535) return result_text(w, EINVAL, "connect");
+  int fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return result_text(w, errno, "socket");
+  struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+  struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  memcpy(&in6.sin6_addr, address, 16);
+  memcpy(&in4.sin_addr, address, 4);
+  int error = 0, done = family == 6 ? connect(fd, (struct sockaddr *)&in6, sizeof in6) : connect(fd, (struct sockaddr *)&in4, sizeof in4);
+  if (done < 0) error = errno;
+  if (error == EINPROGRESS) {
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    socklen_t length = sizeof error;
+    if (poll(&ready, 1, (int)limit) != 1) error = ETIMEDOUT;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) error = errno;
+  }
+  close(fd);
+  result_text(w, error, error ? strerror(error) : "");
 }
 
 // Payload: family (4 or 6), mark, 16 bytes of address, the packet with its IP header.

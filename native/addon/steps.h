@@ -100,6 +100,7 @@ void step_digest(struct reader *r, struct writer *w, struct sockets *sockets, ui
 void step_write(struct reader *r, struct writer *w);
 void step_socket(struct reader *r, struct writer *w);
 void step_send(struct reader *r, struct writer *w);
+void step_connect(struct reader *r, struct writer *w);
 void step_new_namespace(struct reader *r, struct writer *w);
 void step_unmount(struct reader *r, struct writer *w);
 void step_share(struct reader *r, struct writer *w);

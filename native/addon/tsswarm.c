@@ -17,7 +17,7 @@
 #include "steps.h"
 
 // Kinds of steps; the same numbers as in src/platform/native.ts.
-enum { STEP_NFT = 1, STEP_NETLINK, STEP_WRITE, STEP_SOCKET, STEP_NEW_NAMESPACE, STEP_UNMOUNT, STEP_SHARE, STEP_DIGEST, STEP_SEND };
+enum { STEP_NFT = 1, STEP_NETLINK, STEP_WRITE, STEP_SOCKET, STEP_NEW_NAMESPACE, STEP_UNMOUNT, STEP_SHARE, STEP_DIGEST, STEP_SEND, STEP_CONNECT };
 
 struct job {
   char *netns; // NULL: where the process is
@@ -53,6 +53,7 @@ static void *run_job(void *data) {
     else if (kind == STEP_NEW_NAMESPACE) step_new_namespace(&r, &job->answer);
     else if (kind == STEP_UNMOUNT) step_unmount(&r, &job->answer);
     else if (kind == STEP_SHARE) step_share(&r, &job->answer);
+    else if (kind == STEP_CONNECT) step_connect(&r, &job->answer);
     else if (kind == STEP_DIGEST) step_digest(&r, &job->answer, &sockets, sequence);
     else if (kind == STEP_SEND) step_send(&r, &job->answer);
     else result_text(&job->answer, ENOSYS, "unknown step");

@@ -95,6 +95,7 @@ export class ClusterNode {
       manager: () => this.#manager,
       isBlacklisted: (nodeId) => this.#blacklist.has(nodeId),
       readLogs: options.readLogs,
+      trace: (question) => options.overlay.trace(question),
     });
   }
 

@@ -3,7 +3,12 @@
 import { timingSafeEqual } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { SwarmError, type Logger, type Peer } from '../base/index.ts';
-import type { AgentMessage, DispatcherMessage } from '../model/index.ts';
+import type {
+  AgentMessage,
+  DispatcherMessage,
+  TraceAnswer,
+  TraceQuestion,
+} from '../model/index.ts';
 import type { Issued, Manager, ManagerCaller } from '../manager/index.ts';
 import { RpcClient, RpcServer, type TlsIdentity, type WireMethod } from '../platform/index.ts';
 import type { DispatcherConnection } from '../worker/index.ts';
@@ -39,6 +44,7 @@ export interface ClusterRpcOptions {
   readonly manager: () => Manager | undefined;
   readonly isBlacklisted: (nodeId: string) => boolean;
   readonly readLogs: LogReader;
+  readonly trace: (question: TraceQuestion) => Promise<TraceAnswer>;
 }
 
 export class ClusterRpc implements ManagerCaller {
@@ -56,6 +62,12 @@ export class ClusterRpc implements ManagerCaller {
       async (query, _caller, emit, signal) => {
         for await (const batch of options.readLogs(query, signal)) await emit(batch);
       },
+    );
+    this.server.unary<{ question: string }, { answer: string }>(
+      '/tsswarm.v1.Diagnosis/Trace',
+      async ({ question }) => ({
+        answer: JSON.stringify(await options.trace(JSON.parse(question) as TraceQuestion)),
+      }),
     );
   }
 
@@ -128,6 +140,19 @@ export class ClusterRpc implements ManagerCaller {
     signal: AbortSignal,
   ): AsyncIterable<LogBatch> {
     return this.#client(node.address, node.nodeId).stream('/tsswarm.v1.Logs/Read', query, signal);
+  }
+
+  /** What a host has to say about the way to or from one of its tasks. */
+  async trace(
+    node: { nodeId: string; address: string },
+    question: TraceQuestion,
+  ): Promise<TraceAnswer> {
+    const { answer } = await this.#client(node.address, node.nodeId).unary<{ answer: string }>(
+      '/tsswarm.v1.Diagnosis/Trace',
+      { question: JSON.stringify(question) },
+      CALL_TIMEOUT_MS,
+    );
+    return JSON.parse(answer) as TraceAnswer;
   }
 
   /** Lets go of the connections that calls go over; new ones are made when they are needed. */

@@ -19,6 +19,7 @@ import type { ContainerdExecutor } from '../worker/containerd/index.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { DaemonConfig } from './config.ts';
 import type { LocalEngine } from './local-engine.ts';
+import { traceNetwork } from './network-trace.ts';
 import type { SwarmNode } from './node.ts';
 import { VERSION } from './version.ts';
 
@@ -105,6 +106,12 @@ function managerBackend(node: ClusterNode, manager: Manager): ManagerBackend {
       return manager.consensus.status.leader?.nodeId;
     },
     reachability: (nodeId) => reachability(manager, nodeId),
+    acknowledged: async () => {
+      const { hosts } = await manager.call('leader.acknowledged', {});
+      return new Map(hosts.map(({ nodeId, index }) => [nodeId, index]));
+    },
+    trace: (request) =>
+      traceNetwork(manager.view, (host, question) => node.rpc.trace(host, question), request),
     taskLogs: (taskId, query, signal) => taskLogs(node, manager, taskId, query, signal),
     changes: (listener) => manager.store.watch(listener),
   };

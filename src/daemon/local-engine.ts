@@ -13,6 +13,7 @@ import {
   resolverProcess,
   systemClock,
   systemRandom,
+  traceProbes,
 } from '../platform/index.ts';
 import { createContainerdExecutor, type ContainerdExecutor } from '../worker/containerd/index.ts';
 import type { DaemonConfig } from './config.ts';
@@ -36,8 +37,9 @@ export async function startLocalEngine(
   await mkdir(dataRoot, { recursive: true, mode: 0o711 });
   await mkdir(runRoot, { recursive: true, mode: 0o711 });
   await mkdir(`${runRoot}/overlay`, { recursive: true, mode: 0o700 });
+  const native = loadNative(paths.addon);
   const overlay = createOverlay({
-    kernel: linuxKernel(loadNative(paths.addon), `${runRoot}/netns`),
+    kernel: linuxKernel(native, `${runRoot}/netns`),
     ipv6: hasIpv6(),
     clock: systemClock,
     random: systemRandom,
@@ -49,6 +51,7 @@ export async function startLocalEngine(
       directory: `${runRoot}/overlay`,
     }),
     tools: hostTools(),
+    probes: traceProbes(native),
     stateDirectory: `${runRoot}/overlay`,
     instance,
     ownPorts: OWN_PORTS,

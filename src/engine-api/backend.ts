@@ -1,7 +1,7 @@
 // What the Engine API needs of the daemon behind it. The API knows HTTP and Docker's shapes; whatever
 // has an effect is behind this contract.
 import type { ControlMethod, ControlMethods, StoreView } from '../manager/index.ts';
-import type { ClusterSpec } from '../model/index.ts';
+import type { ClusterSpec, TraceReport } from '../model/index.ts';
 
 /** Fixed facts of this machine and program. */
 export interface EngineFacts {
@@ -80,6 +80,14 @@ export interface ManagerBackend {
   readonly leaderId: string | undefined;
   /** Whether the leader hears this manager; unknown on managers that don't lead. */
   reachability(nodeId: string): 'unknown' | 'reachable' | 'unreachable';
+  /** By node: up to which index its kernel and names have what the managers told it. */
+  acknowledged(): Promise<ReadonlyMap<string, number>>;
+  /** Where the way between services or tasks breaks. */
+  trace(request: {
+    readonly from: string;
+    readonly to: string;
+    readonly port: number | undefined;
+  }): Promise<TraceReport>;
   taskLogs(taskId: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** Resolves when the store changes next, or after `timeoutMs`. */
   changes(listener: () => void): () => void;

@@ -2,6 +2,7 @@
 export { DEFAULT_CLUSTER_SPEC, type NewCluster } from './bootstrap.ts';
 export type { Issued, Signer } from './ca/index.ts';
 export { find, type ControlApi, type ControlMethod, type ControlMethods } from './control/index.ts';
+export { isActive } from './dispatcher/index.ts';
 export type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
 export type { ManagerCaller } from './leader-proxy.ts';
 export { Manager, type ManagerOptions } from './manager.ts';
@@ -20,4 +21,12 @@ export {
   type GroupFiles,
 } from './raft/index.ts';
 export { Store, type StoreView } from './store/index.ts';
+export {
+  judgeTrace,
+  planTrace,
+  reportOf,
+  type HostFinding,
+  type TracedTask,
+  type TraceWay,
+} from './tracing/index.ts';
 export type { Successor } from './take-over.ts';

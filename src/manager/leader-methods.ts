@@ -31,6 +31,11 @@ export interface LeaderMethods extends ControlMethods {
     request: { hosts: readonly { nodeId: string; index: number }[] };
     response: object;
   };
+  /** What `leader.applied` has told so far. */
+  'leader.acknowledged': {
+    request: object;
+    response: { hosts: readonly { nodeId: string; index: number }[] };
+  };
   /**
    * Answers when no host sends anything new to a task of `nodeId` that is to stop, or after
    * WITHDRAWAL_LIMIT_MS with the hosts of which that is not known. `index`: a state in which the task

@@ -42,6 +42,7 @@ export class Leader implements LeaderApi {
         withdrawals.applied(hosts);
         return Promise.resolve({});
       },
+      'leader.acknowledged': () => Promise.resolve({ hosts: withdrawals.acknowledged() }),
       'leader.withdrawn': async (request) => ({
         missing: await withdrawals.whenWithdrawn(request),
       }),

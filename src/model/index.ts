@@ -9,6 +9,7 @@ export {
   type Transaction,
 } from './action.ts';
 export type * from './assignment.ts';
+export type * from './trace.ts';
 export type * from './objects.ts';
 export type * from './spec.ts';
 export {
@@ -26,8 +27,8 @@ export {
   valueOf,
   type Constraint,
 } from './constraint.ts';
-export { normalizeArchitecture, platformMatches } from './platform.ts';
 export { nodeAddresses } from './node-addresses.ts';
+export { normalizeArchitecture, platformMatches } from './platform.ts';
 export { ENCRYPTED_OPTION, ENCRYPTED_VALUES, isEncrypted } from './network-options.ts';
 export { containerName, desiredAlive, endedAt, hasFailed, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
@@ -40,8 +41,8 @@ export {
   type AddressFamily,
 } from './ip-address.ts';
 export { parseSubnet, subnetContains, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';
-export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
 export { reservedPorts } from './reserved-ports.ts';
+export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
 export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
 export { validateService } from './validate-service.ts';
 export type * from './messages.ts';

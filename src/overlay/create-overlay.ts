@@ -1,7 +1,7 @@
 // Puts the overlay together: the engine that works on the kernel, the state file, the resolver, and
 // the order of things when a task comes or goes.
 import { SwarmError, type Clock, type Disk, type Logger, type Random } from '../base/index.ts';
-import type { HostEncryption, TaskAssignment } from '../model/index.ts';
+import type { HostEncryption, TaskAssignment, TraceAnswer, TraceQuestion } from '../model/index.ts';
 import { bareAddress, checkInstance, isIpv6, taskNamespace } from './addressing.ts';
 import {
   checkTask,
@@ -14,9 +14,11 @@ import {
 import { DEFAULT_BRIDGE_POOL, chooseBridgeAddress, chooseBridgeSubnet } from './bridge-network.ts';
 import { ForeignFirewalls } from './foreign-firewalls.ts';
 import type { HostTools } from './host-tools.ts';
+import { hostTableName } from './host-state.ts';
 import type { Kernel } from './kernel.ts';
 import { KEY_PERIOD_MS } from './limits.ts';
 import { networkNames } from './names.ts';
+import type { OverlayNetwork } from './namespace-state.ts';
 import type { NetworkView } from './network-views.ts';
 import { OverlayEngine } from './overlay-engine.ts';
 import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
@@ -27,6 +29,7 @@ import { parseResolvConf } from './resolv-conf.ts';
 import { StateFile } from './state-file.ts';
 import { Surroundings } from './surroundings.ts';
 import { RESOLVER_ADDRESS, resolverPort, taskSysctls } from './task-state.ts';
+import { traceTask, type TraceProbes } from './trace.ts';
 import { Tunnels } from './tunnels.ts';
 
 export interface OverlayOptions {
@@ -50,6 +53,8 @@ export interface OverlayOptions {
   readonly ipv6?: boolean;
   /** Subnets for the network "bridge"; the first that overlaps no route is taken. */
   readonly bridgePool?: readonly string[];
+  /** For `trace`; without them it tells only what the kernel has. */
+  readonly probes?: TraceProbes;
   /** Whose search domains tasks inherit; /etc/resolv.conf by default. */
   readonly resolvConf?: string;
 }
@@ -142,17 +147,17 @@ class HostOverlay implements Overlay {
     this.#engine.add(attached);
     this.#save();
     await this.#engine.settled();
-    const unknown = this.#engine.unknownNetworks(task);
-    const failure = this.#engine.failureOf(task);
-    if (unknown.length > 0 || failure !== undefined) {
-      const reason = failure ?? `network ${unknown.join(', ')} is not known on this host`;
-      throw new SwarmError('unavailable', `task ${task.id}: ${reason}`);
     const [refused] = [...this.#engine.refusals(task), ...this.#inTheClear(task)];
     if (refused !== undefined && !known) {
       // Better elsewhere than here in part; a task that runs already is left alone.
       await this.detach(task.id);
       throw new SwarmError('conflict', `task ${task.id}: ${refused}`);
     }
+    const unknown = this.#engine.unknownNetworks(task);
+    const failure = this.#engine.failureOf(task);
+    if (unknown.length > 0 || failure !== undefined) {
+      const reason = failure ?? `network ${unknown.join(', ')} is not known on this host`;
+      throw new SwarmError('unavailable', `task ${task.id}: ${reason}`);
     }
     await Promise.all([this.#resolver.settled(), this.#file.flushed()]);
     return this.#namespaceOf(attached);
@@ -191,6 +196,14 @@ class HostOverlay implements Overlay {
     await this.#file.remove();
   }
 
+  trace(question: TraceQuestion): Promise<TraceAnswer> {
+    const { kernel, probes, instance } = this.#options;
+    const problems = this.problems().map(({ message }) => message);
+    const { insight } = this.#engine;
+    const tablePrefix = hostTableName(instance);
+    return traceTask({ kernel, probes, tablePrefix, problems, insight }, question);
+  }
+
   async #attachedTask(task: TaskAssignment): Promise<AttachedTask> {
     const known = this.#engine.tasks.get(task.id);
     if (known && JSON.stringify(known.task.networks) === JSON.stringify(task.networks))
@@ -222,7 +235,7 @@ class HostOverlay implements Overlay {
   #inTheClear(task: TaskAssignment): string[] {
     const refusal = this.#tunnels ? this.#tunnels.refusal() : 'this daemon runs without tunnels';
     if (refusal === undefined) return [];
-    const networks = this.#engine.networks();
+    const networks = networksIn(this.#engine.insight.views);
     return networkIds(task)
       .filter((id) => networks.get(id)?.encrypted === true)
       .map((id) => `network ${networks.get(id)?.name} is encrypted, and here ${refusal}`);
@@ -277,7 +290,7 @@ class HostOverlay implements Overlay {
 
   #namespaceOf(attached: AttachedTask): TaskNamespace {
     const { task } = attached;
-    const { attachments } = taskInterfaces(attached, this.#engine.networks());
+    const { attachments } = taskInterfaces(attached, networksIn(this.#engine.insight.views));
     const name = `${task.serviceName}.${task.slot === 0 ? task.nodeId : task.slot}.${task.id}`;
     const alone = attachments.length === 0;
     return {
@@ -290,4 +303,8 @@ class HostOverlay implements Overlay {
       options: alone ? [] : ['ndots:0'],
     };
   }
+}
+
+function networksIn(views: ReadonlyMap<string, NetworkView>): Map<string, OverlayNetwork> {
+  return new Map(Array.from(views, ([id, { network }]) => [id, network]));
 }

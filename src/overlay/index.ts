@@ -20,6 +20,7 @@ export type {
   Sysctl,
   UnderlayDevice,
 } from './kernel.ts';
+export type { ProbeOutcome, TraceProbes } from './trace.ts';
 export type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
 export type { ResolverLauncher } from './resolver-client.ts';
 export type { ResolverReply, ResolverRequest } from './resolver-protocol.ts';

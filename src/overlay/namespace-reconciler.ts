@@ -154,6 +154,20 @@ export class NamespaceReconciler {
     return '';
   }
 
+  /** What the kernel has otherwise than wanted, in words; changes nothing. */
+  async differences(): Promise<string[]> {
+    const wanted = this.#wanted;
+    if (wanted === undefined) return ['it is being changed'];
+    const { before, after } = planObjects(this.#namespace, await this.#read(), wanted.objects);
+    const intact = await this.#adoptTables(wanted.tables);
+    const tables = wanted.tables.filter((table) => !intact.includes(table));
+    return [
+      ...before.map(({ object }) => `${keyOf(object)} is missing or different`),
+      ...after.map(({ object }) => `${keyOf(object)} is too much`),
+      ...tables.map(({ family, name }) => `the rules of table ${family} ${name} are not ours`),
+    ];
+  }
+
   async #read(): Promise<ReadonlyMap<string, KernelObject>> {
     const { kernel, hostPrefix } = this.#context;
     const prefix = this.#namespace === HOST ? hostPrefix : '';

@@ -18,7 +18,7 @@ import { foreignChanges } from './foreign-changes.ts';
 import { HOST, type Kernel } from './kernel.ts';
 import { CHECK_INTERVAL_MS, MAX_PARALLEL_NAMESPACES, RETRY_BACKOFF } from './limits.ts';
 import { NamespaceReconciler, type ReconcilerContext } from './namespace-reconciler.ts';
-import type { NamespaceState, OverlayNetwork } from './namespace-state.ts';
+import type { NamespaceState } from './namespace-state.ts';
 import { networkViews, type NetworkView } from './network-views.ts';
 import type { OverlayProblem, OverlayState } from './overlay.ts';
 import { Passes } from './passes.ts';
@@ -27,6 +27,7 @@ import { removeFromKernel } from './remove-all.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
 import { RouteClashes } from './route-clashes.ts';
 import type { Surroundings } from './surroundings.ts';
+import type { TraceInsight } from './trace.ts';
 import { DEFAULT_MTU, Underlay } from './underlay.ts';
 import { WantedStates, type WantedInput } from './wanted-states.ts';
 
@@ -53,8 +54,8 @@ export class OverlayEngine {
   readonly #claims: PortClaims;
   readonly #listings: ExpectedListing;
   readonly #underlay: Underlay;
-  readonly #reconcilers = new Map<string, NamespaceReconciler>();
   readonly #clashes: RouteClashes;
+  readonly #reconcilers = new Map<string, NamespaceReconciler>();
   readonly #tasks = new Map<string, AttachedTask>();
   readonly #failures = new Map<string, string>();
   readonly #detaching = new Set<string>();
@@ -79,8 +80,8 @@ export class OverlayEngine {
     this.#claims = new PortClaims(options.kernel, options.ownPorts);
     this.#listings = new ExpectedListing(options.kernel);
     this.#underlay = new Underlay(options.kernel);
-  }
     this.#clashes = new RouteClashes(options.kernel);
+  }
 
   get removed(): RemovedEndpoints {
     return this.#removed;
@@ -90,9 +91,9 @@ export class OverlayEngine {
     return this.#tasks;
   }
 
-  /** Networks of the last pass. */
-  networks(): ReadonlyMap<string, OverlayNetwork> {
-    return new Map(Array.from(this.#views, ([id, { network }]) => [id, network]));
+  /** What `trace` looks at. */
+  get insight(): TraceInsight {
+    return { views: this.#views, state: this.#state, reconcilers: this.#reconcilers };
   }
 
   get ready(): boolean {
@@ -270,12 +271,12 @@ export class OverlayEngine {
       const network = bridgeNetwork(this.#bridgeSubnet, DEFAULT_MTU);
       views.set(BRIDGE_NETWORK, old ?? { network, endpoints: [], services: [] });
     }
-    // A network that the managers dropped stays as it was while a task here is still on it.
     await this.#clashes.look(views, (id) => this.#reconcilers.has(networkNamespace(id)));
     for (const [id, clash] of this.#clashes.found) {
       views.delete(id);
       this.#failures.set(networkNamespace(id), clash);
     }
+    // A network that the managers dropped stays as it was while a task here is still on it.
     for (const { task } of this.#tasks.values()) {
       for (const id of networkIds(task)) {
         const old = this.#views.get(id);

@@ -9,6 +9,8 @@ import type {
   ServiceEndpointAssignment,
   TaskAssignment,
   TaskEndpointAssignment,
+  TraceAnswer,
+  TraceQuestion,
 } from '../model/index.ts';
 
 export interface OverlayState {
@@ -62,6 +64,8 @@ export interface Overlay {
   attach(task: TaskAssignment): Promise<TaskNamespace>;
   detach(taskId: string): Promise<void>;
   problems(): readonly OverlayProblem[];
+  /** What this host has to say about the way to or from one of its tasks. */
+  trace(question: TraceQuestion): Promise<TraceAnswer>;
   /** Public keys that other hosts need for encrypted networks; undefined where they can't be. */
   encryption(): HostEncryption | undefined;
   /** `changed` is called when `encryption` has another answer: the cluster has to be told again. */

@@ -20,3 +20,4 @@ export { hasIpv6, linuxKernel } from './linux-kernel.ts';
 export { loadNative, type Native } from './native.ts';
 export { probeMachine } from './probe-machine.ts';
 export { resolverProcess, type ResolverProcessOptions } from './resolver-process.ts';
+export { traceProbes } from './trace-probes.ts';

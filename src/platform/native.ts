@@ -52,6 +52,14 @@ export type NativeStep =
       readonly reuse?: boolean;
       readonly freebind?: boolean;
     }
+  /** Tries a TCP connection; the result's errno is what became of it. */
+  | {
+      readonly step: 'connect';
+      readonly family: 4 | 6;
+      readonly address: Uint8Array;
+      readonly port: number;
+      readonly timeoutMs: number;
+    }
   /** Sends one packet, with its IP header, past every socket. */
   | {
       readonly step: 'send';
@@ -88,6 +96,7 @@ const STEP = {
   share: 7,
   digest: 8,
   send: 9,
+  connect: 10,
 };
 const PATCH = { interface: 1, namespace: 2 };
 const SOCKET_REUSE = 1;
@@ -193,6 +202,11 @@ function encodePayload(step: NativeStep): Uint8Array[] {
       const address = new Uint8Array(16);
       address.set(step.address);
       return [numbers(step.family, step.type === 'udp' ? 0 : 1, flags, step.port), address];
+    }
+    case 'connect': {
+      const address = new Uint8Array(16);
+      address.set(step.address);
+      return [numbers(step.family, step.port, step.timeoutMs), address];
     }
     case 'send': {
       const address = new Uint8Array(16);

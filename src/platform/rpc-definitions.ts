@@ -12,12 +12,19 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   '/tsswarm.v1.Dispatcher/Session': 'node',
   '/tsswarm.v1.Control/Call': 'manager',
   '/tsswarm.v1.Logs/Read': 'manager',
+  '/tsswarm.v1.Diagnosis/Trace': 'manager',
 };
 
 /** Largest message either way: a snapshot of assignments of a full node fits, a flood does not. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
-const PROTO_FILES = ['dispatcher.proto', 'control.proto', 'ca.proto', 'logs.proto'];
+const PROTO_FILES = [
+  'dispatcher.proto',
+  'control.proto',
+  'ca.proto',
+  'logs.proto',
+  'diagnosis.proto',
+];
 
 export type WireMethod = MethodDefinition<object, object>;
 

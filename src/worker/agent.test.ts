@@ -71,6 +71,7 @@ async function anAgent() {
       attach: () => Promise.reject(new Error('no task here')),
       detach: async () => {},
       problems: () => [],
+      trace: () => Promise.reject(new Error('no task here')),
       encryption: () => undefined,
       onEncryption: () => {},
       stop: async () => {},

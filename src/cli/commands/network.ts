@@ -1,6 +1,6 @@
 // `tsswarm network …`.
 import type { Command } from 'commander';
-import { parseSubnet, subnetContains } from '../../model/index.ts';
+import { parseSubnet, subnetContains, type TraceReport } from '../../model/index.ts';
 import type { Context } from '../context.ts';
 import { fillTemplate } from '../format/template.ts';
 import { formatList, type Column } from '../format/table.ts';
@@ -44,14 +44,28 @@ export function networkCommands(parent: Command, context: () => Context): void {
     .description('Display detailed information on one or more networks')
     .argument('<network...>')
     .option('-f, --format <string>', 'Format output using a Go template')
+    .option('-v, --verbose', 'Verbose output for diagnostics')
     .action(async (names: string[], flags: Flags) => {
       const networks = await Promise.all(
-        names.map((name) => context().api.get<object>(`/networks/${encodeURIComponent(name)}`)),
+        names.map((name) =>
+          context().api.get<object>(
+            `/networks/${encodeURIComponent(name)}`,
+            flags['verbose'] === true ? { verbose: 'true' } : {},
+          ),
+        ),
       );
       const { format } = flags;
       if (format === undefined) context().print(`${JSON.stringify(networks, null, 4)}\n`);
       else networks.forEach((one) => context().print(`${fillTemplate(format, one)}\n`));
     });
+  network
+    .command('trace')
+    .description('Find where the way from one service or task to another breaks')
+    .argument('<from>', 'Service or task')
+    .argument('<to>', 'Service or task')
+    .option('--port <number>', 'TCP port to try (default: the first that the target serves)')
+    .option('-f, --format <string>', 'Format output: "json" or a Go template')
+    .action((from: string, to: string, flags: Flags) => trace(context(), from, to, flags));
   network
     .command('rm')
     .alias('remove')
@@ -78,6 +92,27 @@ async function list(context: Context, flags: Flags): Promise<void> {
     Scope: network.Scope,
   }));
   context.print(formatList(rows, COLUMNS, flags));
+}
+
+/** Fails after the report when the way is broken, so that scripts can ask. */
+async function trace(context: Context, from: string, to: string, flags: Flags): Promise<void> {
+  const { port, format } = flags;
+  const report = await context.api.get<TraceReport>('/tsswarm/v1/networks/trace', {
+    from,
+    to,
+    ...(typeof port === 'string' ? { port } : {}),
+  });
+  if (format === 'json') context.print(`${JSON.stringify(report, null, 4)}\n`);
+  else if (format !== undefined) context.print(`${fillTemplate(format, report)}\n`);
+  else {
+    const signs = { ok: 'ok', broken: 'BROKEN', unknown: '?' };
+    const width = Math.max(...report.steps.map(({ at }) => at.length));
+    for (const { at, state, text } of report.steps) {
+      context.print(`${signs[state].padEnd(6)}  ${at.padEnd(width)}  ${text}\n`);
+    }
+    if (report.reachable) context.print(`\n${report.verdict}\n`);
+  }
+  if (!report.reachable) throw new Error(report.verdict);
 }
 
 async function create(context: Context, name: string, flags: Flags): Promise<void> {

@@ -9,6 +9,7 @@ import { payloadRoutes } from './payloads.ts';
 import { serviceRoutes } from './services.ts';
 import { swarmRoutes } from './swarm.ts';
 import { systemRoutes } from './system.ts';
+import { traceRoutes } from './trace.ts';
 
 export const ROUTES: readonly Route[] = [
   ...systemRoutes,
@@ -18,6 +19,7 @@ export const ROUTES: readonly Route[] = [
   ...logRoutes,
   ...serviceRoutes,
   ...networkRoutes,
+  ...traceRoutes,
   ...payloadRoutes,
   ...imageRoutes,
 ];

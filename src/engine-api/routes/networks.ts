@@ -3,10 +3,11 @@ import { SwarmError } from '../../base/index.ts';
 import { find } from '../../manager/index.ts';
 import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../model/index.ts';
 import { networkToApi, predefinedNetworkToApi } from '../convert/objects.ts';
+import { networkDetails } from '../convert/network-details.ts';
 import { parseNetworkSpec } from '../convert/parse.ts';
 import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
-import { manager } from './context.ts';
+import { flag, manager } from './context.ts';
 
 export const networkRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/networks', handler: list },
@@ -47,13 +48,20 @@ function localMatches(name: string, filters: Filters): boolean {
   );
 }
 
-function inspect(request: Request): Reply {
+async function inspect(request: Request): Promise<Reply> {
   const id = request.params['id'] ?? '';
   // `--network host` of a service asks with scope=swarm for networks that are everywhere.
   if (isPredefinedNetwork(id)) return ok(predefinedNetworkToApi(id));
-  const view = request.backend.cluster()?.manager?.view;
-  if (view === undefined) throw new SwarmError('notFound', `network ${id} not found`);
-  return ok(networkToApi(find(view, 'network', id)));
+  const backend = request.backend.cluster()?.manager;
+  if (backend === undefined) throw new SwarmError('notFound', `network ${id} not found`);
+  const network = find(backend.view, 'network', id);
+  if (!flag(request, 'verbose')) return ok(networkToApi(network));
+  // While there is no leader the rest is still worth showing.
+  const acknowledged = await backend.acknowledged().catch(() => undefined);
+  return ok({
+    ...networkToApi(network),
+    ...networkDetails(backend.view, network, acknowledged),
+  });
 }
 
 async function create(request: Request): Promise<Reply> {

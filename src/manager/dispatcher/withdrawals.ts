@@ -59,6 +59,11 @@ export class Withdrawals {
     }
   }
 
+  /** Up to which index each host has applied its set. */
+  acknowledged(): { nodeId: string; index: number }[] {
+    return Array.from(this.#applied, ([nodeId, index]) => ({ nodeId, index }));
+  }
+
   /**
    * Resolves with the hosts that were waited for in vain; with none for a task that is not to stop in
    * the state of `index` or later. A follower may have applied more than this leader.

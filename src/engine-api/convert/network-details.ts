@@ -1,0 +1,116 @@
+// `network inspect -v`: Docker's lists of services with their tasks and of peers, and beside them the
+// version of the network's endpoints and which hosts have said that kernel and resolver have it. Pure.
+import { isActive, type StoreView } from '../../manager/index.ts';
+import {
+  TASK_STATE,
+  isTerminal,
+  type Network,
+  type Service,
+  type Task,
+} from '../../model/index.ts';
+
+/** Up to which version each host has applied its networks; hosts that said nothing are missing. */
+export type Acknowledged = ReadonlyMap<string, number>;
+
+/** What `verbose` adds to the network; undefined acknowledgements: the leader could not be asked. */
+export function networkDetails(
+  view: StoreView,
+  network: Network,
+  acknowledged: Acknowledged | undefined,
+): object {
+  const tasks = [...view.tasksOfNetwork(network.id)];
+  const version = endpointVersion(view, network, tasks);
+  const byService = new Map<string, Task[]>();
+  for (const task of tasks) {
+    const list = byService.get(task.serviceId);
+    if (list) list.push(task);
+    else byService.set(task.serviceId, [task]);
+  }
+  const services: Record<string, object> = {};
+  for (const service of view.all('service')) {
+    const own = byService.get(service.id);
+    if (own === undefined && !isOn(service, network)) continue;
+    services[service.spec.Name] = serviceDetails(view, network, service, own ?? []);
+  }
+  return {
+    Services: services,
+    Peers: peers(view, network, tasks).map((nodeId) => {
+      const node = view.get('node', nodeId);
+      const index = acknowledged?.get(nodeId);
+      return {
+        Name: node?.description?.hostname ?? nodeId,
+        IP: node?.status.dataPathAddress ?? '',
+        NodeID: nodeId,
+        ...(acknowledged === undefined ? {} : { Acknowledged: (index ?? -1) >= version }),
+      };
+    }),
+    EndpointVersion: version,
+  };
+}
+
+/** Position in the log of the last change of anything that the network's hosts are told. */
+export function endpointVersion(
+  view: StoreView,
+  network: Network,
+  tasks: readonly Task[] = [...view.tasksOfNetwork(network.id)],
+): number {
+  const services = [...view.all('service')].filter((service) => isOn(service, network));
+  return Math.max(network.version, ...[...tasks, ...services].map(({ version }) => version));
+}
+
+function isOn(service: Service, network: Network): boolean {
+  if (service.endpoint.virtualIps.some(({ networkId }) => networkId === network.id)) return true;
+  const attached = service.spec.TaskTemplate.Networks ?? [];
+  return attached.some(({ Target }) => Target === network.id || Target === network.spec.Name);
+}
+
+function serviceDetails(
+  view: StoreView,
+  network: Network,
+  service: Service,
+  tasks: readonly Task[],
+): object {
+  const vip = service.endpoint.virtualIps.find(({ networkId }) => networkId === network.id);
+  const active = tasks.filter((task) => {
+    const node = view.get('node', task.nodeId ?? '');
+    return node !== undefined && isActive(task, node);
+  });
+  return {
+    VIP: bare(vip?.address),
+    Ports: service.endpoint.ports.map(
+      (port) => `Target: ${port.TargetPort}, Publish: ${port.PublishedPort ?? 0}`,
+    ),
+    // Docker's number in IPVS; there is none here.
+    LocalLBIndex: 0,
+    Tasks: active.map((task) => taskDetails(view, network, service, task)),
+  };
+}
+
+function taskDetails(view: StoreView, network: Network, service: Service, task: Task): object {
+  const own = task.networks.find(({ networkId }) => networkId === network.id);
+  const node = view.get('node', task.nodeId ?? '');
+  return {
+    Name: `${service.spec.Name}.${task.slot === 0 ? (task.nodeId ?? '') : task.slot}.${task.id}`,
+    EndpointID: `${network.id}.${task.id}`,
+    EndpointIP: bare(own?.addresses[0]),
+    Info: { 'Host IP': node?.status.dataPathAddress ?? '' },
+  };
+}
+
+/** Hosts with tasks on the network; on ingress all that are up. */
+function peers(view: StoreView, network: Network, tasks: readonly Task[]): string[] {
+  const found = new Set<string>();
+  if (network.spec.Ingress === true) {
+    for (const node of view.all('node')) if (node.status.state !== 'down') found.add(node.id);
+    return [...found].sort();
+  }
+  for (const { nodeId, status } of tasks) {
+    const here = TASK_STATE[status.state] >= TASK_STATE.assigned && !isTerminal(status.state);
+    if (here && nodeId !== undefined) found.add(nodeId);
+  }
+  return [...found].sort();
+}
+
+function bare(address: string | undefined): string {
+  return address?.split('/')[0] ?? '';
+}
