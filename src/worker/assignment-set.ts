@@ -1,7 +1,7 @@
 // The agent's copy of its assignments: replaced by a complete message, changed by a difference. Maps
 // are replaced, never changed, so that whoever holds one sees one moment, and an unchanged kind keeps
-// its object.
-import { SwarmError } from '../base/index.ts';
+// its object; a difference costs what it changes, not what there is.
+import { LayeredMap, SwarmError } from '../base/index.ts';
 import type { AssignmentKind, AssignmentTables, AssignmentsMessage } from '../model/index.ts';
 
 const KINDS: readonly AssignmentKind[] = [
@@ -14,17 +14,21 @@ const KINDS: readonly AssignmentKind[] = [
   'payload',
 ];
 
-type Mutable = Record<AssignmentKind, Map<string, unknown>>;
+/** Changes of one kind, collected over the parts of a set. */
+interface Staged {
+  readonly set: Map<string, unknown>;
+  readonly removed: Set<string>;
+}
 
 export function emptyTables(): AssignmentTables {
-  return fromMutable(newMutable());
+  return tablesFrom({});
 }
 
 /** Collects the parts of one set and says when it is whole. */
 export class AssignmentReceiver {
   #tables: AssignmentTables;
   #number = 0;
-  #staged: Mutable | undefined;
+  #staged: { readonly complete: boolean; readonly kinds: Map<AssignmentKind, Staged> } | undefined;
 
   constructor(tables: AssignmentTables) {
     this.#tables = tables;
@@ -47,15 +51,19 @@ export class AssignmentReceiver {
         `assignments apply to set ${message.appliesTo}, this agent has ${this.#number}`,
       );
     }
-    if (message.complete) this.#staged = newMutable();
-    const staged = (this.#staged ??= copyOf(this.#tables));
+    if (message.complete) this.#staged = { complete: true, kinds: new Map() };
+    const staged = (this.#staged ??= { complete: false, kinds: new Map() });
     for (const { kind, key, body } of message.updates) {
-      if (isKind(kind)) staged[kind].set(key, JSON.parse(body));
+      if (isKind(kind)) stage(staged.kinds, kind).set.set(key, JSON.parse(body));
     }
-    for (const { kind, key } of message.removes) if (isKind(kind)) staged[kind].delete(key);
+    for (const { kind, key } of message.removes) {
+      if (!isKind(kind)) continue;
+      stage(staged.kinds, kind).set.delete(key);
+      stage(staged.kinds, kind).removed.add(key);
+    }
     this.#number = message.resultsIn;
     if (message.index === 0) return undefined;
-    this.#tables = keepUnchanged(this.#tables, staged);
+    this.#tables = changedTables(this.#tables, staged.kinds, staged.complete);
     this.#staged = undefined;
     return this.#tables;
   }
@@ -65,55 +73,49 @@ export class AssignmentReceiver {
 export function tablesFrom(
   stored: Partial<Record<AssignmentKind, readonly (readonly [string, unknown])[]>>,
 ): AssignmentTables {
-  const tables = newMutable();
-  for (const kind of KINDS)
-    for (const [key, value] of stored[kind] ?? []) tables[kind].set(key, value);
-  return fromMutable(tables);
+  const tables = Object.fromEntries(
+    KINDS.map((kind) => [kind, LayeredMap.of(new Map<string, unknown>(stored[kind]))]),
+  );
+  return tables as unknown as AssignmentTables;
 }
 
 function isKind(kind: string): kind is AssignmentKind {
   return (KINDS as readonly string[]).includes(kind);
 }
 
-function newMutable(): Mutable {
-  return {
-    task: new Map(),
-    revision: new Map(),
-    network: new Map(),
-    host: new Map(),
-    serviceEndpoint: new Map(),
-    taskEndpoint: new Map(),
-    payload: new Map(),
-  };
+function stage(kinds: Map<AssignmentKind, Staged>, kind: AssignmentKind): Staged {
+  const known = kinds.get(kind);
+  if (known !== undefined) return known;
+  const made = { set: new Map<string, unknown>(), removed: new Set<string>() };
+  kinds.set(kind, made);
+  return made;
 }
 
-function copyOf(tables: AssignmentTables): Mutable {
-  const copy = newMutable();
-  for (const kind of KINDS) copy[kind] = new Map<string, unknown>(tables[kind]);
-  return copy;
+/**
+ * What says the same keeps its object, and a kind without a change its map, so that `===` tells their
+ * readers. In a `complete` set only what is in it is left.
+ */
+function changedTables(
+  before: AssignmentTables,
+  kinds: ReadonlyMap<AssignmentKind, Staged>,
+  complete: boolean,
+): AssignmentTables {
+  const entries = KINDS.map((kind): [AssignmentKind, ReadonlyMap<string, unknown>] => {
+    const old = LayeredMap.of<unknown>(before[kind]);
+    const { set = new Map<string, unknown>(), removed = new Set<string>() } = kinds.get(kind) ?? {};
+    const gone = complete ? [...old.keys()].filter((key) => !set.has(key)) : removed;
+    const changed = [...set].filter(([key, value]) => !saysTheSame(old.get(key), value));
+    return [
+      kind,
+      old.with(
+        changed,
+        [...gone].filter((key) => !set.has(key)),
+      ),
+    ];
+  });
+  return Object.fromEntries(entries) as unknown as AssignmentTables;
 }
 
-function fromMutable(tables: Mutable): AssignmentTables {
-  return tables as unknown as AssignmentTables;
-}
-
-/** A kind without a change keeps its old map, so that `===` tells its readers. */
-function keepUnchanged(before: AssignmentTables, staged: Mutable): AssignmentTables {
-  const result: Mutable = { ...staged };
-  for (const kind of KINDS) {
-    const old = before[kind] as ReadonlyMap<string, unknown>;
-    const next = staged[kind];
-    if (old.size !== next.size) continue;
-    let same = true;
-    for (const [key, value] of next) {
-      const known = old.get(key);
-      if (known === value) continue;
-      if (JSON.stringify(known) !== JSON.stringify(value)) {
-        same = false;
-        break;
-      }
-    }
-    if (same) result[kind] = old as Map<string, unknown>;
-  }
-  return fromMutable(result);
+function saysTheSame(known: unknown, value: unknown): boolean {
+  return known !== undefined && JSON.stringify(known) === JSON.stringify(value);
 }
