@@ -95,13 +95,17 @@ describe('networks', () => {
   it.each([
     ['front', { Target: 'front' }],
     ['name=front,alias=a,alias=b', { Target: 'front', Aliases: ['a', 'b'] }],
+    [
+      'name=front,ip=10.0.1.9,driver-opt=k=v',
+      { Target: 'front', DriverOpts: { 'tsswarm.ipv4_address': '10.0.1.9', k: 'v' } },
+    ],
   ])('%s', (text, expected) => {
     expect(parseNetwork(text)).toEqual(expected);
   });
 
   it.each([
     ['alias=a', 'name is required'],
-    ['name=a,ip=1', 'unexpected key "ip"'],
+    ['name=a,mac=1', 'unexpected key "mac"'],
   ])('%s is refused', (text, message) => {
     expect(() => parseNetwork(text)).toThrow(message);
   });

@@ -1,4 +1,9 @@
 // The notations of `service create` flags: ports, mounts, networks, key=value pairs. Pure.
+import {
+  FIXED_IPV4_OPTION,
+  FIXED_IPV6_OPTION,
+  type NetworkAttachmentConfig,
+} from '../model/index.ts';
 import { parseSize } from './duration.ts';
 import type { Loose, WirePort } from './wire.ts';
 
@@ -165,22 +170,31 @@ function tmpfsOptions(fields: Readonly<Record<string, string>>): Loose {
   };
 }
 
-/** `NAME` or `name=NAME,alias=A,alias=B`. */
-export function parseNetwork(text: string): { Target: string; Aliases?: string[] } {
+/** `NAME`, or `name=NAME` with any of `alias=A`, `ip=ADDRESS`, `ip6=ADDRESS` and `driver-opt=K=V`. */
+export function parseNetwork(text: string): NetworkAttachmentConfig {
   if (!text.includes('=')) return { Target: text };
   let Target = '';
   const Aliases: string[] = [];
+  const options: string[] = [];
   for (const part of text.split(',')) {
-    const [key, value = ''] = part.split('=');
+    const [, key = '', value = ''] = /^([^=]*)=?(.*)$/su.exec(part) ?? [];
     if (key === 'name') Target = value;
     else if (key === 'alias') Aliases.push(value);
+    else if (key === 'ip') options.push(`${FIXED_IPV4_OPTION}=${value}`);
+    else if (key === 'ip6') options.push(`${FIXED_IPV6_OPTION}=${value}`);
+    else if (key === 'driver-opt') options.push(value);
     else
       throw new Error(
-        `unexpected key ${JSON.stringify(key)} in network ${JSON.stringify(text)}: use name, alias`,
+        `unexpected key ${JSON.stringify(key)} in network ${JSON.stringify(text)}: ` +
+          'use name, alias, ip, ip6 or driver-opt',
       );
   }
   if (Target === '') throw new Error(`invalid network ${JSON.stringify(text)}: name is required`);
-  return Aliases.length > 0 ? { Target, Aliases } : { Target };
+  return {
+    Target,
+    ...(Aliases.length > 0 ? { Aliases } : {}),
+    ...(options.length > 0 ? { DriverOpts: parsePairs(options) } : {}),
+  };
 }
 
 /** `k=v` pairs into an object; a key alone has the empty value. */

@@ -27,6 +27,7 @@ export {
   valueOf,
   type Constraint,
 } from './constraint.ts';
+export { FIXED_IPV4_OPTION, FIXED_IPV6_OPTION, fixedAddresses } from './fixed-address.ts';
 export { nodeAddresses } from './node-addresses.ts';
 export { normalizeArchitecture, platformMatches } from './platform.ts';
 export { ENCRYPTED_OPTION, ENCRYPTED_VALUES, isEncrypted } from './network-options.ts';

@@ -22,6 +22,7 @@ export interface ApiTask {
   readonly NodeID?: string;
   readonly ServiceID: string;
   readonly DesiredState: string;
+  readonly NetworksAttachments?: readonly { readonly Addresses: readonly string[] }[];
   readonly Status: {
     readonly State: string;
     readonly Err?: string;

@@ -55,12 +55,7 @@ describe('an encrypted network', () => {
     }
     const [client] = tasks;
     if (client === undefined) throw new Error('no task');
-    const addresses = await lab.api<{ NetworksAttachments?: { Addresses: string[] }[] }[]>(
-      'm1',
-      'GET',
-      `/tasks?filters=${encodeURIComponent('{"service":["secret"]}')}`,
-    );
-    for (const { NetworksAttachments = [] } of addresses) {
+    for (const { NetworksAttachments = [] } of tasks) {
       const address = NetworksAttachments[0]?.Addresses[0]?.split('/')[0] ?? '';
       const script =
         'exec 3<>"/dev/tcp/$0/80" && printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3';
@@ -111,6 +106,34 @@ describe('networks', () => {
     await lab.ok('m1', 'service', 'rm', 'user');
     await lab.ok('m1', 'network', 'rm', 'used');
   });
+
+  it('give a service of one task the address that it asks for, also after an update', async () => {
+    await create('fixed', '--subnet', '10.205.0.0/24');
+    const own = 'name=fixed,ip=10.205.0.77';
+    await serve('db', '--network', own);
+    const addressOf = async (): Promise<string | undefined> => {
+      const [task] = await lab.waitRunning('m1', 'db', 1);
+      return task?.NetworksAttachments?.[0]?.Addresses[0];
+    };
+    expect(await addressOf()).toBe('10.205.0.77/24');
+    const before = (await lab.running('m1', 'db'))[0]?.ID;
+    await lab.ok('m1', 'service', 'update', '-d', '--env-add', 'A=1', 'db');
+    await waitFor('another task', async () => {
+      const [task] = await lab.running('m1', 'db');
+      return task !== undefined && task.ID !== before;
+    });
+    expect(await addressOf()).toBe('10.205.0.77/24');
+    const cases: readonly (readonly [string[], RegExp])[] = [
+      [['--network', own], /10\.205\.0\.77 on network fixed is fixed for service db/u],
+      [['--network', 'name=fixed,ip=10.206.0.1'], /is not on network fixed \(10\.205\.0\.0\/24\)/u],
+      [['--network', 'name=fixed,ip=10.205.0.1'], /is none for a task/u],
+      [['--replicas', '2', '--network', 'name=fixed,ip=10.205.0.5'], /use one replica/u],
+    ];
+    for (const [options, message] of cases) {
+      await refused(['service', 'create', '-d', '--name', 'bad', ...options, DEMO], message);
+    }
+    await lab.ok('m1', 'service', 'rm', 'db');
+  }, 40_000);
 
   it('without an address left say so, and go on when one is free', async () => {
     await create('small', '--subnet', '10.203.0.0/29');

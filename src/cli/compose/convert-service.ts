@@ -1,6 +1,11 @@
 // A service of a stack file as Docker's ServiceSpec. Pure; networks, secrets and configs are named,
 // their ids are bound when they are known.
-import { validateService, type ServiceSpec } from '../../model/index.ts';
+import {
+  FIXED_IPV4_OPTION,
+  FIXED_IPV6_OPTION,
+  validateService,
+  type ServiceSpec,
+} from '../../model/index.ts';
 import { parseCpus } from '../duration.ts';
 import type { Loose } from '../wire.ts';
 import {
@@ -15,6 +20,7 @@ import {
   nameInCluster,
   predefinedMode,
   type ComposeAmounts,
+  type ComposeAttachment,
   type ComposeDeploy,
   type ComposeService,
   type ComposeUpdateConfig,
@@ -137,11 +143,27 @@ function attachments(context: ConversionContext, key: string, service: ComposeSe
   const predefined = predefinedMode(service);
   if (predefined !== undefined) return [{ Target: predefined }];
   const { stack, model } = context;
-  return Object.entries(networksOf(service)).map(([network, { aliases = [], driver_opts }]) => {
+  return Object.entries(networksOf(service)).map(([network, attachment]) => {
+    const { aliases = [] } = attachment;
     const Target = nameInCluster(stack, network, model.networks[network] ?? {});
     if (predefinedMode({ network_mode: Target }) !== undefined) return { Target };
-    return compact({ Target, Aliases: [...new Set([...aliases, key])], DriverOpts: driver_opts });
+    return compact({
+      Target,
+      Aliases: [...new Set([...aliases, key])],
+      DriverOpts: attachmentOptions(attachment),
+    });
   });
+}
+
+/** Fixed addresses travel as options: Docker's API has no field for them. */
+function attachmentOptions({
+  driver_opts,
+  ipv4_address,
+  ipv6_address,
+}: ComposeAttachment): Loose | undefined {
+  const fixed = compact({ [FIXED_IPV4_OPTION]: ipv4_address, [FIXED_IPV6_OPTION]: ipv6_address });
+  const all = { ...driver_opts, ...fixed };
+  return Object.keys(all).length === 0 ? undefined : all;
 }
 
 /** A service that lists no network is on the stack's default one. */

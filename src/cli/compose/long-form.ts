@@ -246,7 +246,7 @@ function mountLong(volume: string | Values, directories: Directories): unknown {
 }
 
 /** What an attachment can carry; the rest of Compose's keys is accepted and ignored. */
-const ATTACHMENT_KEYS = new Set(['aliases', 'driver_opts']);
+const ATTACHMENT_KEYS = new Set(['aliases', 'driver_opts', 'ipv4_address', 'ipv6_address']);
 
 function attachments(value: unknown, warn: (text: string) => void): Values {
   if (Array.isArray(value)) return Object.fromEntries(value.map((name: string) => [name, {}]));

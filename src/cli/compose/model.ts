@@ -91,6 +91,8 @@ export interface ComposePort {
 export interface ComposeAttachment {
   readonly aliases?: readonly string[];
   readonly driver_opts?: Texts;
+  readonly ipv4_address?: string;
+  readonly ipv6_address?: string;
 }
 
 export interface ComposePayloadReference {

@@ -28,6 +28,11 @@ export class AddressPool {
     return subnetContains(this.#subnet, bare(address));
   }
 
+  /** The address with prefix length, as `take` gives them. */
+  spell(address: string): string {
+    return `${addressText(this.#subnet.family, addressValue(bare(address)) ?? 0n)}/${this.#subnet.prefix}`;
+  }
+
   /** Marks an address that somebody has. */
   use(address: string): void {
     const offset = this.#offsetOf(address);

@@ -3,6 +3,7 @@
 // NEW to PENDING. What can't be given is said in the object, and tried again when something is freed.
 import {
   desiredAlive,
+  fixedAddresses,
   endedAt,
   isPredefinedNetwork,
   isTerminal,
@@ -103,6 +104,7 @@ export class Allocator implements ControlLoop {
       return;
     }
     this.#ports.claim(after.id, after.endpoint.ports);
+    this.#pools.reserve(after);
     if (after.endpoint.allocatedFor < after.specVersion) this.#agenda.add(`service/${after.id}`);
   }
 
@@ -112,8 +114,27 @@ export class Allocator implements ControlLoop {
     if (gone && (after === undefined || isTerminal(after.status.state))) {
       for (const { networkId, addresses } of before.networks) {
         const time = after === undefined ? before.updatedAt : endedAt(after);
-        for (const address of addresses) this.#pools.free(networkId, address, time);
+        const fixed = this.#fixedOf(before.serviceId, networkId);
+        for (const address of addresses) {
+          if (!fixed.includes(address)) this.#pools.free(networkId, address, time);
+        }
+        if (fixed.length > 0) this.#retryTasksOf(before.serviceId);
       }
+    }
+  }
+
+  /** Addresses that the service keeps on a network without a task. */
+  #fixedOf(serviceId: string, networkId: string): string[] {
+    const service = this.#view?.get('service', serviceId);
+    const wishes = service?.spec.TaskTemplate.Networks ?? [];
+    const own = wishes.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
+    return this.#pools.spell(networkId, own);
+  }
+
+  /** The next task may have the address now. */
+  #retryTasksOf(serviceId: string): void {
+    for (const task of this.#view?.tasksOfService(serviceId) ?? []) {
+      if (task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
     }
   }
 
@@ -219,12 +240,17 @@ export class Allocator implements ControlLoop {
         continue;
       }
       if (!this.#pools.has(config.networkId)) return { transactions: [] };
-      const addresses = this.#pools.take(config.networkId, now);
+      const wishes = revision.spec.TaskTemplate.Networks ?? [];
+      const wish = wishes.find(({ Target }) => Target === config.networkId);
+      const fixed = this.#pools.spell(config.networkId, wish ? fixedAddresses(wish) : []);
+      const holder = fixed.length === 0 ? undefined : heldBy(view, task, config.networkId, fixed);
+      const addresses =
+        holder === undefined ? this.#pools.take(config.networkId, now, fixed) : undefined;
       if (addresses === undefined) {
         for (const given of networks) {
           for (const one of given.addresses) this.#pools.free(given.networkId, one, now);
         }
-        return this.#explain(task, config.networkId, now);
+        return this.#explain(task, config.networkId, now, holder);
       }
       networks.push({ ...config, addresses });
     }
@@ -240,9 +266,10 @@ export class Allocator implements ControlLoop {
     return this.#view?.get('network', networkId)?.spec.Name ?? networkId;
   }
 
-  #explain(task: Task, networkId: string, now: number): Planned {
+  #explain(task: Task, networkId: string, now: number, holder?: string): Planned {
     const name = this.#nameOf(networkId);
-    const error = `no address is free on network ${name}: make it larger or remove services`;
+    const error =
+      holder ?? `no address is free on network ${name}: make it larger or remove services`;
     const wakeAt = Math.min(this.#pools.nextFreeAt(networkId) ?? Infinity, now + RETRY_MS);
     if (task.status.error === error) return { transactions: [], wakeAt };
     const status = { ...task.status, error, timestamp: now };
@@ -270,4 +297,21 @@ export class Allocator implements ControlLoop {
     }
     return networks;
   }
+}
+
+/** The other task that has one of a service's own addresses, until it has ended. */
+function heldBy(
+  view: StoreView,
+  { id, serviceId }: Task,
+  networkId: string,
+  fixed: readonly string[],
+): string | undefined {
+  for (const other of view.tasksOfService(serviceId)) {
+    if (other.id === id || isTerminal(other.status.state)) continue;
+    const own = other.networks.find((network) => network.networkId === networkId);
+    const address = own?.addresses.find((one) => fixed.includes(one));
+    if (address !== undefined)
+      return `address ${address} is that of task ${other.id} until it ends`;
+  }
+  return undefined;
 }

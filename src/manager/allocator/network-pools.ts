@@ -1,6 +1,7 @@
 // What is given out on networks, derived from the store: subnets, VNIs, and the addresses of each
 // network. Rebuilt at every leader start.
 import {
+  fixedAddresses,
   isTerminal,
   addressText,
   addressValue,
@@ -11,6 +12,7 @@ import {
   subnetsOverlap,
   type Cluster,
   type Network,
+  type Service,
   type Subnet,
   type Task,
 } from '../../model/index.ts';
@@ -43,6 +45,7 @@ export class NetworkPools {
       for (const vip of service.endpoint.virtualIps) this.use(vip.networkId, vip.address);
     }
     for (const task of view.all('task')) this.adoptTask(task);
+    for (const service of view.all('service')) this.reserve(service);
   }
 
   adopt(network: Network): void {
@@ -55,6 +58,13 @@ export class NetworkPools {
       network.id,
       network.subnets.map(({ subnet, gateway }) => new AddressPool(parseSubnet(subnet), [gateway])),
     );
+  }
+
+  /** The addresses that a service asks for are its own, whether or not its task runs. */
+  reserve({ spec }: Service): void {
+    for (const config of spec.TaskTemplate.Networks ?? []) {
+      for (const address of fixedAddresses(config)) this.use(config.Target, address);
+    }
   }
 
   /** Addresses of a task: used while it may run, resting after its end. */
@@ -99,6 +109,11 @@ export class NetworkPools {
       addresses.push(address);
     }
     return addresses.length === 0 ? undefined : addresses;
+  }
+
+  /** Addresses of the network as `take` gives them; those of no subnet of it are left out. */
+  spell(networkId: string, addresses: readonly string[]): string[] {
+    return addresses.flatMap((address) => this.#poolOf(networkId, address)?.spell(address) ?? []);
   }
 
   has(networkId: string): boolean {

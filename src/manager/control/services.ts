@@ -10,11 +10,13 @@ import {
   update,
   type Action,
   type NetworkAttachmentConfig,
+  type PortConfig,
   type Service,
   type ServiceSpec,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
+import { checkFixedAddresses } from './fixed-addresses.ts';
 import { find } from './lookup.ts';
 
 type Request<M extends keyof ControlMethods> = ControlMethods[M]['request'];
@@ -39,6 +41,7 @@ export function createService(
     );
   }
   checkPortConflicts(view, undefined, spec);
+  checkFixedAddresses(view, undefined, spec);
   const id = newId(random);
   const revisionId = newId(random);
   const service = create('service', {
@@ -78,6 +81,7 @@ export function updateService(
     throw new SwarmError('unimplemented', 'service mode change is not allowed');
   }
   checkPortConflicts(view, service, spec);
+  checkFixedAddresses(view, service, spec);
   const changed = tasksDiffer(service.spec, spec);
   const base = {
     ...service,
@@ -118,6 +122,7 @@ function rollback(
       `service ${service.spec.Name} does not have a previous spec`,
     );
   }
+  checkPortConflicts(view, service, previousSpec);
   const sameTasks = !tasksDiffer(service.spec, previousSpec);
   const revisionId = sameTasks ? service.revisionId : previousRevisionId;
   if (revisionId === undefined || view.get('revision', revisionId) === undefined) {
@@ -233,6 +238,13 @@ function resolveNetwork(view: StoreView, config: NetworkAttachmentConfig): Netwo
   return { ...config, Target: network.id };
 }
 
+/** Also those that a failing update would go back to. */
+function portsHeld({ endpoint, spec, previousSpec, updateStatus }: Service): PortConfig[] {
+  const before = updateStatus?.state === 'updating' ? previousSpec : undefined;
+  const named = [spec, before].flatMap((one) => one?.EndpointSpec?.Ports ?? []);
+  return [...endpoint.ports, ...named];
+}
+
 function checkPortConflicts(view: StoreView, self: Service | undefined, spec: ServiceSpec): void {
   const reserved = view.cluster ? reservedPorts(view.cluster.dataPathPort) : [];
   for (const port of spec.EndpointSpec?.Ports ?? []) {
@@ -245,7 +257,7 @@ function checkPortConflicts(view: StoreView, self: Service | undefined, spec: Se
     }
     for (const other of view.all('service')) {
       if (other.id === self?.id) continue;
-      const clash = [...other.endpoint.ports, ...(other.spec.EndpointSpec?.Ports ?? [])].find(
+      const clash = portsHeld(other).find(
         (theirs) =>
           theirs.PublishedPort === port.PublishedPort &&
           theirs.Protocol === port.Protocol &&
