@@ -25,6 +25,9 @@ const HOSTS = 100;
 const CHANGES = 40;
 const ATTACHED = 20;
 const NETWORK = 'net';
+/** A look at the kernel every 4 s; see CHECK_INTERVAL_MS. */
+const SETTLE_SECONDS = 8;
+const IDLE_SECONDS = 20;
 /** Of /proc/PID/stat. */
 const TICKS_PER_SECOND = 100;
 
@@ -180,8 +183,20 @@ for (let i = 1; i <= ATTACHED; i++) {
   attaches.push(performance.now() - start);
 }
 const attachCpuMs = (cpuMs() - beforeAttach) / ATTACHED;
+/** Of a second in which nobody changes anything. */
+async function idleCpuMs(seconds: number): Promise<number> {
+  const from = cpuMs();
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  return (cpuMs() - from) / seconds;
+}
+
+// The first looks after changes read more than those after them.
+const afterChangesMs = await idleCpuMs(SETTLE_SECONDS);
+const idleMs = await idleCpuMs(IDLE_SECONDS);
 console.log(
   JSON.stringify({
+    afterChangesMs,
+    idleMs,
     wholeMs,
     changeMs: median(changes),
     changeCpuMs,

@@ -47,6 +47,8 @@ line('host: one endpoint changed, until applied (median)', host['changeMs'] ?? N
 line('host: CPU of one change, with the resolver', host['changeCpuMs'] ?? NaN);
 line('host: a task attached (median)', host['attachMs'] ?? NaN);
 line('host: CPU of attaching a task', host['attachCpuMs'] ?? NaN);
+line('host: CPU a second, right after changes', host['afterChangesMs'] ?? NaN);
+line('host: CPU a second, looks at the kernel while idle', host['idleMs'] ?? NaN);
 const manager = await differenceCost();
 line('manager: the first set of a session', manager.firstMs);
 line('manager: one endpoint changed, per session (median)', manager.changeMs);
