@@ -178,3 +178,29 @@ describe('a node whose clock is an hour fast', () => {
     expect(pools.take('n1', ADDRESS_REST_MS)).toEqual(['10.9.0.2/30']);
   });
 });
+
+describe('a port that a service gave up in an update', () => {
+  const port = (number: number) => ({
+    EndpointSpec: {
+      Ports: [
+        { Protocol: 'tcp', TargetPort: 80, PublishedPort: number, PublishMode: 'ingress' } as const,
+      ],
+    },
+  });
+
+  // Another service took it, and the rollback, once accepted, could never be carried out.
+  it('is refused to a rollback once another service has it, and kept while one may come', async () => {
+    const id = await world.create(aServiceSpec({ Name: 'a', ...port(8080) }));
+    await world.clock.advance(1_000);
+    await world.update(id, (spec) => ({ ...withImage(spec, 'good:2'), ...port(8081) }));
+    const other = aServiceSpec({ Name: 'b', ...port(8080) });
+    await expect(world.create(other)).rejects.toThrow('8080');
+    await world.clock.advance(60_000);
+    expect(world.store.view.get('service', id)?.updateStatus?.state).toBe('completed');
+    await world.create(other);
+    const version = world.store.view.get('service', id)?.version ?? 0;
+    const spec = aServiceSpec({ Name: 'a' });
+    const rollback = world.control.call('service.update', { id, version, spec, rollback: true });
+    await expect(rollback).rejects.toThrow("port '8080' is already in use by service 'b'");
+  });
+});
