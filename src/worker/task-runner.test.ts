@@ -202,6 +202,15 @@ describe('TaskRunner', () => {
       expect(status()?.state).toBe('shutdown');
     });
 
+    it('lets a task retire that runs although the daemon no longer knows', async () => {
+      const container = new FakeContainer();
+      container.container = { state: 'running', containerId: 'c1', pid: 7, healthy: true };
+      const { clock, states } = run('shutdown', container, undefined, untilAborted);
+      await clock.advance(10_000);
+      expect(container.calls).not.toContain('shutdown');
+      expect(states.at(-1)).toBe('running');
+    });
+
     it('ends the wait at a second wish', async () => {
       const { runner, clock, container } = run('running', undefined, undefined, untilAborted);
       await clock.advance(0);

@@ -55,6 +55,8 @@ export class TaskRunner {
   #wake: (() => void) | undefined;
   #stopped = false;
   #hurry = false;
+  /** Started by this daemon and not said to run yet: nobody is sent to it. */
+  #starting = false;
   /** What the container is after our own step; asked for when unknown. */
   #known: ContainerObservation | undefined;
   readonly #finished: Promise<void>;
@@ -140,8 +142,10 @@ export class TaskRunner {
         return false;
       case 'start':
         this.#report('starting', 'starting');
+        this.#starting = true;
         await this.#retried((signal) => controller.start(signal));
         if (this.#step.signal.aborted) return false;
+        this.#starting = false;
         this.#known = await controller.observe();
         this.#reportRunning(this.#known);
         return false;
@@ -166,7 +170,8 @@ export class TaskRunner {
   /** True when the task may be stopped now; false when there is something newer to be looked at. */
   async #retired(container: ContainerObservation): Promise<boolean> {
     const { retire, controller } = this.#options;
-    const served = this.#status.state === 'running' && container.state === 'running';
+    // The status alone does not tell: it may be older than the crash that this daemon starts after.
+    const served = container.state === 'running' && !this.#starting;
     if (retire === undefined || !served || this.#hurry) return true;
     const ended = new AbortController();
     const signal = AbortSignal.any([this.#step.signal, ended.signal]);
