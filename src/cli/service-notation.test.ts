@@ -28,13 +28,14 @@ describe('ports', () => {
       [{ ...tcp, TargetPort: 80, PublishedPort: 8080, PublishMode: 'host' }],
     ],
     ['target=80,protocol=udp', [{ ...tcp, Protocol: 'udp', TargetPort: 80 }]],
+    ['127.0.0.1:8080:80', [{ ...tcp, TargetPort: 80, PublishedPort: 8080, HostIP: '127.0.0.1' }]],
+    ['[fd00::1]:8080:80', [{ ...tcp, TargetPort: 80, PublishedPort: 8080, HostIP: 'fd00::1' }]],
   ])('%s', (text, expected) => {
     expect(parsePorts(text)).toEqual(expected);
   });
 
   it.each([
     ['web', 'invalid port "web": use [PUBLISHED:]TARGET[/tcp|udp]'],
-    ['1.2.3.4:80:80', 'invalid port "1.2.3.4:80:80": a host address can\'t be given here'],
     ['80-90:80', 'both ranges must have the same length'],
     ['90-80:90-80', 'invalid port range'],
     ['0:80', 'invalid port range 0'],

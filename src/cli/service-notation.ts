@@ -7,15 +7,17 @@ import {
 import { parseSize } from './duration.ts';
 import type { Loose, WirePort } from './wire.ts';
 
-/** `[PUBLISHED:]TARGET[/PROTOCOL]`, ranges, or the long form with commas. */
+/** `[[ADDRESS:]PUBLISHED:]TARGET[/PROTOCOL]`, ranges, or the long form with commas. */
 export function parsePorts(text: string): WirePort[] {
   if (text.includes('=')) return [parseLongPort(text)];
+  const [, v6, v4, rest] = /^(?:\[([0-9a-fA-F:.]+)\]|(\d+\.\d+\.\d+\.\d+)):(.+)$/u.exec(text) ?? [];
+  const HostIP = v6 ?? v4;
+  if (HostIP !== undefined && rest !== undefined) {
+    return parsePorts(rest.replace(/^:/u, '')).map((port) => ({ ...port, HostIP }));
+  }
   const match = /^(?:(\d+(?:-\d+)?)?:)?(\d+(?:-\d+)?)(?:\/(tcp|udp|sctp))?$/i.exec(text);
   const [, published, target, protocol] = match ?? [];
   if (target === undefined) {
-    if (/^\d+\.\d+\.\d+\.\d+:/.test(text)) {
-      throw new Error(`invalid port ${JSON.stringify(text)}: a host address can't be given here`);
-    }
     throw new Error(`invalid port ${JSON.stringify(text)}: use [PUBLISHED:]TARGET[/tcp|udp]`);
   }
   const targets = range(target);
@@ -41,7 +43,7 @@ function range(text: string): number[] {
 }
 
 function parseLongPort(text: string): WirePort {
-  const fields = parseFields(text, ['published', 'target', 'protocol', 'mode']);
+  const fields = parseFields(text, ['published', 'target', 'protocol', 'mode', 'host_ip']);
   const { target, published } = fields;
   if (target === undefined) {
     throw new Error(`invalid port ${JSON.stringify(text)}: target is required`);
@@ -57,6 +59,7 @@ function parseLongPort(text: string): WirePort {
     TargetPort: portNumber(text, target),
     PublishMode: mode,
     ...(published === undefined ? {} : { PublishedPort: portNumber(text, published) }),
+    ...(fields['host_ip'] === undefined ? {} : { HostIP: fields['host_ip'] }),
   };
 }
 

@@ -12,6 +12,7 @@ export interface WirePort {
   readonly TargetPort: number;
   readonly PublishedPort?: number;
   readonly PublishMode?: string;
+  readonly HostIP?: string;
 }
 
 /** Specs are handed through as they are; only what is looked at has a type. */

@@ -175,6 +175,11 @@ export interface PortConfig {
   /** Absent or 0: the allocator chooses one of 30000–32767. */
   readonly PublishedPort?: number;
   readonly PublishMode: 'ingress' | 'host';
+  /**
+   * The port is open at this address of a node alone, e.g. 127.0.0.1 (a field of our own; Docker's API
+   * has none). Absent: at every address.
+   */
+  readonly HostIP?: string;
 }
 
 export interface NodeSpec {

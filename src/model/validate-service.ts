@@ -3,6 +3,7 @@
 import { SwarmError } from '../base/index.ts';
 import { parseConstraint } from './constraint.ts';
 import { drainTimeMs } from './drain-time.ts';
+import { addressFamily } from './ip-address.ts';
 import type { PortConfig, ServiceSpec } from './spec.ts';
 
 /** A DNS label, since the name is one; 63 characters at most. */
@@ -138,6 +139,15 @@ function validatePort(port: PortConfig): void {
     throw new SwarmError(
       'unimplemented',
       `port ${port.TargetPort}/sctp: only tcp and udp can be published`,
+    );
+  }
+  const { HostIP } = port;
+  if (
+    HostIP !== undefined &&
+    (addressFamily(HostIP) === undefined || HostIP.includes('/') || HostIP === '::1')
+  ) {
+    throw invalid(
+      `port ${port.TargetPort}: ${HostIP} is no address to publish at; use 127.0.0.1 or a node's`,
     );
   }
   for (const number of [port.TargetPort, port.PublishedPort ?? 0]) {

@@ -33,6 +33,8 @@ export interface PublishedPort {
   readonly targetPort: number;
   readonly sticky: boolean;
   readonly serviceId: string;
+  /** The only address of this host at which it is open; absent: all. */
+  readonly hostIp?: string;
   /** Backends of both families, at most those that get new connections. */
   readonly addresses: readonly string[];
 }
@@ -76,7 +78,9 @@ export function publishedPort(
 ): PublishedPort[] {
   const { Protocol: protocol, PublishedPort: port = 0, TargetPort: targetPort } = config;
   if (protocol === 'sctp' || port === 0) return [];
-  return [{ protocol, port, targetPort, sticky, serviceId, addresses }];
+  const published = { protocol, port, targetPort, sticky, serviceId, addresses };
+  const { HostIP: hostIp } = config;
+  return [hostIp === undefined ? published : { ...published, hostIp }];
 }
 
 /** Needed once in the host's namespace: tasks reach the world through it. */
@@ -143,14 +147,16 @@ function hostTable(input: HostInput, family: Family): NftTable {
   const { instance, hosts, dataPathPort, ownPorts } = input;
   const published = input.published.map((port) => ({
     ...port,
-    addresses: port.addresses.filter(family.is),
+    addresses: isOpenIn(port, family) ? port.addresses.filter(family.is) : [],
   }));
+  // At its other addresses the port may be somebody else's.
+  const everywhere = published.filter(({ hostIp }) => hostIp === undefined);
   const served = published.filter(({ addresses }) => addresses.length > 0);
   const underlay = [...hosts.values()].map(({ address }) => address).filter(family.is);
   const sets = new Map<string, NftSet>([
     ['cluster_hosts', nftSet(`type ${family.type};`, underlay)],
     ['own_ports', nftSet('type inet_service;', ownPorts.map(String))],
-    ['claimed', nftSet('type inet_proto . inet_service;', published.map(portKey))],
+    ['claimed', nftSet('type inet_proto . inet_service;', everywhere.map(portKey))],
     [
       'published',
       nftMap(
@@ -169,10 +175,19 @@ function hostTable(input: HostInput, family: Family): NftTable {
     ...filterChains(ours, dataPathPort, vniMatch(input.networks), secured, family),
     ...served.map((port): [string, NftChain] => [
       portChain(port),
-      { rules: translation(port, family) },
+      { rules: [...elsewhere(port, family), ...translation(port, family)] },
     ]),
   ]);
   return { family: family.word, name: hostTableName(instance), sets, chains };
+}
+
+function isOpenIn({ hostIp }: PublishedPort, family: Family): boolean {
+  return hostIp === undefined || family.is(hostIp);
+}
+
+/** Leaves alone what comes to another address of this host. */
+function elsewhere({ hostIp }: PublishedPort, { word }: Family): string[] {
+  return hostIp === undefined ? [] : [`${word} daddr != ${hostIp} return`];
 }
 
 function translation(port: PublishedPort, { word }: Family): string[] {

@@ -149,8 +149,11 @@ export interface Kernel {
   underlay(address: string): Promise<UnderlayDevice | undefined>;
   /** Networks that this host has routes to, without ours: new subnets must not overlap them. */
   hostNetworks(): Promise<readonly HostNetwork[]>;
-  /** Binds 0.0.0.0 and ::; fails with code `conflict` when another program has the port. */
-  claimPort(protocol: 'tcp' | 'udp', port: number): Promise<PortClaim>;
+  /**
+   * Binds 0.0.0.0 and ::, or `address` alone (nothing when it is not this host's); fails with code
+   * `conflict` when another program has the port.
+   */
+  claimPort(protocol: 'tcp' | 'udp', port: number, address?: string): Promise<PortClaim>;
   /** Removes the directory of namespaces; only after all of them are gone. */
   close(): Promise<void>;
 }

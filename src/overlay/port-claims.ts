@@ -32,7 +32,7 @@ export class PortClaims {
       const key = portKey(port);
       if (owners.has(key)) {
         this.#problem(port, `port ${port.port}/${port.protocol} is published twice on this host`);
-      } else if (await this.#claimOne(key, port)) {
+      } else if (await this.#claimOne(claimKey(port), port)) {
         owners.add(key);
         granted.push(port);
       }
@@ -42,7 +42,7 @@ export class PortClaims {
 
   /** Gives back what is no longer served; after the rules are gone. */
   async release(kept: readonly PublishedPort[]): Promise<void> {
-    const keys = new Set(kept.map(portKey));
+    const keys = new Set(kept.map(claimKey));
     for (const [key, claim] of this.#claims) {
       if (keys.has(key)) continue;
       this.#claims.delete(key);
@@ -67,7 +67,7 @@ export class PortClaims {
       return false;
     }
     try {
-      this.#claims.set(key, await this.#kernel.claimPort(port.protocol, port.port));
+      this.#claims.set(key, await this.#kernel.claimPort(port.protocol, port.port, port.hostIp));
       return true;
     } catch (error) {
       this.#problem(port, messageOf(error));
@@ -79,4 +79,9 @@ export class PortClaims {
     this.#refusals.set(portKey(port), message);
     this.#problems.push({ serviceId: port.serviceId, message });
   }
+}
+
+/** A port that moves to another address of the host is another claim. */
+function claimKey(port: PublishedPort): string {
+  return `${portKey(port)} ${port.hostIp ?? ''}`;
 }

@@ -20,6 +20,7 @@ import {
 } from '../overlay/index.ts';
 import { NETLINK_NETFILTER, clientsOf, deletionsOf, listConnections } from './conntrack.ts';
 import { fingerprintOf, fingerprintSteps } from './fingerprint.ts';
+import { bytesOfAddress } from './netlink-attributes.ts';
 import type { NativeResult, NativeStep, Native, NetlinkMessage } from './native.ts';
 import {
   readAddresses,
@@ -247,12 +248,18 @@ class LinuxKernel implements Kernel {
     return readForeignRoutes(routes, (index) => names.get(index) ?? '');
   }
 
-  async claimPort(protocol: 'tcp' | 'udp', port: number): Promise<PortClaim> {
+  async claimPort(protocol: 'tcp' | 'udp', port: number, address?: string): Promise<PortClaim> {
     const common = { step: 'socket', type: protocol, port } as const;
-    const results = await this.#native.run(undefined, [
+    const all: NativeStep[] = [
       { ...common, family: 4, address: new Uint8Array(4) },
       { ...common, family: 6, address: new Uint8Array(16) },
-    ]);
+    ];
+    const results = await this.#native.run(
+      undefined,
+      address === undefined
+        ? all
+        : [{ ...common, family: address.includes(':') ? 6 : 4, address: bytesOfAddress(address) }],
+    );
     const sockets = results
       .filter(({ errno }) => errno === 0)
       .map(({ data }) => data.readInt32LE(0));
@@ -262,7 +269,9 @@ class LinuxKernel implements Kernel {
     };
     // A host without IPv6 answers with another error than "in use": nobody can hold it there.
     const taken = results.some(
-      ({ errno }, index) => errno === EADDRINUSE || (errno && index === 0),
+      ({ errno }, index) =>
+        errno === EADDRINUSE ||
+        (errno && index === 0 && !(address !== undefined && errno === EADDRNOTAVAIL)),
     );
     if (!taken) return { release };
     await release();

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   CLIENT,
+  HOSTS,
   PUBLISHED,
   WEB_PORT,
   ask,
@@ -13,8 +14,12 @@ import {
   openScene,
   peer,
   peers,
+  port,
   say,
+  service,
+  services,
   six,
+  updateAll,
   vxlanPacket,
 } from './overlay-scene.ts';
 
@@ -183,6 +188,25 @@ describe('a neighbour machine', () => {
     await lab.ip('client', 'route', 'del', '10.0.0.0/22', 'via', '10.99.0.2');
     expect(await ask('client', '10.99.0.2', PUBLISHED)).toContain(CLIENT);
   }, 30_000);
+});
+
+describe('a published port', () => {
+  it('is open at one address alone where that is asked for', async () => {
+    const old = services.get('ingress/web')?.ports ?? [];
+    const local = { ...port('tcp', 8083, WEB_PORT), HostIP: '127.0.0.1' };
+    const own = { ...port('tcp', 8084, WEB_PORT), HostIP: '10.99.0.2' };
+    service('ingress', 'web', { ports: [...old, local, own] });
+    await updateAll();
+    for (const host of HOSTS) expect(await lab.problems(host)).toEqual([]);
+    expect(await ask('h1', '127.0.0.1', 8083)).toMatch(/^web/u);
+    for (const address of ['10.99.0.1', '10.99.0.2']) {
+      await expect(ask('client', address, 8083)).rejects.toThrow('ECONNREFUSED');
+    }
+    expect(await ask('client', '10.99.0.2', 8084)).toContain(`sees ${CLIENT}`);
+    await expect(ask('client', '10.99.0.1', 8084)).rejects.toThrow('ECONNREFUSED');
+    service('ingress', 'web', { ports: old });
+    await updateAll();
+  });
 });
 
 /** All at once: a refusal may be silence. */

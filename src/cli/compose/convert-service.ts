@@ -181,6 +181,7 @@ function ports(service: ComposeService): Loose[] {
       TargetPort: port.target,
       PublishedPort: port.published,
       PublishMode: port.mode,
+      HostIP: port.host_ip,
     });
   });
 }

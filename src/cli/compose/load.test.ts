@@ -228,10 +228,6 @@ describe('what is ignored is said', () => {
       'deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}',
       'Ignoring unsupported options: deploy.resources.reservations.devices (service web)',
     ],
-    [
-      "ports: ['127.0.0.1:8080:80']",
-      'Ignoring the address in port 127.0.0.1:8080:80: services listen on all addresses (service web)',
-    ],
     ['command: $NONE', 'The "NONE" variable is not set. Defaulting to a blank string.'],
   ])('%j', (lines, warning) => {
     expect(load(web(lines)).warnings).toEqual([warning]);

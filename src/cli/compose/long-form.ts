@@ -160,7 +160,7 @@ function serviceConverters(
     extra_hosts: extraHosts,
     tmpfs: (value, path) => each(tmpfsFromText)(listOf(value), path),
     ports: each((port: string | number | { target: number }): ComposePort[] =>
-      typeof port === 'object' ? [portFromLong(port, warn)] : portsFromText(port, warn),
+      typeof port === 'object' ? [portFromLong(port)] : portsFromText(port),
     ),
     volumes: each((volume: string | Values) => mountLong(volume, directories)),
     networks: (value) => attachments(value, warn),

@@ -86,6 +86,7 @@ export interface ComposePort {
   readonly protocol: string;
   readonly mode: string;
   readonly name?: string;
+  readonly host_ip?: string;
 }
 
 export interface ComposeAttachment {

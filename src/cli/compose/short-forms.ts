@@ -11,22 +11,18 @@ export interface Directories {
   readonly home: string;
 }
 
-/** `[[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]`, or a number; `warn` hears of what is left out. */
-export function portsFromText(value: string | number, warn: (text: string) => void): ComposePort[] {
-  let text = String(value);
-  const withAddress = /^(\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+):(.+)$/.exec(text);
-  if (withAddress?.[2] !== undefined) {
-    warn(`Ignoring the address in port ${text}: services listen on all addresses`);
-    text = withAddress[2].replace(/^:/, '');
-  }
+/** `[[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]`, or a number. */
+export function portsFromText(value: string | number): ComposePort[] {
+  const text = String(value);
   if (text.includes('=')) {
     throw new Error(`invalid port ${JSON.stringify(text)}: use [PUBLISHED:]TARGET[/tcp|udp]`);
   }
-  return parsePorts(text).map(({ TargetPort, PublishedPort, Protocol }) => ({
+  return parsePorts(text).map(({ TargetPort, PublishedPort, Protocol, HostIP }) => ({
     target: TargetPort,
     ...(PublishedPort === undefined ? {} : { published: PublishedPort }),
     protocol: Protocol ?? 'tcp',
     mode: 'ingress',
+    ...(HostIP === undefined ? {} : { host_ip: HostIP }),
   }));
 }
 
@@ -40,10 +36,7 @@ interface LongPort {
 }
 
 /** The long form; `published` may be a text, but not a range: one target has one port. */
-export function portFromLong(port: LongPort, warn: (text: string) => void): ComposePort {
-  if (port.host_ip !== undefined) {
-    warn(`Ignoring host_ip ${port.host_ip}: services listen on all addresses`);
-  }
+export function portFromLong(port: LongPort): ComposePort {
   const published =
     port.published === undefined || port.published === '' ? 0 : Number(port.published);
   if (!Number.isInteger(published) || published < 0 || published > 65_535) {
@@ -56,6 +49,7 @@ export function portFromLong(port: LongPort, warn: (text: string) => void): Comp
     protocol: port.protocol ?? 'tcp',
     mode: port.mode ?? 'ingress',
     ...(port.name === undefined ? {} : { name: port.name }),
+    ...(port.host_ip === undefined ? {} : { host_ip: port.host_ip }),
   };
 }
 

@@ -98,9 +98,13 @@ export function parseServiceSpec(body: unknown, replicas = 1): ServiceSpec {
   };
 }
 
-function parsePort(port: Partial<PortConfig>): PortConfig {
+/** At these a port is open everywhere, as without an address. */
+const EVERY_ADDRESS: readonly (string | undefined)[] = [undefined, '', '0.0.0.0', '::'];
+
+function parsePort({ HostIP, ...port }: Partial<PortConfig>): PortConfig {
   return {
     ...port,
+    ...(HostIP === undefined || EVERY_ADDRESS.includes(HostIP) ? {} : { HostIP }),
     TargetPort: port.TargetPort ?? 0,
     Protocol: port.Protocol || 'tcp',
     PublishMode: port.PublishMode || 'ingress',

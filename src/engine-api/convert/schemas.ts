@@ -139,6 +139,7 @@ export const SERVICE_SPEC_SCHEMA = object(
             TargetPort: integer,
             PublishedPort: integer,
             PublishMode: oneOf('ingress', 'host', ''),
+            HostIP: string,
           },
           ['TargetPort'],
         ),
