@@ -17,7 +17,7 @@ import type { HostTools } from './host-tools.ts';
 import { hostTableName } from './host-state.ts';
 import type { Kernel } from './kernel.ts';
 import { KEY_PERIOD_MS } from './limits.ts';
-import { networkNames } from './names.ts';
+import { NamesIndex } from './names-index.ts';
 import type { OverlayNetwork } from './namespace-state.ts';
 import type { NetworkView } from './network-views.ts';
 import { OverlayEngine } from './overlay-engine.ts';
@@ -73,7 +73,7 @@ class HostOverlay implements Overlay {
   readonly #tunnels: Tunnels | undefined;
   #bridgeSubnet: string | undefined;
   #lastBridgeAddress: string | undefined;
-  #names = new Map<string, { view: NetworkView; names: NetworkNames }>();
+  #names = new Map<string, NamesIndex>();
   #search: readonly string[] = [];
 
   constructor(options: OverlayOptions) {
@@ -257,19 +257,20 @@ class HostOverlay implements Overlay {
   }
 
   #publish(views: ReadonlyMap<string, NetworkView>): void {
-    const names = new Map<string, { view: NetworkView; names: NetworkNames }>();
-    for (const [id, view] of views) {
-      const old = this.#names.get(id);
-      names.set(id, old?.view === view ? old : { view, names: networkNames(view) });
-    }
+    const names = new Map<string, NamesIndex>();
+    for (const id of views.keys()) names.set(id, this.#names.get(id) ?? new NamesIndex());
     this.#names = names;
+    const networks = Array.from(views, ([id, view]): [string, NetworkNames][] => {
+      const index = names.get(id);
+      return index === undefined ? [] : [[id, index.update(view)]];
+    });
     const tasks: Record<string, ServedTask> = {};
     for (const attached of this.#engine.tasks.values()) {
       const served = this.#served(attached, views);
       if (served !== undefined) tasks[attached.task.id] = served;
     }
     this.#resolver.publish({
-      networks: Object.fromEntries(Array.from(names, ([id, entry]) => [id, entry.names])),
+      networks: Object.fromEntries(networks.flat()),
       tasks,
     });
   }

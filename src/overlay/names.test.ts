@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model/index.ts';
-import { networkNames } from './names.ts';
+import { NamesIndex } from './names-index.ts';
+import type { NetworkView } from './network-views.ts';
 import {
   EMPTY_TABLE,
   applyRequest,
@@ -38,13 +39,26 @@ const WEB: ServiceEndpointAssignment = {
   sticky: false,
 };
 
+const DB: ServiceEndpointAssignment = {
+  networkId: 'front',
+  serviceId: 'db',
+  name: 'db',
+  aliases: ['api'],
+  mode: 'dnsrr',
+  ports: [],
+  sticky: false,
+  exposed: [{ Protocol: 'tcp', TargetPort: 5432, PublishMode: 'ingress' }],
+};
+
 const ENDPOINTS = [
   endpoint('b', '10.0.1.12'),
   endpoint('a', '10.0.1.11'),
   endpoint('c', '10.0.1.13', false),
 ];
 
-describe('networkNames', () => {
+const networkNames = (view: NetworkView): NetworkNames => new NamesIndex().update(view);
+
+describe('NamesIndex', () => {
   it('has the virtual address under the service, its tasks under tasks.<service>', () => {
     const made = networkNames({ network: NETWORK, endpoints: ENDPOINTS, services: [WEB] });
     expect(made.names).toEqual({
@@ -69,7 +83,48 @@ describe('networkNames', () => {
     const made = networkNames({ network: NETWORK, endpoints: ENDPOINTS, services });
     expect(made.names['web']).toEqual(['10.0.1.11', '10.0.1.12']);
   });
+
+  it('comes to the same whichever way, and knows what differs', () => {
+    fc.assert(
+      fc.property(fc.array(VIEW, { minLength: 2, maxLength: 6 }), (views) => {
+        const index = new NamesIndex();
+        let before: NetworkNames | undefined;
+        for (const view of views) {
+          const made = index.update(view);
+          const anew = new NamesIndex().update(view);
+          expect(made.toJSON()).toEqual(anew.toJSON());
+          const old: AnswerTable = { networks: before ? { n: before } : {}, tasks: {} };
+          const change = tableChange(old, { networks: { n: made }, tasks: {} });
+          const reached = change ? applyRequest(old, { seq: 1, type: 'change', ...change }) : old;
+          expect(JSON.parse(JSON.stringify(reached.networks['n']))).toEqual(anew.toJSON());
+          before = made;
+        }
+      }),
+    );
+  });
 });
+
+/** Views of a network in which services and tasks share names; the same object is the same task. */
+const POOL = ['a', 'b', 'c', 'd'].flatMap((id, i) =>
+  [true, false].map((active): TaskEndpointAssignment => {
+    const own = endpoint(id, `10.0.1.${11 + i}`, active);
+    return { ...own, serviceId: i < 2 ? 'web' : 'db', aliases: i === 3 ? ['web'] : ['api'] };
+  }),
+);
+const VIEW: fc.Arbitrary<NetworkView> = fc
+  .record({
+    tasks: fc.array(fc.option(fc.boolean()), { minLength: 4, maxLength: 4 }),
+    web: fc.boolean(),
+    db: fc.boolean(),
+  })
+  .map(({ tasks, web, db }) => ({
+    network: NETWORK,
+    endpoints: tasks.flatMap((active, i) => {
+      const found = active === null ? undefined : POOL[2 * i + (active ? 0 : 1)];
+      return found === undefined ? [] : [found];
+    }),
+    services: [...(web ? [WEB] : []), ...(db ? [DB] : [])],
+  }));
 
 const names: fc.Arbitrary<NetworkNames> = fc.record({
   name: fc.constantFrom('front', 'back'),

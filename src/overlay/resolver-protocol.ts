@@ -10,6 +10,8 @@ export interface NetworkNames {
   readonly reverse: Readonly<Record<string, string>>;
   /** Question in small letters, as `_80._tcp.web` → SRV records; absent without any. */
   readonly services?: Readonly<Record<string, readonly ServiceRecord[]>>;
+  /** The change from an earlier object, where it is known without comparing all names. */
+  since?(before: NetworkNames): NamesChange | undefined;
 }
 
 export interface ServiceRecord {
@@ -111,14 +113,15 @@ export function tableChange(
   for (const [id, names] of Object.entries(after.networks)) {
     const old = before.networks[id];
     if (old === names) continue;
-    const change = {
+    const quick = old && names.since?.(old);
+    const change = quick ?? {
       name: names.name,
       names: difference(old?.names ?? {}, names.names),
       reverse: difference(old?.reverse ?? {}, names.reverse),
       services: difference(old?.services ?? {}, names.services ?? {}),
     };
     const parts = [change.names, change.reverse, change.services];
-    const size = parts.reduce((sum, part) => sum + Object.keys(part).length, 0);
+    const size = parts.reduce((sum, part) => sum + Object.keys(part ?? {}).length, 0);
     if (old?.name !== names.name || size > 0) networks[id] = change;
   }
   const tasks = difference(before.tasks, after.tasks);
