@@ -1,5 +1,6 @@
 // Splits the whole state by network, keeping what did not change the same object, so that an update
 // costs only the networks that it touches.
+import { mapChanges, type MapChange } from '../base/index.ts';
 import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model/index.ts';
 import { isIpv6 } from './addressing.ts';
 import type { OverlayNetwork } from './namespace-state.ts';
@@ -26,24 +27,76 @@ export interface HostTraits {
   readonly ipv6: boolean;
 }
 
+/** `seen` is the state that `previous` was made of: what did not change since is not looked at. */
 export function networkViews(
   state: OverlayState,
   traits: HostTraits,
   previous: ReadonlyMap<string, NetworkView>,
+  seen?: OverlayState,
 ): Map<string, NetworkView> {
-  const endpoints = groupByNetwork(state.endpoints.values());
-  const services = groupByNetwork(state.services.values());
+  const endpoints = changesByNetwork(seen?.endpoints ?? EMPTY, state.endpoints);
+  const services = changesByNetwork(seen?.services ?? EMPTY, state.services);
   const views = new Map<string, NetworkView>();
   for (const network of overlayNetworks(state, traits)) {
-    const old = previous.get(network.id);
+    const { id } = network;
+    const old = previous.get(id);
+    // Of a network that was not looked at the last time there is more than what changed.
+    const fresh = seen !== undefined && (old === undefined || !seen.networks.has(id));
     const view: NetworkView = {
       network: old && sameNetwork(old.network, network) ? old.network : network,
-      endpoints: reuse(old?.endpoints ?? NONE, endpoints.get(network.id) ?? NONE),
-      services: reuse(old?.services ?? NONE, services.get(network.id) ?? NONE),
+      endpoints: fresh
+        ? ofNetwork(state.endpoints, id)
+        : patched(old?.endpoints ?? NONE, endpoints.get(id)),
+      services: fresh
+        ? ofNetwork(state.services, id)
+        : patched(old?.services ?? NONE, services.get(id)),
     };
-    views.set(network.id, old && sameView(old, view) ? old : view);
+    views.set(id, old && sameView(old, view) ? old : view);
   }
   return views;
+}
+
+interface OfNetwork {
+  readonly networkId: string;
+}
+
+const EMPTY: ReadonlyMap<string, never> = new Map<string, never>();
+
+function ofNetwork<T extends OfNetwork>(items: ReadonlyMap<string, T>, id: string): T[] {
+  return [...items.values()].filter(({ networkId }) => networkId === id);
+}
+
+function changesByNetwork<T extends OfNetwork>(
+  before: ReadonlyMap<string, T>,
+  after: ReadonlyMap<string, T>,
+): Map<string, MapChange<T>[]> {
+  const groups = new Map<string, MapChange<T>[]>();
+  for (const change of mapChanges(before, after)) {
+    const id = (change.after ?? change.before)?.networkId ?? '';
+    const group = groups.get(id);
+    if (group) group.push(change);
+    else groups.set(id, [change]);
+  }
+  return groups;
+}
+
+/** The list with the changes, each in the place of what it replaces. */
+function patched<T>(
+  list: readonly T[],
+  changes: readonly MapChange<T>[] | undefined,
+): readonly T[] {
+  if (changes === undefined) return list;
+  const places = new Map<T | undefined, T | undefined>();
+  for (const { before, after } of changes) if (before !== undefined) places.set(before, after);
+  const kept =
+    places.size === 0
+      ? list
+      : list.flatMap((one) => (places.has(one) ? (places.get(one) ?? []) : [one]));
+  const known = places.size === 0 ? undefined : new Set(kept);
+  const added = changes.flatMap(({ after }) =>
+    after === undefined || known?.has(after) ? [] : [after],
+  );
+  return [...kept, ...added];
 }
 
 function overlayNetworks(state: OverlayState, traits: HostTraits): OverlayNetwork[] {
@@ -67,18 +120,6 @@ function overlayNetworks(state: OverlayState, traits: HostTraits): OverlayNetwor
       vxlan: { vni, port: dataPathPort, local, host: self.number },
     };
   });
-}
-
-function groupByNetwork<T extends { readonly networkId: string }>(
-  items: Iterable<T>,
-): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(item.networkId);
-    if (group) group.push(item);
-    else groups.set(item.networkId, [item]);
-  }
-  return groups;
 }
 
 /** `before` when both hold the same objects. */

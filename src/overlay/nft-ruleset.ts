@@ -1,6 +1,8 @@
 // nftables tables as data: what they hold, how they are written whole, and the one transaction that
 // turns one into another. Only differences are sent, so that one endpoint more costs one element.
 
+import { mapChanges, type MapChange } from '../base/index.ts';
+
 export interface NftSet {
   /** What stands between the braces before the elements, e.g. "type ipv4_addr;". */
   readonly declaration: string;
@@ -65,11 +67,12 @@ function tableCommands(table: NftTable): string[] {
 /** The smallest transaction from `before` to `after`; "" when they are the same. */
 export function diffTable(before: NftTable, after: NftTable): string {
   if (before === after) return '';
-  if (needsReplacement(before, after)) return replaceTable(after);
+  const chains = mapChanges(before.chains, after.chains);
+  if (needsReplacement(before, after, chains)) return replaceTable(after);
   const id = `${after.family} ${after.name}`;
   const commands: string[] = [];
-  for (const [name, chain] of after.chains) {
-    if (!before.chains.has(name)) commands.push(addChain(id, name, chain));
+  for (const { key: name, before: old, after: chain } of chains) {
+    if (old === undefined && chain !== undefined) commands.push(addChain(id, name, chain));
   }
   for (const [name, set] of after.sets) {
     const old = before.sets.get(name);
@@ -79,14 +82,14 @@ export function diffTable(before: NftTable, after: NftTable): string {
       commands.push(...diffElements(id, name, old, set));
     }
   }
-  for (const [name, chain] of after.chains) {
-    const old = before.chains.get(name);
+  for (const { key: name, before: old, after: chain } of chains) {
+    if (chain === undefined) continue;
     if (old === undefined) commands.push(...addRules(id, name, chain));
     else if (old.rules.join('\n') !== chain.rules.join('\n')) {
       commands.push(`flush chain ${id} ${name}`, ...addRules(id, name, chain));
     }
   }
-  const removed = [...before.chains.keys()].filter((name) => !after.chains.has(name));
+  const removed = chains.flatMap(({ key, after: chain }) => (chain === undefined ? [key] : []));
   for (const name of removed) commands.push(`flush chain ${id} ${name}`);
   for (const name of removed) commands.push(`delete chain ${id} ${name}`);
   for (const [name, set] of before.sets) {
@@ -96,26 +99,24 @@ export function diffTable(before: NftTable, after: NftTable): string {
 }
 
 /** Declarations and hooks can't be changed in place. */
-function needsReplacement(before: NftTable, after: NftTable): boolean {
+function needsReplacement(
+  before: NftTable,
+  after: NftTable,
+  chains: readonly MapChange<NftChain>[],
+): boolean {
   for (const [name, set] of after.sets) {
     const old = before.sets.get(name);
     if (old && (old.declaration !== set.declaration || old.map !== set.map)) return true;
   }
-  for (const [name, chain] of after.chains) {
-    const old = before.chains.get(name);
-    if (old && old.hook !== chain.hook) return true;
-  }
-  return false;
+  return chains.some(({ before: old, after: chain }) => old && chain && old.hook !== chain.hook);
 }
 
 function diffElements(id: string, name: string, before: NftSet, after: NftSet): string[] {
   const gone: string[] = [];
   const added: [string, string][] = [];
-  for (const [key, value] of before.elements) {
-    if (after.elements.get(key) !== value) gone.push(key);
-  }
-  for (const [key, value] of after.elements) {
-    if (before.elements.get(key) !== value) added.push([key, value]);
+  for (const { key, before: old, after: now } of mapChanges(before.elements, after.elements)) {
+    if (old !== undefined) gone.push(key);
+    if (now !== undefined) added.push([key, now]);
   }
   return [
     ...chunks(gone).map((keys) => `delete element ${id} ${name} { ${keys.join(', ')} }`),

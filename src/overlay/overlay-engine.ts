@@ -62,6 +62,7 @@ export class OverlayEngine {
   #removed = new RemovedEndpoints([]);
   #views: ReadonlyMap<string, NetworkView> = new Map();
   #state: OverlayState | undefined;
+  /** What the views were made of. */
   #seen: OverlayState | undefined;
   #bridgeSubnet: string | undefined;
   readonly #passes = new Passes();
@@ -235,9 +236,9 @@ export class OverlayEngine {
       state.endpoints,
       clock.now(),
     );
-    this.#seen = state;
     this.#nextExpiry = this.#removed.expire(clock.now());
     this.#views = await this.#viewsOf(state);
+    this.#seen = state;
     const tasks = this.#tasks;
     const input: WantedInput = {
       instance,
@@ -265,7 +266,7 @@ export class OverlayEngine {
 
   async #viewsOf(state: OverlayState): Promise<ReadonlyMap<string, NetworkView>> {
     const mtu = await this.#underlay.mtu(state.self?.address);
-    const views = networkViews(state, { mtu, ipv6: this.#options.ipv6 }, this.#views);
+    const views = networkViews(state, { mtu, ipv6: this.#options.ipv6 }, this.#views, this.#seen);
     if (this.#bridgeSubnet !== undefined) {
       const old = this.#views.get(BRIDGE_NETWORK);
       const network = bridgeNetwork(this.#bridgeSubnet, DEFAULT_MTU);

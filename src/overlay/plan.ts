@@ -1,6 +1,7 @@
 // The difference between what a namespace has and what it must have, as ops in an order in which
 // nothing points to something missing: new things first, then the nftables transaction, then what
 // is no longer needed. Pure.
+import { mapChanges } from '../base/index.ts';
 import {
   HOST,
   keyOf,
@@ -38,9 +39,13 @@ export function planObjects(
   const before: KernelOp[] = [];
   const after: KernelOp[] = [];
   let rereads = false;
-  for (const [key, object] of desired) {
-    const old = actual.get(key);
-    if (old === object || (old && textOf(old) === textOf(object))) continue;
+  for (const { before: old, after: object } of mapChanges(actual, desired)) {
+    if (object === undefined) {
+      const leaves = old && isLink(old) && old.leavesWithPeer === true;
+      if (old !== undefined && !leaves) after.push({ op: 'delete', object: old });
+      continue;
+    }
+    if (old && textOf(old) === textOf(object)) continue;
     if (old === undefined) {
       before.push({ op: 'set', object });
       continue;
@@ -48,10 +53,6 @@ export function planObjects(
     const change = changeOf(namespace, old, object);
     rereads ||= change.length > 1 && isLink(object);
     before.push(...change);
-  }
-  for (const [key, object] of actual) {
-    const leaves = isLink(object) && object.leavesWithPeer === true;
-    if (!desired.has(key) && !leaves) after.push({ op: 'delete', object });
   }
   return {
     before: stableSort(before, (op) => ORDER[op.object.kind]),

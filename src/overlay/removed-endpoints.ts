@@ -1,5 +1,6 @@
 // Remembers endpoints that went away: for some minutes their addresses answer with a reset, so that
 // clients of a dead host get an error instead of a hang.
+import { mapChanges } from '../base/index.ts';
 import type { TaskEndpointAssignment } from '../model/index.ts';
 import { MAX_REMOVED_ENDPOINTS, REMOVED_ENDPOINT_MS } from './limits.ts';
 import type { SavedRemoval } from './state-file.ts';
@@ -15,6 +16,7 @@ export interface ObservedRemovals {
 
 export class RemovedEndpoints {
   readonly #networks = new Map<string, Map<string, number>>();
+  #looked = false;
 
   constructor(saved: readonly SavedRemoval[]) {
     for (const { networkId, address, until } of saved) this.#of(networkId).set(address, until);
@@ -26,23 +28,26 @@ export class RemovedEndpoints {
    */
   observe(before: Endpoints, after: Endpoints, now: number): ObservedRemovals {
     const gone = new Map<string, string[]>();
-    const used = new Map<string, Set<string>>();
     let changed = false;
-    for (const { networkId, addresses, lost } of after.values()) {
+    const candidates: TaskEndpointAssignment[] = [];
+    const changes = mapChanges(before, after);
+    // At the first look everything that is there counts.
+    const present = this.#looked ? changes.flatMap((change) => change.after ?? []) : after.values();
+    for (const { networkId, addresses, lost } of present) {
       if (lost === true) continue;
-      const set = used.get(networkId) ?? new Set<string>();
-      used.set(networkId, set);
       const remembered = this.#networks.get(networkId);
-      for (const address of addresses) {
-        set.add(address);
-        if (remembered?.delete(address)) changed = true;
-      }
+      for (const address of addresses) if (remembered?.delete(address)) changed = true;
     }
-    if (before === after) return { gone, changed };
-    for (const { networkId, addresses, lost } of before.values()) {
-      if (lost === true) continue;
+    for (const { before: old, after: now } of changes) {
+      if (old === undefined || old.lost === true) continue;
+      const kept = now?.lost === true ? [] : (now?.addresses ?? []);
+      if (old.addresses.some((address) => !kept.includes(address))) candidates.push(old);
+    }
+    this.#looked = true;
+    const used = candidates.length === 0 ? new Set<string>() : usedAddresses(after.values());
+    for (const { networkId, addresses } of candidates) {
       for (const address of addresses) {
-        if (used.get(networkId)?.has(address)) continue;
+        if (used.has(`${networkId} ${address}`)) continue;
         this.#remember(networkId, address, now + REMOVED_ENDPOINT_MS);
         const list = gone.get(networkId);
         if (list) list.push(address);
@@ -90,4 +95,13 @@ export class RemovedEndpoints {
     this.#networks.set(networkId, made);
     return made;
   }
+}
+
+function usedAddresses(endpoints: Iterable<TaskEndpointAssignment>): Set<string> {
+  const used = new Set<string>();
+  for (const { networkId, addresses, lost } of endpoints) {
+    if (lost === true) continue;
+    for (const address of addresses) used.add(`${networkId} ${address}`);
+  }
+  return used;
 }

@@ -30,7 +30,7 @@ interface ResolverConfig {
 /** Orders of several addresses that are kept ready, one after the other. */
 const VARIANTS = 8;
 /** Changes of the table are gathered this long before they are written. */
-const SAVE_AFTER_MS = 200;
+const SAVE_AFTER_MS = 2_000;
 
 const config = JSON.parse(process.argv[2] ?? '{}') as ResolverConfig;
 const forwarder = new Forwarder(config.resolvConf);

@@ -69,7 +69,10 @@ export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 export const EMPTY_TABLE: AnswerTable = { networks: {}, tasks: {} };
 
-/** The table after a request. Pure. */
+/**
+ * The table after a request. The names of networks that are in both are changed in place: one name among
+ * ten thousand costs one name. The table before is not to be used any more.
+ */
 export function applyRequest(table: AnswerTable, request: ResolverRequest): AnswerTable {
   if (request.type === 'replace') return request.table;
   const networks: Record<string, NetworkNames> = { ...table.networks };
@@ -77,28 +80,27 @@ export function applyRequest(table: AnswerTable, request: ResolverRequest): Answ
     if (change === null) delete networks[id];
     else networks[id] = changeNames(networks[id], change);
   }
-  return { networks, tasks: patched(table.tasks, request.tasks) };
+  return { networks, tasks: patch({ ...table.tasks }, request.tasks) };
 }
 
 function changeNames(before: NetworkNames | undefined, change: NamesChange): NetworkNames {
   return {
     name: change.name ?? before?.name ?? '',
-    names: patched(before?.names ?? {}, change.names ?? {}),
-    reverse: patched(before?.reverse ?? {}, change.reverse ?? {}),
-    services: patched(before?.services ?? {}, change.services ?? {}),
+    names: patch(before?.names ?? {}, change.names ?? {}),
+    reverse: patch(before?.reverse ?? {}, change.reverse ?? {}),
+    services: patch(before?.services ?? {}, change.services ?? {}),
   };
 }
 
-function patched<T>(
-  before: Readonly<Record<string, T>>,
+function patch<T>(
+  record: Record<string, T>,
   change: Readonly<Record<string, T | null>>,
 ): Record<string, T> {
-  const after: Record<string, T> = { ...before };
   for (const [key, value] of Object.entries(change)) {
-    if (value === null) delete after[key];
-    else after[key] = value;
+    if (value === null) delete record[key];
+    else record[key] = value;
   }
-  return after;
+  return record;
 }
 
 /** The change that turns one table into another, or undefined when they are the same. */

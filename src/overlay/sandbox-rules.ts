@@ -70,7 +70,7 @@ export function sandboxTable(
         }),
       ),
     ],
-    ['vips', nftMap(`type ${type} : verdict;`, vips.targets)],
+    ['vips', { declaration: `type ${type} : verdict;`, map: true, elements: vips.targets }],
     ['dead', nftSet(`type ${type};`, [...removed.filter(family.is), ...vips.idle])],
   ]);
   if (wayBack) {
@@ -79,10 +79,7 @@ export function sandboxTable(
     sets.set('zone_of', nftMap('typeof ether saddr : ct zone;', zones));
     sets.set('mark_of', nftMap('type ether_addr : mark;', marks));
   }
-  const chains = new Map<string, NftChain>([
-    ...baseChains(wayBack ? network : undefined, family),
-    ...vips.chains,
-  ]);
+  const chains = vips.chains.with(baseChains(wayBack ? network : undefined, family));
   return { family: word, name: TABLE, sets, chains };
 }
 

@@ -1,7 +1,12 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { HostAssignment, TaskEndpointAssignment } from '../model/index.ts';
+import type {
+  HostAssignment,
+  ServiceEndpointAssignment,
+  TaskEndpointAssignment,
+} from '../model/index.ts';
 import { textOf } from './kernel.ts';
-import type { LocalAttachment, OverlayNetwork } from './namespace-state.ts';
+import type { LocalAttachment, NamespaceState, OverlayNetwork } from './namespace-state.ts';
 import { createTable } from './nft-ruleset.ts';
 import { Sandbox, type SandboxInput } from './sandbox-state.ts';
 
@@ -92,9 +97,9 @@ describe('Sandbox', () => {
       endpoint('unknown', 'h9', '10.0.1.14'),
     ];
     const objects = texts({ endpoints }).filter((text) => text.includes('vx0'));
-    expect(objects.slice(2)).toEqual([
-      'neigh 198.18.1.44 dev vx0 lladdr 02:42:0a:63:01:2c',
+    expect(objects.filter((text) => !/^(link|addr)/.test(text)).sort()).toEqual([
       'fdb 02:42:0a:63:01:2c dev vx0 dst 10.99.0.44',
+      'neigh 198.18.1.44 dev vx0 lladdr 02:42:0a:63:01:2c',
       'route 10.0.1.11/32 table 254 via 198.18.1.44 dev vx0',
       'route 10.0.1.12/32 table 254 via 198.18.1.44 dev vx0',
     ]);
@@ -160,4 +165,68 @@ describe('Sandbox', () => {
     expect(after.get(key)).toBe(before.get(key));
     expect(after.size).toBe(before.size + 1);
   });
+
+  it('comes to the same whichever way', () => {
+    fc.assert(
+      fc.property(fc.array(STEP, { minLength: 2, maxLength: 8 }), (steps) => {
+        const sandbox = new Sandbox();
+        for (const step of steps) {
+          const made = sandbox.state(input(step));
+          expect(plain(made)).toEqual(plain(new Sandbox().state(input(step))));
+        }
+      }),
+    );
+  });
 });
+
+const WEB: ServiceEndpointAssignment = {
+  networkId: 'front',
+  serviceId: 'web',
+  name: 'web',
+  aliases: [],
+  mode: 'vip',
+  vip: '10.0.1.2',
+  ports: [],
+  sticky: false,
+};
+const DB = { ...WEB, serviceId: 'db', name: 'db', vip: '10.0.1.3' };
+/** Two versions of each: the same object is the same task. */
+const POOL = ['10.0.1.11', '10.0.1.12', '10.0.1.13'].flatMap((address, i) => {
+  const first = { ...endpoint(`t${i}`, 'h2', address), serviceId: i < 2 ? 'web' : 'db' };
+  return [first, { ...first, active: i > 0, nodeId: i === 1 ? 'h300' : 'h2' }];
+});
+const LOCAL: LocalAttachment = {
+  taskId: 'own',
+  index: 0,
+  network: NETWORK,
+  address: '10.0.1.13/24',
+  gateway: '10.0.1.1',
+};
+const STEP: fc.Arbitrary<Partial<SandboxInput>> = fc
+  .record({
+    which: fc.array(fc.option(fc.nat(1)), { minLength: 3, maxLength: 3 }),
+    services: fc.subarray([WEB, DB]),
+    attachments: fc.subarray([LOCAL]),
+    hosts: fc.constantFrom(HOSTS, new Map([...HOSTS].slice(0, 2))),
+    removed: fc.subarray(['10.0.1.99']),
+  })
+  .map(({ which, ...rest }) => ({
+    ...rest,
+    endpoints: which.flatMap((version, i) => {
+      const found = version === null ? undefined : POOL[2 * i + version];
+      return found === undefined ? [] : [found];
+    }),
+  }));
+
+/** Without the order of things, which says nothing. */
+function plain({ objects, tables }: NamespaceState): unknown {
+  return {
+    objects: Array.from(objects.values(), textOf).sort(),
+    tables: tables.map(({ family, name, sets, chains }) => ({
+      family,
+      name,
+      sets: Array.from(sets, ([set, { elements }]) => [set, new Map(elements)]),
+      chains: new Map(chains),
+    })),
+  };
+}

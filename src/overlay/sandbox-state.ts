@@ -1,5 +1,6 @@
 // What the sandbox of one network on this host must have: a router between the tasks here, the
 // VXLAN link to the other hosts and the uplink to the host's namespace (docs/design/overlay.md).
+import { LayeredMap, mapChanges } from '../base/index.ts';
 import type {
   HostAssignment,
   ServiceEndpointAssignment,
@@ -21,7 +22,8 @@ import {
   uplinkName,
 } from './addressing.ts';
 import { IPV4, IPV6, familiesOf, hasIpv6, ownAddress, subnetOf, type Family } from './family.ts';
-import { HOST, keyOf, type KernelObject, type Sysctl } from './kernel.ts';
+import { HOST, keyOf, textOf, type KernelObject, type Sysctl } from './kernel.ts';
+import { listChanges } from './list-changes.ts';
 import {
   MAIN_TABLE,
   NO_IPV6,
@@ -31,9 +33,10 @@ import {
   type NamespaceState,
   type OverlayNetwork,
 } from './namespace-state.ts';
+import { reuse } from './network-views.ts';
 import { egressTable, needsWayBack, sandboxTable } from './sandbox-rules.ts';
 import { tunnelUnderlay } from './tunnel-plan.ts';
-import { virtualAddresses, type VirtualAddresses } from './virtual-addresses.ts';
+import { VirtualAddressIndex } from './virtual-addresses.ts';
 
 const WAY_BACK_TABLE = 77;
 const WAY_BACK_PRIORITY = 100;
@@ -68,37 +71,44 @@ export interface SandboxInput {
   readonly removed: readonly string[];
 }
 
-/** Wanted state of one sandbox; what did not change since the last call is not made anew. */
+/** What routes to endpoints elsewhere, and what else there is, is made of. */
+type Ground = Pick<SandboxInput, 'network' | 'selfNodeId' | 'hosts'>;
+
+/** Wanted state of one sandbox; a change costs what it touches, not what there is. */
 export class Sandbox {
-  /** Routes by endpoint: with thousands of endpoints making them is what costs. */
-  readonly #routes = new WeakMap<TaskEndpointAssignment, RemoteRoutes>();
-  #services: readonly ServiceEndpointAssignment[] | undefined;
-  #endpoints: readonly TaskEndpointAssignment[] | undefined;
-  /** By family, as `familiesOf` has them. */
-  #vips: readonly VirtualAddresses[] = [];
+  #ground: Ground | undefined;
+  #endpoints: readonly TaskEndpointAssignment[] = [];
+  /** Endpoints elsewhere, by their node. */
+  #counts = new Map<string, number>();
+  #peers: readonly HostAssignment[] = [];
+  #vips: readonly VirtualAddressIndex[] = [];
+  /** All but the routes to endpoints elsewhere, and what it was made of. */
+  #own: ReadonlyMap<string, KernelObject> = new Map();
+  #ownFrom: readonly unknown[] = [];
+  /** Routes to endpoints elsewhere by key and task: an address may be known twice for a moment. */
+  #remote = new Map<string, Map<string, KernelObject>>();
+  #objects = LayeredMap.of(new Map<string, KernelObject>());
 
   state(input: SandboxInput): NamespaceState {
     const { network, services, endpoints } = input;
-    const remotes = remoteEndpoints(input);
-    const peers = peerHosts(input, remotes);
     const families = familiesOf(network);
-    const sameEndpoints = this.#services === services && this.#endpoints === endpoints;
-    if (!sameEndpoints || this.#vips.length !== families.length) {
-      this.#vips = families.map((family) => virtualAddresses(services, endpoints, family));
-      this.#services = services;
-      this.#endpoints = endpoints;
+    if (!this.#isSameGround(input)) {
+      const { selfNodeId, hosts } = input;
+      this.#ground = { network, selfNodeId, hosts };
+      this.#endpoints = [];
+      this.#counts = new Map();
+      this.#own = new Map();
+      this.#ownFrom = [];
+      this.#remote = new Map();
+      this.#objects = LayeredMap.of(new Map());
+      this.#vips = families.map((family) => new VirtualAddressIndex(family));
+      this.#peers = peerHosts(input, this.#counts);
     }
-    const objects = objectMap([
-      ...tunnelObjects(network, peers),
-      ...uplinkObjects(input),
-      ...input.attachments.flatMap((attachment) => attachmentObjects(attachment)),
-      ...unreachableRoutes(network),
-    ]);
-    for (const { endpoint, host } of remotes) {
-      for (const [key, route] of this.#routesOf(endpoint, host, families)) objects.set(key, route);
-    }
+    this.#takeEndpoints(input, families);
+    this.#takeOwn(input);
+    const peers = this.#peers;
     const tables = families.flatMap((family, index) => {
-      const vips = this.#vips[index];
+      const vips = this.#vips[index]?.update(services, endpoints);
       return vips === undefined ? [] : [sandboxTable(input, peers, vips, family)];
     });
     if (needsWayBack(network)) tables.push(egressTable(peers));
@@ -107,26 +117,86 @@ export class Sandbox {
       ...SANDBOX_SYSCTLS,
       ...(families.includes(IPV6) ? SANDBOX_IPV6 : SANDBOX_NO_IPV6),
     ];
-    return { namespace, sysctls, objects, tables };
+    return { namespace, sysctls, objects: this.#objects, tables };
   }
 
-  #routesOf(
+  #isSameGround({ network, selfNodeId, hosts }: SandboxInput): boolean {
+    const old = this.#ground;
+    return old?.network === network && old.selfNodeId === selfNodeId && old.hosts === hosts;
+  }
+
+  #takeEndpoints(input: SandboxInput, families: readonly Family[]): void {
+    const { gone, come } = listChanges(this.#endpoints, input.endpoints);
+    this.#endpoints = input.endpoints;
+    const touched = new Set<string>();
+    for (const endpoint of gone) {
+      for (const [key] of this.#routes(input, endpoint, families, -1)) {
+        touched.add(key);
+        const routes = this.#remote.get(key);
+        routes?.delete(endpoint.taskId);
+        if (routes?.size === 0) this.#remote.delete(key);
+      }
+    }
+    for (const endpoint of come) {
+      for (const [key, route] of this.#routes(input, endpoint, families, 1)) {
+        touched.add(key);
+        const routes = this.#remote.get(key) ?? new Map<string, KernelObject>();
+        this.#remote.set(key, routes.set(endpoint.taskId, route));
+      }
+    }
+    this.#put(touched);
+    const peers = peerHosts(input, this.#counts);
+    this.#peers = reuse(this.#peers, peers);
+  }
+
+  /** Routes to an endpoint elsewhere; counts it as well. */
+  #routes(
+    { network, hosts, selfNodeId }: SandboxInput,
     endpoint: TaskEndpointAssignment,
-    host: HostAssignment,
     families: readonly Family[],
-  ): RemoteRoutes['entries'] {
-    const known = this.#routes.get(endpoint);
-    if (known?.host === host.number) return known.entries;
-    const routes = families.flatMap((family) => remoteRoutes(endpoint, host, family));
-    const entries = routes.map((route): [string, KernelObject] => [keyOf(route), route]);
-    this.#routes.set(endpoint, { host: host.number, entries });
-    return entries;
+    count: 1 | -1,
+  ): [string, KernelObject][] {
+    const { nodeId } = endpoint;
+    const host = hosts.get(nodeId);
+    if (network.vxlan === undefined || host === undefined || nodeId === selfNodeId) return [];
+    const left = (this.#counts.get(nodeId) ?? 0) + count;
+    if (left > 0) this.#counts.set(nodeId, left);
+    else this.#counts.delete(nodeId);
+    return families
+      .flatMap((family) => remoteRoutes(endpoint, host, family))
+      .map((route): [string, KernelObject] => [keyOf(route), route]);
+  }
+
+  #takeOwn(input: SandboxInput): void {
+    const from = [this.#peers, input.attachments];
+    if (from.every((part, index) => part === this.#ownFrom[index])) return;
+    const own = objectMap([
+      ...tunnelObjects(input.network, this.#peers),
+      ...uplinkObjects(input),
+      ...input.attachments.flatMap((attachment) => attachmentObjects(attachment)),
+      ...unreachableRoutes(input.network),
+    ]);
+    const changes = mapChanges(this.#own, own);
+    this.#own = own;
+    this.#put(changes.map(({ key }) => key));
+    this.#ownFrom = from;
+  }
+
+  /** A route to an endpoint elsewhere comes before one of our own, the newest first. */
+  #put(keys: Iterable<string>): void {
+    const set: [string, KernelObject][] = [];
+    const removed: string[] = [];
+    for (const key of keys) {
+      const wanted = [...(this.#remote.get(key)?.values() ?? [])].at(-1) ?? this.#own.get(key);
+      if (wanted === undefined) removed.push(key);
+      else if (!isSame(this.#objects.get(key), wanted)) set.push([key, wanted]);
+    }
+    this.#objects = this.#objects.with(set, removed);
   }
 }
 
-interface RemoteRoutes {
-  readonly host: number;
-  readonly entries: readonly [string, KernelObject][];
+function isSame(a: KernelObject | undefined, b: KernelObject): boolean {
+  return a !== undefined && textOf(a) === textOf(b);
 }
 
 function unreachableRoutes({ subnets }: OverlayNetwork): KernelObject[] {
@@ -137,30 +207,16 @@ function unreachableRoutes({ subnets }: OverlayNetwork): KernelObject[] {
   }));
 }
 
-interface RemoteEndpoint {
-  readonly endpoint: TaskEndpointAssignment;
-  readonly host: HostAssignment;
-}
-
-function remoteEndpoints(input: SandboxInput): RemoteEndpoint[] {
-  if (input.network.vxlan === undefined) return [];
-  const remotes: RemoteEndpoint[] = [];
-  for (const endpoint of input.endpoints) {
-    const host = input.hosts.get(endpoint.nodeId);
-    if (host !== undefined && endpoint.nodeId !== input.selfNodeId)
-      remotes.push({ endpoint, host });
-  }
-  return remotes;
-}
-
 /** Hosts with tasks on this network; on ingress all, since requests come in through any of them. */
-function peerHosts(input: SandboxInput, remotes: readonly RemoteEndpoint[]): HostAssignment[] {
-  const { network, hosts, selfNodeId } = input;
+function peerHosts(
+  { network, hosts, selfNodeId }: Ground,
+  counts: ReadonlyMap<string, number>,
+): HostAssignment[] {
   if (network.vxlan === undefined) return [];
-  const all = network.ingress ? [...hosts.values()] : remotes.map(({ host }) => host);
-  const byId = new Map(all.map((host) => [host.nodeId, host]));
-  return [...byId.values()]
-    .filter(({ nodeId }) => nodeId !== selfNodeId)
+  const ids = network.ingress ? hosts.keys() : counts.keys();
+  return [...ids]
+    .filter((id) => id !== selfNodeId)
+    .flatMap((id) => hosts.get(id) ?? [])
     .sort((a, b) => a.number - b.number);
 }
 
