@@ -1,6 +1,8 @@
 // npm run bench:overlay: what the overlay costs, as ratios within one run, on hosts out of namespaces.
 //   stream   a TCP stream between tasks on two hosts, beside the same kernel path set up by hand
 //   vip      new connections through a virtual address, beside the task's own address
+//   hosts    packets and new connections through the mesh with 1,000 hosts more that have tasks
+//            on the network, beside without them
 //   mesh     new connections through a published port to a task on another host, beside what people
 //            put there instead: nginx as a TCP proxy, a task of the first host with a port of its own,
 //            to the same task over the same network (which then sees nginx's address)
@@ -56,7 +58,10 @@ const UNDERLAY = new Map([
 
 const underlay = (machine: string): string => UNDERLAY.get(machine) ?? '';
 
-function stateOf(host: string): OverlayState {
+/** Hosts that are not there, each with a task on the network. */
+const MANY_HOSTS = 1_000;
+
+function stateOf(host: string, more = 0): OverlayState {
   const hosts = new Map(
     HOSTS.map((name, i) => [
       name,
@@ -104,6 +109,24 @@ function stateOf(host: string): OverlayState {
       [`${networkId}/${id}`, { ...endpoint, networkId, addresses: [own] }] as const;
     return [on(NETWORK, address), ...(ingress === undefined ? [] : [on(INGRESS, ingress)])];
   });
+  for (let n = 1; n <= more; n++) {
+    const nodeId = `far${n}`;
+    const address = `10.98.${n >> 8}.${n & 255}`;
+    hosts.set(nodeId, { nodeId, hostname: nodeId, number: 100 + n, address });
+    endpoints.push([
+      `${NETWORK}/${nodeId}`,
+      {
+        taskId: nodeId,
+        nodeId,
+        aliases: [],
+        active: true,
+        name: `far.${n}.${nodeId}`,
+        serviceId: 'far',
+        networkId: NETWORK,
+        addresses: [`10.51.${n >> 8}.${n & 255}`],
+      },
+    ]);
+  }
   return {
     self: hosts.get(host),
     dataPathPort: 4789,
@@ -217,6 +240,22 @@ class Bench {
     const failed = /^Failed requests:\s+(\d+)/m.exec(text)?.[1];
     if (failed !== '0') throw new Error(`${failed ?? '?'} requests failed:\n${text}`);
     return Number(/^Requests per second:\s+([\d.]+)/m.exec(text)?.[1]);
+  }
+
+  /** Packets of 200 bytes a second that arrive. */
+  async packets(from: string, to: string): Promise<number> {
+    const where = ['-c', to, '-p', String(STREAM_PORT), '-t', String(STREAM_SECONDS)];
+    const small = ['-u', '-l', '200', '-b', '0'];
+    const text = await this.lab.run(this.path(from), 'iperf3', '-J', ...where, ...small);
+    const { end } = JSON.parse(text) as {
+      end: { sum: { packets: number; lost_packets: number; seconds: number } };
+    };
+    return (end.sum.packets - end.sum.lost_packets) / end.sum.seconds;
+  }
+
+  /** Tells both hosts of so many hosts more. */
+  async hosts(more: number): Promise<void> {
+    for (const host of HOSTS) await this.lab.update(host, stateOf(host, more));
   }
 
   async reachable(from: string, to: string, port: number): Promise<void> {
@@ -338,6 +377,26 @@ async function main(): Promise<void> {
       perSecond,
       [() => bench.connections('outside', underlay('h1'), PUBLISHED), 'mesh'],
       [() => bench.connections('outside', underlay('h1'), PROXY_PORT), 'nginx as TCP proxy'],
+    );
+    const among =
+      (more: number, measure: Measure): Measure =>
+      async () => {
+        await bench.hosts(more);
+        return measure();
+      };
+    const packets = (): Promise<number> => bench.packets('client', server);
+    await compare(
+      'packets between tasks on two hosts',
+      perSecond,
+      [among(MANY_HOSTS, packets), `${MANY_HOSTS} hosts more`],
+      [among(0, packets), 'two hosts'],
+    );
+    const mesh = (): Promise<number> => bench.connections('outside', underlay('h1'), PUBLISHED);
+    await compare(
+      'new connections from outside to another host',
+      perSecond,
+      [among(MANY_HOSTS, mesh), `${MANY_HOSTS} hosts more`],
+      [among(0, mesh), 'two hosts'],
     );
   } finally {
     await bench.close();
