@@ -188,6 +188,19 @@ describe('a port that a service gave up in an update', () => {
     },
   });
 
+  // A manager that led before remembered the ports of services that were removed under another leader.
+  it('is free when its service was removed while another manager led', async () => {
+    const id = await world.create(aServiceSpec({ Name: 'a', ...port(8080) }));
+    await world.clock.advance(1_000);
+    world.runner.stop();
+    await world.control.call('service.remove', { id });
+    world.runner.start();
+    const next = await world.create(aServiceSpec({ Name: 'b', ...port(8080) }));
+    await world.clock.advance(1_000);
+    expect(world.store.view.get('service', next)?.endpoint.error).toBeUndefined();
+    expect(world.tasks(next, 'running')).toHaveLength(1);
+  });
+
   // Another service took it, and the rollback, once accepted, could never be carried out.
   it('is refused to a rollback once another service has it, and kept while one may come', async () => {
     const id = await world.create(aServiceSpec({ Name: 'a', ...port(8080) }));

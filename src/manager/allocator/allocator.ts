@@ -33,7 +33,7 @@ export class Allocator implements ControlLoop {
   readonly name = 'allocator';
   readonly #agenda = new Agenda();
   readonly #pools = new NetworkPools();
-  readonly #ports = new PortPool();
+  #ports = new PortPool();
   #view: StoreView | undefined;
   #ingressId: string | undefined;
 
@@ -45,8 +45,9 @@ export class Allocator implements ControlLoop {
       if (network.spec.Ingress) this.#ingressId = network.id;
       this.#agenda.add(`network/${network.id}`);
     }
+    // Nothing of an earlier time as leader: services that are gone since then hold no port.
+    this.#ports = new PortPool();
     for (const service of view.all('service')) {
-      this.#ports.release(service.id);
       this.#ports.claim(service.id, service.endpoint.ports);
       this.#agenda.add(`service/${service.id}`);
     }

@@ -47,13 +47,13 @@ function missingOfMachines(world: World, view: StoreView): string | undefined {
 
 /** Until every update has been finished, paused or rolled back. */
 export function missingForUpdates(view: StoreView): string | undefined {
-  for (const { id, spec, updateStatus } of view.all('service')) {
+  for (const { id, spec, endpoint, updateStatus } of view.all('service')) {
     const state = updateStatus?.state;
     if (state === 'updating' || state === 'rollback_started') {
       // Without room, or a free address, the update waits until somebody makes it.
       const waits = ({ status }: Task): boolean =>
         (status.state === 'pending' || status.state === 'new') && status.error !== undefined;
-      if ([...view.tasksOfService(id)].some(waits)) continue;
+      if (endpoint.error !== undefined || [...view.tasksOfService(id)].some(waits)) continue;
       const tasks = [...view.tasksOfService(id)].map((task) => named(view, task)).join('; ');
       return `the update of service ${spec.Name} is ${state}: ${updateStatus?.message ?? ''}: ${tasks}`;
     }
