@@ -26,8 +26,11 @@ const LOCK_SECONDS = '3';
 /** Zone of firewalld whose members it lets pass; what may pass is said by our own table. */
 const ZONE = 'trusted';
 
+/** Looks between two tries to tell a firewalld that did not listen: its program is slow. */
+const LOOKS_BETWEEN_TRIES = 8;
+
 export interface ForeignFirewallsOptions {
-  readonly kernel: Kernel;
+  readonly kernel: Pick<Kernel, 'nft'>;
   readonly tools: HostTools;
   readonly logger: Logger;
   readonly instance: string;
@@ -36,6 +39,8 @@ export interface ForeignFirewallsOptions {
 export class ForeignFirewalls {
   readonly #options: ForeignFirewallsOptions;
   #problems: readonly string[] = [];
+  /** What firewalld's program said last, and for how many looks it is not asked again. */
+  #firewalld = { problem: '', looks: 0 };
 
   constructor(options: ForeignFirewallsOptions) {
     this.#options = options;
@@ -53,8 +58,16 @@ export class ForeignFirewalls {
       const { kernel, instance } = this.#options;
       const chains = forwardChains(await kernel.nft(HOST, 'list chains'));
       for (const family of FAMILIES) {
-        for (const tool of await this.#iptables(family, chains)) {
+        const used = await this.#iptables(family, chains);
+        for (const tool of used) {
           await this.#apply(tool, (listing) => missingForwardRules(instance, listing), problems);
+        }
+        const drops = chains.some((one) => one.family === family && isIptables(one) && one.drops);
+        if (drops && used.length === 0) {
+          problems.push(
+            `table ${family} filter drops what is forwarded, and the program iptables, which has ` +
+              'to let the overlay through there, is not installed',
+          );
         }
       }
       for (const chain of chains) {
@@ -127,18 +140,9 @@ export class ForeignFirewalls {
 
   /** What is neither ours nor from iptables; returns what it drops and can't be mended. */
   async #mendOther(chain: ForwardChain): Promise<string | undefined> {
-    const { kernel, tools, instance } = this.#options;
+    const { kernel, instance } = this.#options;
     if (chain.table === hostTableName(instance) || isIptables(chain)) return undefined;
-    if (isFirewalld(chain)) {
-      if (await this.#firewalldKnowsUs()) return undefined;
-      const args = [`--zone=${ZONE}`, `--change-interface=${instance}-+`];
-      const result = await tools.run('firewall-cmd', args);
-      if (result?.status === 0) return undefined;
-      return (
-        `firewalld drops packets of the overlay and can't be told: ${wordsOf(result)}; ` +
-        `run "firewall-cmd ${args.join(' ')}"`
-      );
-    }
+    if (isFirewalld(chain)) return this.#tellFirewalld();
     if (!chain.drops) return undefined;
     const { family, table, chain: name } = chain;
     const rules = await kernel.nft(HOST, `list chain ${family} ${table} ${name}`);
@@ -147,6 +151,20 @@ export class ForeignFirewalls {
       `chain ${name} of nftables table ${family} ${table} drops what is forwarded: ` +
       `let iifname "${instance}-*" and oifname "${instance}-*" through there`
     );
+  }
+
+  async #tellFirewalld(): Promise<string | undefined> {
+    if (await this.#firewalldKnowsUs()) return undefined;
+    if (this.#firewalld.looks-- > 0) return this.#firewalld.problem;
+    const { tools, instance } = this.#options;
+    const args = [`--zone=${ZONE}`, `--change-interface=${instance}-+`];
+    const result = await tools.run('firewall-cmd', args);
+    if (result?.status === 0) return undefined;
+    const problem =
+      `firewalld drops packets of the overlay and can't be told: ${wordsOf(result)}; ` +
+      `run "firewall-cmd ${args.join(' ')}"`;
+    this.#firewalld = { problem, looks: LOOKS_BETWEEN_TRIES };
+    return problem;
   }
 
   async #firewalldKnowsUs(): Promise<boolean> {
