@@ -37,10 +37,26 @@ class SetBuilder {
   }
 }
 
+/** In parts: those of networks are the same object for all nodes. */
+export interface NodeAssignments {
+  readonly own: AssignmentSet;
+  /** By network id. */
+  readonly networks: ReadonlyMap<string, AssignmentSet>;
+}
+
+export const NO_ASSIGNMENTS: NodeAssignments = { own: new Map(), networks: new Map() };
+
 /** Everything for `nodeId` as of the view. */
 export function buildAssignments(view: StoreView, nodeId: string): AssignmentSet {
+  const { own, networks } = nodeAssignments(view, nodeId);
+  return new Map([own, ...networks.values()].flatMap((set) => [...set]));
+}
+
+/** The same in parts. */
+export function nodeAssignments(view: StoreView, nodeId: string): NodeAssignments {
   const set = new SetBuilder();
   const networkIds = new Set<string>();
+  const networks = new Map<string, AssignmentSet>();
   for (const task of view.tasksOfNode(nodeId)) {
     if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
     addTask(view, set, task);
@@ -52,9 +68,9 @@ export function buildAssignments(view: StoreView, nodeId: string): AssignmentSet
   for (const network of view.all('network')) {
     // Every host answers on published ports, so every host knows the ingress network.
     if (!networkIds.has(network.id) && network.spec.Ingress !== true) continue;
-    for (const [id, body] of networkItems(view, network)) set.items.set(id, body);
+    networks.set(network.id, networkItems(view, network));
   }
-  return set.items;
+  return { own: set.items, networks };
 }
 
 interface NetworkItems {

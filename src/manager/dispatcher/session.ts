@@ -3,7 +3,13 @@
 import type { Connection } from '../../base/index.ts';
 import type { AgentMessage, AssignmentItem, DispatcherMessage } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
-import { buildAssignments, networksOf, type AssignmentSet } from './assignments.ts';
+import { assignmentDifference } from './assignment-difference.ts';
+import {
+  NO_ASSIGNMENTS,
+  networksOf,
+  nodeAssignments,
+  type NodeAssignments,
+} from './assignments.ts';
 import { ITEMS_PER_MESSAGE } from './limits.ts';
 
 export type AgentConnection = Connection<DispatcherMessage, AgentMessage>;
@@ -16,7 +22,7 @@ export class AgentSession {
   networks: ReadonlySet<string> = new Set();
   /** Questions of this agent that wait for the leader. */
   withdrawals = 0;
-  #sent: AssignmentSet = new Map();
+  #sent: NodeAssignments = NO_ASSIGNMENTS;
   #number = 0;
   #complete = false;
   /** Index of the newest set that was sent, and of the newest that was worked out. */
@@ -45,13 +51,14 @@ export class AgentSession {
 
   /** Sends what changed since the last call (everything at the first). */
   sendAssignments(view: StoreView): void {
-    const wanted = buildAssignments(view, this.nodeId);
+    const wanted = nodeAssignments(view, this.nodeId);
     this.networks = networksOf(view, this.nodeId);
-    const updates: AssignmentItem[] = [];
-    for (const [id, body] of wanted) {
-      if (this.#sent.get(id) !== body) updates.push({ ...splitId(id), body });
-    }
-    const removes = [...this.#sent.keys()].filter((id) => !wanted.has(id)).map(splitId);
+    const difference = assignmentDifference(this.#sent, wanted);
+    const updates = difference.updates.map(([id, body]): AssignmentItem => ({
+      ...splitId(id),
+      body,
+    }));
+    const removes = difference.removes.map(splitId);
     this.#sent = wanted;
     this.#knownIndex = view.index;
     if (this.#complete && updates.length === 0 && removes.length === 0) return;
