@@ -45,6 +45,8 @@ type Command = { readonly id: number } & (
 
 const TIMEOUT_MS = 3_000;
 const held = new Map<number, Socket>();
+/** How held connections ended. */
+const ended = new Map<number, string>();
 const heard: string[] = [];
 
 function serve(port: number, name: string): Promise<void> {
@@ -135,12 +137,16 @@ async function hold(
   const socket = connect(command);
   const greeting = await line(socket);
   held.set(command.id, socket);
+  socket.on('error', ({ code = 'ERROR' }: NodeJS.ErrnoException) => ended.set(command.id, code));
   return greeting;
 }
 
 async function say(connection: number): Promise<string> {
   const socket = held.get(connection);
   if (socket === undefined) throw new Error('no such connection');
+  // It may have been reset before anything was said.
+  const code = ended.get(connection);
+  if (code !== undefined) throw new Error(code);
   const answer = line(socket);
   socket.write('still here\n');
   return answer;
