@@ -3,7 +3,12 @@
 import { Prng, SimDisk, VirtualClock, settle } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../base/index.ts';
-import type { AgentMessage, DispatcherMessage } from '../model/index.ts';
+import type {
+  AgentMessage,
+  DispatcherMessage,
+  HostEncryption,
+  NodeDescription,
+} from '../model/index.ts';
 import { Agent } from './agent.ts';
 import type { AgentOptions } from './agent.ts';
 
@@ -48,6 +53,7 @@ async function anAgent() {
   const clock = new VirtualClock();
   const sessions: ManagerEnd[] = [];
   const networks: string[][] = [];
+  const keys = { current: undefined as HostEncryption | undefined, changed: () => {} };
   const agent = await Agent.start({
     nodeId: 'node',
     executor: {
@@ -72,8 +78,8 @@ async function anAgent() {
       detach: async () => {},
       problems: () => [],
       trace: () => Promise.reject(new Error('no task here')),
-      encryption: () => undefined,
-      onEncryption: () => {},
+      encryption: () => keys.current,
+      onEncryption: (changed) => (keys.changed = changed),
       stop: async () => {},
       removeAll: async () => {},
     },
@@ -93,7 +99,7 @@ async function anAgent() {
     onNews: () => {},
   });
   await settle();
-  return { agent, clock, sessions, networks };
+  return { agent, clock, sessions, networks, keys };
 }
 
 describe('an agent', () => {
@@ -120,6 +126,22 @@ describe('an agent', () => {
     await settle();
     expect(networks.at(-1)).toEqual(['net-90']);
     expect(manager?.closed).toBe(true);
+    await agent.close();
+  });
+
+  it('registers again when its host has another key', async () => {
+    const { agent, clock, sessions, keys } = await anAgent();
+    sessions[0]?.tell({ registered: { epoch: 1, heartbeatPeriodMs: 500 } });
+    await settle();
+    keys.current = { keys: ['a', 'b'], current: 1 };
+    keys.changed();
+    await clock.advance(3_000);
+    const described = sessions.map(({ said }) => {
+      const register = said.find((message) => message.register)?.register;
+      const description = JSON.parse(register?.description ?? '{}') as NodeDescription;
+      return description.encryption;
+    });
+    expect(described.slice(0, 2)).toEqual([undefined, { keys: ['a', 'b'], current: 1 }]);
     await agent.close();
   });
 });
