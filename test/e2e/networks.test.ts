@@ -22,7 +22,7 @@ function create(name: string, ...options: string[]): Promise<string> {
 }
 
 function serve(name: string, ...options: string[]): Promise<string> {
-  const command = [DEMO, 'hello', '80'];
+  const command = ['--env', 'TASK_NAME={{.Task.Name}}', DEMO, 'hello', '80'];
   return lab.ok('m1', 'service', 'create', '-d', '--name', name, ...options, ...command);
 }
 
@@ -34,6 +34,22 @@ async function hostOf(task: ApiTask): Promise<string> {
 async function inTask(task: ApiTask, ...command: string[]): Promise<string> {
   const pid = String(task.Status.ContainerStatus?.PID ?? 0);
   return lab.exec(await hostOf(task), 'nsenter', '-t', pid, '--net', '--', ...command);
+}
+
+/** Without prefix length. */
+async function virtualAddresses(service: string): Promise<string[]> {
+  const { Endpoint } = await lab.api<{ Endpoint: { VirtualIPs?: { Addr: string }[] } }>(
+    'm1',
+    'GET',
+    `/services/${service}`,
+  );
+  return (Endpoint.VirtualIPs ?? []).map(({ Addr }) => Addr.split('/')[0] ?? '');
+}
+
+/** What a task gets from port 80 of an address. */
+function page(task: ApiTask, address: string): Promise<string> {
+  const script = 'exec 3<>"/dev/tcp/$0/80" && printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3';
+  return inTask(task, 'timeout', '5', 'bash', '-c', script, address);
 }
 
 /** Of the newest task that has one. */
@@ -57,9 +73,7 @@ describe('an encrypted network', () => {
     if (client === undefined) throw new Error('no task');
     for (const { NetworksAttachments = [] } of tasks) {
       const address = NetworksAttachments[0]?.Addresses[0]?.split('/')[0] ?? '';
-      const script =
-        'exec 3<>"/dev/tcp/$0/80" && printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3';
-      expect(await inTask(client, 'timeout', '5', 'bash', '-c', script, address)).toContain('200');
+      expect(await page(client, address)).toContain('200');
     }
     const transfers = await lab.exec(await hostOf(client), 'wg', 'show', 'all', 'transfer');
     const sent = transfers
@@ -135,6 +149,30 @@ describe('networks', () => {
     await lab.ok('m1', 'service', 'rm', 'db');
   }, 40_000);
 
+  it('do what their options and the labels of services say', async () => {
+    await create('inner', '--internal');
+    const spread = ['--network', 'inner', '--replicas', '3'];
+    await serve('sticky', ...spread, '--label', 'tsswarm.sticky=client-ip');
+    await serve('plain', ...spread);
+    await serve('bare', '--network', 'inner', '--endpoint-mode', 'dnsrr');
+    const [client] = await lab.waitRunning('m1', 'bare', 1);
+    if (client === undefined) throw new Error('no task');
+    expect(await inTask(client, 'ip', 'route')).not.toContain('default');
+    const pages = async (service: string): Promise<number> => {
+      await lab.waitRunning('m1', service, 3);
+      const [vip = ''] = await virtualAddresses(service);
+      const seen = new Set<string>();
+      for (let i = 0; i < 16; i++) {
+        seen.add(await page(client, vip).catch((error: Error) => error.message));
+      }
+      return seen.size;
+    };
+    expect(await pages('plain')).toBe(3);
+    expect(await pages('sticky')).toBe(1);
+    expect(await virtualAddresses('bare')).toEqual([]);
+    await lab.ok('m1', 'service', 'rm', 'sticky', 'plain', 'bare');
+  }, 40_000);
+
   it('without an address left say so, and go on when one is free', async () => {
     await create('small', '--subnet', '10.203.0.0/29');
     await serve('many', '--network', 'small', '--replicas', '5');
@@ -180,7 +218,7 @@ describe('published ports', () => {
       expect(stderr).toContain(`port ${port} can't be published`);
       expect(status).toBe(1);
     }
-    expect(await lab.ok('m1', 'service', 'ls', '-q')).toBe('');
+    expect(await lab.ok('m1', 'service', 'ls')).not.toContain('bad');
   });
 
   it('that a program of one node holds are served by the others, and later by all', async () => {

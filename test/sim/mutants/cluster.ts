@@ -19,9 +19,9 @@ export const clusterMutants: readonly Mutant[] = [
     name: 'leak-an-address',
     size: 'cluster',
     file: 'src/manager/allocator/allocator.ts',
-    find: '        for (const address of addresses) this.#pools.free(networkId, address, time);',
+    find: '          if (!fixed.includes(address)) this.#pools.free(networkId, address, time);',
     replace:
-      '        for (const address of addresses) if (time < 0) this.#pools.free(networkId, address, time);',
+      '          if (!fixed.includes(address) && time < 0) this.#pools.free(networkId, address, time);',
     why: 'The address of a task that has ended is never given out again.',
     checker: 'liveness',
   },
