@@ -87,8 +87,7 @@ export class NamespaceReconciler {
     }
     if (objects === undefined || objects !== this.#print) {
       const actual = await this.#read();
-      const { before, after } = planObjects(this.#namespace, actual, wanted.objects);
-      if (before.length + after.length > 0) {
+      if (this.#changesIn(actual, wanted).length > 0) {
         this.#objects = actual;
         this.#wanted = undefined;
         this.#damaged = true;
@@ -158,14 +157,21 @@ export class NamespaceReconciler {
   async differences(): Promise<string[]> {
     const wanted = this.#wanted;
     if (wanted === undefined) return ['it is being changed'];
-    const { before, after } = planObjects(this.#namespace, await this.#read(), wanted.objects);
+    const changes = this.#changesIn(await this.#read(), wanted);
     const intact = await this.#adoptTables(wanted.tables);
     const tables = wanted.tables.filter((table) => !intact.includes(table));
     return [
-      ...before.map(({ object }) => `${keyOf(object)} is missing or different`),
-      ...after.map(({ object }) => `${keyOf(object)} is too much`),
+      ...changes.map(({ op, object }) =>
+        op === 'set' ? `${keyOf(object)} is missing or different` : `${keyOf(object)} is too much`,
+      ),
       ...tables.map(({ family, name }) => `the rules of table ${family} ${name} are not ours`),
     ];
+  }
+
+  /** Links of tasks that have left go when the kernel gets to it: they are no change. */
+  #changesIn(actual: ReadonlyMap<string, KernelObject>, wanted: NamespaceState): KernelOp[] {
+    const { before, after } = planObjects(this.#namespace, actual, wanted.objects);
+    return [...before, ...after.filter(({ object }) => object.kind !== 'veth')];
   }
 
   async #read(): Promise<ReadonlyMap<string, KernelObject>> {

@@ -151,8 +151,11 @@ describe('Overlay', () => {
     const overlay = await world.daemon();
     overlay.update(overlayState(['10.0.1.12']));
     await overlay.settled();
-    // The first look reads what the last change made.
-    for (let look = 0; look < 2; look++) {
+    // The first look reads what the last change made; a task's link goes later than the task.
+    const left = { kind: 'veth', name: 't9', mtu: 1450, mac: '02:00:00:00:00:09' } as const;
+    world.kernel.namespaces.get('n-front')?.set('link t9', left);
+    for (let look = 0; look < 3; look++) {
+      if (look === 1) world.kernel.namespaces.get('n-front')?.delete('link t9');
       world.kernel.log.length = 0;
       world.clock.advance(CHECK_INTERVAL_MS);
       await overlay.settled();
