@@ -49,7 +49,7 @@ class ManagerEnd {
   }
 }
 
-async function anAgent() {
+async function anAgent(disk = new SimDisk()) {
   const clock = new VirtualClock();
   const sessions: ManagerEnd[] = [];
   const networks: string[][] = [];
@@ -85,7 +85,7 @@ async function anAgent() {
     },
     clock,
     random: new Prng('agent'),
-    disk: new SimDisk(),
+    disk,
     logger: silentLogger,
     statePath: '/state/assignments.json',
     dial: () => {
@@ -143,5 +143,25 @@ describe('an agent', () => {
     });
     expect(described.slice(0, 2)).toEqual([undefined, { keys: ['a', 'b'], current: 1 }]);
     await agent.close();
+  });
+
+  it('leaves the network as it is after a restart until the managers speak, or for a while', async () => {
+    const disk = new SimDisk();
+    const first = await anAgent(disk);
+    first.sessions[0]?.tell({ registered: { epoch: 87, heartbeatPeriodMs: 500 } });
+    first.sessions[0]?.tellSet(90);
+    await settle();
+    await first.agent.close();
+    const second = await anAgent(disk);
+    expect(second.networks).toEqual([]);
+    await second.clock.advance(3_000);
+    expect(second.networks).toEqual([['net-90']]);
+    await second.agent.close();
+    const third = await anAgent(disk);
+    third.sessions[0]?.tell({ registered: { epoch: 91, heartbeatPeriodMs: 500 } });
+    third.sessions[0]?.tellSet(92);
+    await settle();
+    expect(third.networks).toEqual([['net-92']]);
+    await third.agent.close();
   });
 });

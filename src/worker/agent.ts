@@ -33,6 +33,13 @@ const REMOVE_RETRY_MS = 2_000;
 /** Between two messages with statuses: many tasks that start at once share them. */
 const REPORT_PAUSE_MS = 5;
 
+/**
+ * What was stored may be a moment older than what the kernel has got: after a start the overlay is told
+ * only what the managers say, or, without any, what was stored after this long. Meanwhile it goes on as
+ * it was; less than the retries of a task that can't be prepared without it.
+ */
+const MANAGERS_FIRST_MS = 3_000;
+
 export interface AgentOptions {
   readonly nodeId: string;
   readonly executor: Executor;
@@ -69,6 +76,8 @@ export class Agent {
   #sendScheduled = false;
   #sentAt = -Infinity;
   #closed = false;
+  /** For the managers, after a start with stored assignments. */
+  #waiting = false;
 
   /** Loads what was stored, adopts what runs, and connects to a manager. */
   static async start(options: AgentOptions): Promise<Agent> {
@@ -81,6 +90,7 @@ export class Agent {
     };
     const agent = new Agent(options, db, state);
     agent.#description = await options.executor.describe();
+    agent.#waitForManagers(state.index > 0);
     agent.#applyTables(state.tables);
     agent.#session = new Session({
       dial: options.dial,
@@ -185,6 +195,7 @@ export class Agent {
     }
     const statuses = new Map([...this.#state.statuses].filter(([id]) => tables.task.has(id)));
     this.#setState({ ...this.#state, tables, statuses, index: message.index });
+    this.#waiting = false;
     this.#applyTables(tables);
     this.#applied.handedOver(message.index);
     if (message.complete) this.#withdrawals.askAgain();
@@ -310,7 +321,19 @@ export class Agent {
     }
   }
 
+  /** The kernel goes on as it is until the managers have said what is new, for a while. */
+  #waitForManagers(waiting: boolean): void {
+    this.#waiting = waiting;
+    if (!waiting) return;
+    this.#options.clock.after(MANAGERS_FIRST_MS, () => {
+      if (!this.#waiting || this.#closed) return;
+      this.#waiting = false;
+      this.#updateOverlay();
+    });
+  }
+
   #updateOverlay(): void {
+    if (this.#waiting) return;
     const { network, host, serviceEndpoint, taskEndpoint } = this.#state.tables;
     this.#options.overlay.update({
       self: host.get(this.#options.nodeId),
