@@ -64,10 +64,12 @@ export class AddressPool {
     return undefined;
   }
 
-  /** When the first resting address is free again; undefined when none rests. */
-  get nextFreeAt(): number | undefined {
+  /** When the next resting address is free again; undefined when none rests at `now`. */
+  nextFreeAt(now: number): number | undefined {
     let earliest: number | undefined;
-    for (const time of this.#resting.values()) if (!earliest || time < earliest) earliest = time;
+    for (const time of this.#resting.values()) {
+      if (time > now && (earliest === undefined || time < earliest)) earliest = time;
+    }
     return earliest;
   }
 

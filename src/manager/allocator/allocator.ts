@@ -271,7 +271,7 @@ export class Allocator implements ControlLoop {
     const name = this.#nameOf(networkId);
     const error =
       holder ?? `no address is free on network ${name}: make it larger or remove services`;
-    const wakeAt = Math.min(this.#pools.nextFreeAt(networkId) ?? Infinity, now + RETRY_MS);
+    const wakeAt = Math.min(this.#pools.nextFreeAt(networkId, now) ?? Infinity, now + RETRY_MS);
     if (task.status.error === error) return { transactions: [], wakeAt };
     const status = { ...task.status, error, timestamp: now };
     return { transactions: [[update('task', { ...task, status })]], wakeAt };

@@ -63,6 +63,20 @@ describe('NetworkPools', () => {
     expect(pools.take('n1', ADDRESS_REST_MS - 1)).toBeUndefined();
     expect(pools.take('n1', ADDRESS_REST_MS)?.[1]).toBe('fd01::2/126');
   });
+
+  // It was told again and again: the leader planned without a pause.
+  it('tells no time that is over as the next at which an address is free', () => {
+    const pools = new NetworkPools();
+    const Config = [{ Subnet: '10.9.0.0/30' }, { Subnet: 'fd01::/64' }];
+    adopted(pools, network('n1', { EnableIPv6: true, IPAM: { Config } }), 1);
+    pools.take('n1', 0);
+    pools.free('n1', 'fd01::2/64', 0);
+    const now = 2 * ADDRESS_REST_MS;
+    expect(pools.take('n1', now)).toBeUndefined();
+    expect(pools.nextFreeAt('n1', now)).toBeUndefined();
+    pools.free('n1', '10.9.0.2/30', now);
+    expect(pools.nextFreeAt('n1', now)).toBe(now + ADDRESS_REST_MS);
+  });
 });
 
 describe('AddressPool', () => {

@@ -120,8 +120,9 @@ export class NetworkPools {
     return this.#pools.has(networkId);
   }
 
-  nextFreeAt(networkId: string): number | undefined {
-    const times = (this.#pools.get(networkId) ?? []).flatMap((pool) => pool.nextFreeAt ?? []);
+  nextFreeAt(networkId: string, now: number): number | undefined {
+    const pools = this.#pools.get(networkId) ?? [];
+    const times = pools.flatMap((pool) => pool.nextFreeAt(now) ?? []);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 

@@ -217,6 +217,11 @@ export class SimulatedDaemon {
     return this.#world.openStream(this, host).clientEnd<AgentMessage, DispatcherMessage>();
   }
 
+  /** Where it asks for a session. */
+  get knownManagers(): readonly string[] {
+    return this.#managerAddresses();
+  }
+
   #managerAddresses(): readonly string[] {
     const own = this.#manager === undefined ? [] : [this.machine.address];
     return [...new Set([...own, ...this.#member.managers])];

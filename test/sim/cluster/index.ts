@@ -6,7 +6,7 @@ import { allCheckers } from './checkers/index.ts';
 import { Faults } from './faults.ts';
 import { LoadClient } from './load.ts';
 import { describeOptions, drawOptions, type ClusterOptions } from './options.ts';
-import { repair } from './repair.ts';
+import { removeForgotten, repair } from './repair.ts';
 import { missingForCluster, missingForRest, missingForUpdates } from './rest.ts';
 import { World } from './world.ts';
 
@@ -76,6 +76,8 @@ async function boot(world: World): Promise<void> {
 
 async function comeToRest(world: World): Promise<void> {
   const leader = () => world.leader();
+  await within(world, 'a leader', CLUSTER_MS, () => (leader() ? undefined : 'there is no leader'));
+  await removeForgotten(world);
   await within(world, 'the cluster', CLUSTER_MS, () => missingForCluster(world));
   await within(world, 'updates', UPDATES_MS, () => {
     const manager = leader();

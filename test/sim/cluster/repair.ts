@@ -7,6 +7,7 @@ import type { World } from './world.ts';
 
 const TRIES = 10;
 const PAUSE_MS = 500;
+const LEAVE_MS = 60_000;
 
 /** Makes every node active and every service one that can run. */
 export async function repair(world: World): Promise<void> {
@@ -32,6 +33,30 @@ export async function repair(world: World): Promise<void> {
     const spec = clashes(wish, others) ? { ...wish, EndpointSpec: { Mode: 'vip' as const } } : wish;
     await call(world, 'service.update', { id, version, spec });
   });
+}
+
+/**
+ * A machine that was away while all managers it knew were replaced finds nobody any more, as with
+ * Docker: somebody has to take it out (docs/troubleshooting.md).
+ */
+export async function removeForgotten(world: World): Promise<void> {
+  const managers = new Set(world.managers().map(({ machine }) => machine.address));
+  const forgotten = world.machines.filter(
+    ({ daemon, retired }) =>
+      daemon !== undefined &&
+      !retired &&
+      daemon.manager === undefined &&
+      !daemon.knownManagers.some((address) => managers.has(address)),
+  );
+  for (const machine of forgotten) {
+    world.trace.line(`${machine.host} knows no manager any more`);
+    let left = false;
+    void machine.leave().then(() => (left = true));
+    await world.until(() => left, LEAVE_MS);
+    await forEach(world, 'node', async ({ id }: Node) => {
+      if (id === machine.nodeId) await call(world, 'node.remove', { id, force: true });
+    });
+  }
 }
 
 function feasible(service: Service, nodes: number, small: boolean): ServiceSpec {
