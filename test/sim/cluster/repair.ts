@@ -43,7 +43,7 @@ export async function removeForgotten(world: World): Promise<void> {
   const managers = new Set(world.managers().map(({ machine }) => machine.address));
   const forgotten = world.machines.filter(
     ({ daemon, retired }) =>
-      daemon !== undefined &&
+      daemon?.agent !== undefined &&
       !retired &&
       daemon.manager === undefined &&
       !daemon.knownManagers.some((address) => managers.has(address)),
