@@ -67,12 +67,14 @@ export class NamespaceReconciler {
   }
 
   /**
-   * Looks whether others changed what is there; true: they did, and the next `bring` repairs it.
+   * Looks whether others changed what is there; says one thing that they did, which the next `bring`
+   * repairs, or nothing.
    * Fails when the namespace itself is gone.
    */
-  async check(): Promise<boolean> {
+  async check(): Promise<string | undefined> {
+    let found: string | undefined;
     const wanted = this.#wanted;
-    if (wanted === undefined) return false;
+    if (wanted === undefined) return undefined;
     const { kernel } = this.#context;
     // Of forwarding any program may think that it is its own.
     if (this.#namespace === HOST) await kernel.writeSysctls(HOST, wanted.sysctls);
@@ -80,21 +82,25 @@ export class NamespaceReconciler {
     if (generation === undefined || generation !== this.#generation) {
       const intact = await this.#adoptTables(wanted.tables);
       this.#generation = generation;
-      if (intact.length < wanted.tables.length) {
+      const lost = wanted.tables.find((table) => !intact.includes(table));
+      if (lost !== undefined) {
+        found = `table ${lost.family} ${lost.name}`;
         this.#tables = intact;
         this.#wanted = undefined;
       }
     }
     if (objects === undefined || objects !== this.#print) {
       const actual = await this.#read();
-      if (this.#changesIn(actual, wanted).length > 0) {
+      const [change] = this.#changesIn(actual, wanted);
+      if (change !== undefined) {
+        found ??= keyOf(change.object);
         this.#objects = actual;
         this.#wanted = undefined;
         this.#damaged = true;
       }
       this.#print = objects;
     }
-    return this.#wanted === undefined;
+    return found;
   }
 
   /** Makes the namespace if it is missing; it is empty then. */

@@ -71,7 +71,7 @@ export class OverlayEngine {
   #attempt = 0;
   #retry: Timer | undefined;
   #check: Timer | undefined;
-  #checkDue = false;
+  #checksDue = 0;
   #passDue = false;
   /** When the first removed endpoint is over. */
   #nextExpiry: number | undefined;
@@ -212,7 +212,9 @@ export class OverlayEngine {
       // Lets everything that is handed in at the same moment share the pass.
       await Promise.resolve();
       try {
-        if (this.#checkDue) await this.#lookAtKernel();
+        if (this.#passDue) await this.#pass();
+        // What was handed in amid the pass is half done now: a look waits for it, but only once.
+        if (this.#checksDue > (this.#passDue ? 1 : 0)) await this.#lookAtKernel();
         if (this.#passDue) await this.#pass();
       } catch (error) {
         this.#failures.set(HOST, messageOf(error));
@@ -379,19 +381,18 @@ export class OverlayEngine {
 
   #scheduleCheck(): void {
     this.#check = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
-      this.#checkDue = true;
+      this.#checksDue++;
       this.#ask(false);
       this.#scheduleCheck();
     });
   }
 
-  /** A pass is due when others changed something, or when something is over. */
   async #lookAtKernel(): Promise<void> {
-    this.#checkDue = false;
+    this.#checksDue = 0;
     const { kernel, clock, logger, surroundings } = this.#options;
     await surroundings?.look();
     const changed = await foreignChanges(kernel, this.#reconcilers);
-    for (const namespace of changed) logger.warn({ namespace }, 'repairing what others changed');
+    for (const change of changed) logger.warn({ ...change }, 'repairing what others changed');
     const other = await this.#underlay.changed();
     const over = (this.#nextExpiry ?? Infinity) <= clock.now();
     this.#passDue ||= other || over || changed.length > 0;
