@@ -1,7 +1,13 @@
 // A task that is to stop is told so only when no host sends it new connections any more, unless that
 // took longer than the limit. Looks into the kernels, not at what anybody says. (docs/networking.md.)
 import { WITHDRAWAL_LIMIT_MS } from '../../../../src/manager/dispatcher/limits.ts';
-import { TASK_STATE, isTerminal, type Revision, type Task } from '../../../../src/model/index.ts';
+import {
+  TASK_STATE,
+  isTerminal,
+  type Network,
+  type Revision,
+  type Task,
+} from '../../../../src/model/index.ts';
 import type { SimulatedContainer } from '../executor.ts';
 import type { Machine } from '../machine.ts';
 import type { AppliedStep, Checker, World } from '../world.ts';
@@ -23,7 +29,7 @@ export class WithdrawalChecker implements Checker {
   readonly #tasks = new Map<string, Task>();
   /** Chains of ports in host mode, by revision: they are the task's own and stay until it ends. */
   readonly #hostPorts = new Map<string, ReadonlySet<string>>();
-  readonly #ingress = new Set<string>();
+  readonly #networks = new Map<string, Network>();
   /** When a node was last known to be down: now, while it is. */
   readonly #downAt = new Map<string, number>();
 
@@ -45,7 +51,9 @@ export class WithdrawalChecker implements Checker {
         if (after === undefined) this.#hostPorts.delete(before?.id ?? '');
         else this.#hostPorts.set(after.id, hostPortChains(after));
       } else if (change.table === 'network') {
-        if (change.after?.spec.Ingress === true) this.#ingress.add(change.after.id);
+        const { after, before } = change;
+        if (after === undefined) this.#networks.delete(before?.id ?? '');
+        else this.#networks.set(after.id, after);
       } else if (change.table === 'task') this.#observe(change.after, change.before?.id, now);
     }
   }
@@ -95,11 +103,14 @@ export class WithdrawalChecker implements Checker {
   }
 
   /**
-   * A host keeps a network as it was for tasks that the managers have given up: nobody is left there to
-   * use it. The mesh's ports are open on every host.
+   * A host keeps a network as it was for tasks that the managers have given up, and one that was removed
+   * until the last task is off it: nobody is left there to use it. The mesh's ports are open on every
+   * host.
    */
   #hasClients({ runtime }: Machine, networkId: string): boolean {
-    if (this.#ingress.has(networkId)) return true;
+    const network = this.#networks.get(networkId);
+    if (network === undefined) return false;
+    if (network.spec.Ingress === true) return true;
     return [...runtime.containers.values()].some(({ taskId, state, addresses }) => {
       const task = this.#tasks.get(taskId);
       if (state !== 'running' || task === undefined || isTerminal(task.status.state)) return false;
