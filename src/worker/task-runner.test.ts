@@ -180,6 +180,7 @@ describe('TaskRunner', () => {
   describe('between the wish to stop and the stop signal', () => {
     const untilAborted: NonNullable<TaskRunnerOptions['retire']> = (say, signal) => {
       say('draining 2 connections');
+      if (signal.aborted) return Promise.resolve();
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
     };
 
@@ -209,6 +210,15 @@ describe('TaskRunner', () => {
       await clock.advance(10_000);
       expect(container.calls).not.toContain('shutdown');
       expect(states.at(-1)).toBe('running');
+    });
+
+    it('lets a task retire whose wish came while the daemon looked at it', async () => {
+      const container = new FakeContainer();
+      container.container = { state: 'running', containerId: 'c1', pid: 7, healthy: true };
+      const { runner, clock } = run('running', container, undefined, untilAborted);
+      runner.wish('shutdown');
+      await clock.advance(10_000);
+      expect(container.calls).not.toContain('shutdown');
     });
 
     it('ends the wait at a second wish', async () => {

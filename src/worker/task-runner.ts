@@ -123,10 +123,11 @@ export class TaskRunner {
   /** One step; true when nothing is left to do but to be removed. */
   async #turn(): Promise<boolean> {
     const { controller } = this.#options;
-    this.#step = new AbortController();
     const container = this.#known ?? (await controller.observe());
     this.#known = undefined;
     if (this.#stopped) return true;
+    // Only now: a wish that came while we looked is one that this step acts on.
+    this.#step = new AbortController();
     const step = nextStep(this.#desired, this.#status.state, container);
     switch (step.kind) {
       case 'prepare':
