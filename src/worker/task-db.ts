@@ -11,6 +11,8 @@ const FORMAT_VERSION = 1;
  * by the managers, and how far a container is can be seen from it.
  */
 const WRITE_PAUSE_MS = 100;
+/** Between two tries on a disk that fails or is full. */
+const RETRY_MS = 1_000;
 
 export interface AgentState {
   readonly tables: AssignmentTables;
@@ -89,6 +91,9 @@ export class TaskDb {
           { path: this.#path, error: messageOf(error) },
           'assignments could not be stored',
         );
+        if (this.#hurry) return;
+        this.#next ??= state;
+        await sleep(this.#clock, RETRY_MS, this.#pause.signal);
       }
     }
   }
