@@ -1,5 +1,6 @@
 // `tsswarm node …`.
 import type { Command } from 'commander';
+import { ApiError } from '../api-client.ts';
 import type { Context } from '../context.ts';
 import { fillTemplate } from '../format/template.ts';
 import { formatList, type Column } from '../format/table.ts';
@@ -9,6 +10,10 @@ import { parsePairs } from '../service-notation.ts';
 import type { WireInfo, WireNode, WireTask } from '../wire.ts';
 import { collect, filtersQuery, listFlag, listOptions, stringFlag, type Flags } from './flags.ts';
 import { printTasks } from './tasks.ts';
+
+/** How long a change is tried again that others overtook, and the pause before. */
+const CHANGE_LIMIT_MS = 5_000;
+const CHANGE_PAUSE_MS = 100;
 
 const COLUMNS: readonly Column[] = [
   { header: 'ID', field: 'Shown' },
@@ -161,17 +166,39 @@ async function ps(context: Context, references: readonly string[], flags: Flags)
   });
 }
 
+/**
+ * Reads the node and writes it back changed. Who demotes several managers may meet a change of leader
+ * that he has caused himself: what is not done then is done again, on what the node is now.
+ */
 async function change(
   context: Context,
   reference: string,
   edit: (spec: WireNode['Spec']) => WireNode['Spec'],
 ): Promise<void> {
   const id = await nodeId(context, reference);
-  const node = await context.api.get<WireNode>(`/nodes/${id}`);
-  await context.api.post(`/nodes/${node.ID}/update`, {
-    query: { version: node.Version.Index },
-    body: edit(node.Spec),
-  });
+  const deadline = context.now() + CHANGE_LIMIT_MS;
+  for (let tried: WireNode['Spec'] | undefined; ;) {
+    const node = await context.api.get<WireNode>(`/nodes/${id}`);
+    if (JSON.stringify(node.Spec) === JSON.stringify(tried)) return;
+    const body = edit(node.Spec);
+    tried = body;
+    try {
+      await context.api.post(`/nodes/${node.ID}/update`, {
+        query: { version: node.Version.Index },
+        body,
+      });
+      return;
+    } catch (error) {
+      if (!isOvertaken(error) || context.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, CHANGE_PAUSE_MS));
+    }
+  }
+}
+
+/** Somebody wrote the node meanwhile, or the leader changed. */
+function isOvertaken(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  return error.status === 503 || error.message.includes('out of sequence');
 }
 
 async function update(context: Context, reference: string, flags: Flags): Promise<void> {
