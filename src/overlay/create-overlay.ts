@@ -23,6 +23,7 @@ import type { NetworkView } from './network-views.ts';
 import { OverlayEngine } from './overlay-engine.ts';
 import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
+import { RenewedOverlay } from './renewed-overlay.ts';
 import { ResolverClient, type ResolverLauncher } from './resolver-client.ts';
 import type { NetworkNames, ServedTask } from './resolver-protocol.ts';
 import { parseResolvConf } from './resolv-conf.ts';
@@ -62,7 +63,7 @@ export interface OverlayOptions {
 /** Fails with `invalid` for a bad instance tag; nothing is touched before `start`. */
 export function createOverlay(options: OverlayOptions): Overlay {
   checkInstance(options.instance);
-  return new HostOverlay(options);
+  return new RenewedOverlay(() => new HostOverlay(options));
 }
 
 class HostOverlay implements Overlay {

@@ -48,6 +48,21 @@ describe('Overlay', () => {
     expect(world.kernel.log).toContain('n-front: nft delete element ip tsswarm dead { 10.0.1.13 }');
   });
 
+  // The node of a machine that left and joined again, or was restored, got tasks and no networks.
+  it('serves the next cluster after everything was removed', async () => {
+    const world = new OverlayWorld();
+    const overlay = await world.daemon();
+    overlay.update(overlayState(['10.0.1.12']));
+    await overlay.settled();
+    await overlay.removeAll();
+    expect(world.kernel.namespaces.has('n-front')).toBe(false);
+    overlay.update(overlayState(['10.0.1.12']));
+    const { path } = await overlay.attach(localTask('a', '10.0.1.5/24'));
+    expect(path).toBe('/run/netns/t-a');
+    expect(world.kernel.texts('n-front')).toContain(ROUTE);
+    expect(overlay.problems()).toEqual([]);
+  });
+
   it('attaches a task and takes it away again', async () => {
     const world = new OverlayWorld();
     const { kernel } = world;

@@ -72,6 +72,6 @@ export interface Overlay {
   onEncryption(changed: () => void): void;
   /** Stops working but leaves the kernel as it is, so that running tasks keep their connections. */
   stop(): Promise<void>;
-  /** Removes everything from the kernel (the node left the cluster). */
+  /** Removes everything from the kernel (the node left the cluster); the next `update` begins anew. */
   removeAll(): Promise<void>;
 }
