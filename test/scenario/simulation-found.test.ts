@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ADDRESS_REST_MS } from '../../src/manager/allocator/address-pool.ts';
 import { NetworkPools } from '../../src/manager/allocator/network-pools.ts';
-import type { NetworkSpec } from '../../src/model/index.ts';
+import type { NetworkSpec, ServiceSpec } from '../../src/model/index.ts';
 import { aServiceSpec, withImage } from '../builders/specs.ts';
 import { World } from './world.ts';
 
@@ -205,7 +205,11 @@ describe('a port that a service gave up in an update', () => {
   it('is refused to a rollback once another service has it, and kept while one may come', async () => {
     const id = await world.create(aServiceSpec({ Name: 'a', ...port(8080) }));
     await world.clock.advance(1_000);
-    await world.update(id, (spec) => ({ ...withImage(spec, 'good:2'), ...port(8081) }));
+    await world.update(id, (spec) => ({
+      ...withImage(spec, 'good:2'),
+      ...port(8081),
+      UpdateConfig: { Parallelism: 1, FailureAction: 'rollback' as const },
+    }));
     const other = aServiceSpec({ Name: 'b', ...port(8080) });
     await expect(world.create(other)).rejects.toThrow('8080');
     await world.clock.advance(60_000);
@@ -215,5 +219,30 @@ describe('a port that a service gave up in an update', () => {
     const spec = aServiceSpec({ Name: 'a' });
     const rollback = world.control.call('service.update', { id, version, spec, rollback: true });
     await expect(rollback).rejects.toThrow("port '8080' is already in use by service 'b'");
+  });
+});
+
+describe('a network that a service gave up in an update', () => {
+  // The rollback went back to a network that was gone; no later update of the service was possible.
+  it('stays while the update may go back to it, and is missed by a rollback afterwards', async () => {
+    const { id: network } = await world.control.call('network.create', {
+      spec: { Name: 'front', Driver: 'overlay' },
+    });
+    const on = (spec: ServiceSpec, networks: readonly string[]): ServiceSpec => ({
+      ...spec,
+      TaskTemplate: { ...spec.TaskTemplate, Networks: networks.map((Target) => ({ Target })) },
+      UpdateConfig: { Parallelism: 1, Monitor: 1e9, FailureAction: 'rollback' },
+    });
+    const id = await world.create(on(aServiceSpec({ Name: 'a' }), [network]));
+    await world.clock.advance(1_000);
+    await world.update(id, (spec) => on(spec, []));
+    const removal = (): Promise<unknown> => world.control.call('network.remove', { id: network });
+    await expect(removal()).rejects.toThrow('is in use by service');
+    await world.clock.advance(60_000);
+    await removal();
+    const version = world.store.view.get('service', id)?.version ?? 0;
+    const spec = aServiceSpec({ Name: 'a' });
+    const rollback = world.control.call('service.update', { id, version, spec, rollback: true });
+    await expect(rollback).rejects.toThrow(`network ${network} not found`);
   });
 });

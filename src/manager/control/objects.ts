@@ -21,6 +21,7 @@ import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
 import { find } from './lookup.ts';
 import type { Change } from './services.ts';
+import { specsInForce } from './specs-in-force.ts';
 
 const OBJECT_NAME = /^[a-zA-Z0-9]+(?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
 const SECRET_NAME_MAX = 64;
@@ -153,10 +154,12 @@ export function removeNetwork(view: StoreView, { id }: { id: string }): Change<{
     throw new SwarmError('denied', `${id} is a pre-defined network and cannot be removed`);
   const network = find(view, 'network', id);
   for (const service of view.all('service')) {
-    const uses = service.spec.TaskTemplate.Networks?.some((n) => n.Target === network.id);
+    const uses = specsInForce(service).some(({ TaskTemplate }) =>
+      TaskTemplate.Networks?.some((n) => n.Target === network.id),
+    );
     const publishes =
       network.spec.Ingress && service.endpoint.ports.some((p) => p.PublishMode === 'ingress');
-    if (uses === true || publishes === true) {
+    if (uses || publishes === true) {
       throw new SwarmError(
         'precondition',
         `network ${network.id} is in use by service ${service.id}`,
@@ -227,12 +230,12 @@ export function removePayloadObject(
   const object = find(view, table, id);
   const users: string[] = [];
   for (const service of view.all('service')) {
-    const container = service.spec.TaskTemplate.ContainerSpec;
-    const uses =
+    const uses = specsInForce(service).some(({ TaskTemplate: { ContainerSpec } }) =>
       table === 'secret'
-        ? container.Secrets?.some((s) => s.SecretID === object.id)
-        : container.Configs?.some((c) => c.ConfigID === object.id);
-    if (uses === true) users.push(service.spec.Name);
+        ? ContainerSpec.Secrets?.some((s) => s.SecretID === object.id)
+        : ContainerSpec.Configs?.some((c) => c.ConfigID === object.id),
+    );
+    if (uses) users.push(service.spec.Name);
   }
   if (users.length > 0) {
     throw new SwarmError(

@@ -17,6 +17,7 @@ import {
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
 import { checkFixedAddresses } from './fixed-addresses.ts';
+import { specsInForce } from './specs-in-force.ts';
 import { find } from './lookup.ts';
 
 type Request<M extends keyof ControlMethods> = ControlMethods[M]['request'];
@@ -123,6 +124,7 @@ function rollback(
     );
   }
   checkPortConflicts(view, service, previousSpec);
+  resolveReferences(view, previousSpec);
   const sameTasks = !tasksDiffer(service.spec, previousSpec);
   const revisionId = sameTasks ? service.revisionId : previousRevisionId;
   if (revisionId === undefined || view.get('revision', revisionId) === undefined) {
@@ -239,10 +241,9 @@ function resolveNetwork(view: StoreView, config: NetworkAttachmentConfig): Netwo
 }
 
 /** Also those that a failing update would go back to. */
-function portsHeld({ endpoint, spec, previousSpec, updateStatus }: Service): PortConfig[] {
-  const before = updateStatus?.state === 'updating' ? previousSpec : undefined;
-  const named = [spec, before].flatMap((one) => one?.EndpointSpec?.Ports ?? []);
-  return [...endpoint.ports, ...named];
+function portsHeld(service: Service): PortConfig[] {
+  const named = specsInForce(service).flatMap(({ EndpointSpec }) => EndpointSpec?.Ports ?? []);
+  return [...service.endpoint.ports, ...named];
 }
 
 function checkPortConflicts(view: StoreView, self: Service | undefined, spec: ServiceSpec): void {
