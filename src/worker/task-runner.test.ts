@@ -24,8 +24,16 @@ class FakeContainer implements TaskController {
     return Promise.resolve();
   }
 
-  start(): Promise<void> {
+  /** It does not get healthy: a start lasts until it is given up. */
+  startLasts = false;
+
+  start(signal: AbortSignal): Promise<void> {
     this.calls.push('start');
+    if (this.startLasts) {
+      return new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new SwarmError('unavailable', 'given up')));
+      });
+    }
     if (this.fail.start) return Promise.reject(this.fail.start);
     this.container = { state: 'running', containerId: 'c1', pid: 7 };
     return Promise.resolve();
@@ -210,6 +218,18 @@ describe('TaskRunner', () => {
       await clock.advance(10_000);
       expect(container.calls).not.toContain('shutdown');
       expect(states.at(-1)).toBe('running');
+    });
+
+    it('lets a task retire whose status was older than its container', async () => {
+      const container = new FakeContainer();
+      container.container = { state: 'running', containerId: 'c1', pid: 7, healthy: false };
+      const stored: TaskStatus = { state: 'starting', timestamp: 1, message: 'starting' };
+      container.startLasts = true;
+      const { runner, clock } = run('running', container, stored, untilAborted);
+      await clock.advance(0);
+      runner.wish('shutdown');
+      await clock.advance(10_000);
+      expect(container.calls).not.toContain('shutdown');
     });
 
     it('lets a task retire whose wish came while the daemon looked at it', async () => {

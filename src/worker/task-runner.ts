@@ -143,7 +143,7 @@ export class TaskRunner {
         return false;
       case 'start':
         this.#report('starting', 'starting');
-        this.#starting = true;
+        this.#starting = container.state !== 'running';
         await this.#retried((signal) => controller.start(signal));
         if (this.#step.signal.aborted) return false;
         this.#starting = false;
