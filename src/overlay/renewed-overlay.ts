@@ -1,5 +1,6 @@
 // An overlay that can be used again after everything was removed: a node that has left its cluster may
 // join the next one without a restart of its daemon.
+import { messageOf } from '../base/index.ts';
 import type { HostEncryption, TaskAssignment, TraceAnswer, TraceQuestion } from '../model/index.ts';
 import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
 
@@ -7,6 +8,11 @@ export class RenewedOverlay implements Overlay {
   readonly #make: () => Overlay;
   #current: Overlay;
   #changed: () => void = () => {};
+  /** After a removal: nothing is begun before the next cluster has something to say. */
+  #waiting = false;
+  #state: OverlayState | undefined;
+  #beginning: Promise<void> | undefined;
+  #failure: string | undefined;
 
   /** `make` is called for the first one, and after each removal for the next. */
   constructor(make: () => Overlay) {
@@ -19,27 +25,34 @@ export class RenewedOverlay implements Overlay {
   }
 
   update(state: OverlayState): void {
-    this.#current.update(state);
+    this.#state = state;
+    if (!this.#waiting) this.#current.update(state);
+    else this.#beginning ??= this.#begin();
   }
 
-  settled(): Promise<void> {
-    return this.#current.settled();
+  async settled(): Promise<void> {
+    await this.#beginning;
+    await this.#current.settled();
   }
 
-  applied(): Promise<void> {
-    return this.#current.applied();
+  async applied(): Promise<void> {
+    await this.#beginning;
+    await this.#current.applied();
   }
 
-  attach(task: TaskAssignment): Promise<TaskNamespace> {
+  async attach(task: TaskAssignment): Promise<TaskNamespace> {
+    await this.#beginning;
     return this.#current.attach(task);
   }
 
-  detach(taskId: string): Promise<void> {
-    return this.#current.detach(taskId);
+  async detach(taskId: string): Promise<void> {
+    await this.#beginning;
+    await this.#current.detach(taskId);
   }
 
   problems(): readonly OverlayProblem[] {
-    return this.#current.problems();
+    const problems = this.#current.problems();
+    return this.#failure === undefined ? problems : [{ message: this.#failure }, ...problems];
   }
 
   trace(question: TraceQuestion): Promise<TraceAnswer> {
@@ -55,14 +68,30 @@ export class RenewedOverlay implements Overlay {
     this.#current.onEncryption(changed);
   }
 
-  stop(): Promise<void> {
-    return this.#current.stop();
+  async stop(): Promise<void> {
+    await this.#beginning;
+    await this.#current.stop();
   }
 
   async removeAll(): Promise<void> {
+    await this.#beginning;
     await this.#current.removeAll();
     this.#current = this.#make();
     this.#current.onEncryption(this.#changed);
-    await this.#current.start();
+    this.#waiting = true;
+  }
+
+  /** Raises nothing: what stands in the way is a problem, and tried again with the next state. */
+  async #begin(): Promise<void> {
+    try {
+      await this.#current.start();
+      this.#waiting = false;
+      this.#failure = undefined;
+      if (this.#state !== undefined) this.#current.update(this.#state);
+    } catch (error) {
+      this.#failure = `the networks could not be started: ${messageOf(error)}`;
+    } finally {
+      this.#beginning = undefined;
+    }
   }
 }
