@@ -11,14 +11,13 @@ export class SilentClients {
   readonly #child: ChildProcess;
   readonly #count: number;
   readonly #open = new Set<string>();
-  readonly #answered = new Set<string>();
   /** Why a connection ended ("ECONNRESET"), and when. */
   readonly ended = new Map<string, { readonly why: string; readonly at: number }>();
 
   private constructor(enter: readonly string[], targets: readonly string[]) {
     this.#count = targets.length;
     const [program = '', ...args] = [...enter, process.execPath, PROGRAM, ...targets];
-    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';
     this.#child.stdout?.on('data', (chunk: Buffer) => {
       const lines = (text + chunk.toString()).split('\n');
@@ -51,16 +50,6 @@ export class SilentClients {
     );
   }
 
-  /** Asks on each connection that is left; those without an answer in time. */
-  async unserved(limitMs: number): Promise<string[]> {
-    const left = [...this.#open].filter((one) => !this.ended.has(one));
-    const missing = (): string[] => left.filter((one) => !this.#answered.has(one));
-    this.#child.stdin?.write('ask\n');
-    const all = (): Promise<boolean> => Promise.resolve(missing().length === 0);
-    await until('answers', all, limitMs).catch(() => undefined);
-    return missing();
-  }
-
   close(): void {
     this.#child.kill('SIGKILL');
   }
@@ -68,7 +57,6 @@ export class SilentClients {
   #heard(line: string): void {
     const [what, number = '', why = ''] = line.split(' ');
     if (what === 'open') this.#open.add(number);
-    else if (what === 'answer') this.#answered.add(number);
     else if (!this.ended.has(number)) this.ended.set(number, { why, at: Date.now() });
   }
 }
