@@ -269,8 +269,7 @@ export class ClusterNode {
       await this.#askToBeAdded({ raftId, nodeId, address: raftAddress(advertise) });
       await sleep(this.#options.clock, ROLE_RETRY_MS);
     } catch (error) {
-      if (!(error instanceof SwarmError) || error.code !== 'conflict') throw error;
-      this.#removed = true;
+      if (!this.#removed) throw error;
     }
   }
 
@@ -361,6 +360,7 @@ export class ClusterNode {
     void this.#followRole();
   }
 
+  /** A conflict says that this Raft id was removed: no member ever has it again. */
   async #askToBeAdded(self: { raftId: number; nodeId: string; address: string }) {
     const request = {
       nodeId: self.nodeId,
@@ -368,8 +368,14 @@ export class ClusterNode {
       address: formatAddress(this.#membership.advertise),
       raftAddress: self.address,
     };
-    const reply = await this.rpc.callAny(this.#membership.managers, 'leader.addMember', request);
-    return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
+    const { managers } = this.#membership;
+    try {
+      const reply = await this.rpc.callAny(managers, 'leader.addMember', request);
+      return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
+    } catch (error) {
+      if (error instanceof SwarmError && error.code === 'conflict') this.#removed = true;
+      throw error;
+    }
   }
 
   async #whenLeading(): Promise<void> {

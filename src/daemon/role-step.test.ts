@@ -42,6 +42,11 @@ const cases: readonly (readonly [string, RoleState, RoleStep])[] = [
     'stopManager',
   ],
   [
+    'a node that was down while it was removed takes another Raft id',
+    { ...worker, wanted: 'manager', certified: 'manager', removed: true },
+    'stopManager',
+  ],
+  [
     'a manager that is wanted and not listed makes sure of its membership',
     { ...manager, listed: false },
     'confirm',

@@ -9,7 +9,7 @@ export interface RoleState {
   readonly certified: 'manager' | 'worker';
   /** A manager runs in this process. */
   readonly runs: boolean;
-  /** Raft has told that manager that it is no member any more. */
+  /** The Raft id this node has is no member's any more, whether its manager runs or not. */
   readonly removed: boolean;
   /** The managers name this node among themselves. */
   readonly listed: boolean;
@@ -33,12 +33,12 @@ export type RoleStep =
   | 'confirm';
 
 /**
- * The next step. A node that was demoted and promoted again before it noticed still runs a manager
- * that Raft has removed: that one has to go, whatever is wanted.
+ * The next step. A node that was demoted and promoted again before it noticed still has the Raft id
+ * that was removed: that one has to go, whatever is wanted.
  */
 export function nextRoleStep(state: RoleState): RoleStep {
   const { wanted, certified, runs, removed, listed } = state;
-  if (runs && removed) return 'stopManager';
+  if (removed) return 'stopManager';
   if (wanted === undefined) return 'done';
   if (wanted === 'worker') {
     if (runs) return listed ? 'wait' : 'stopManager';

@@ -21,6 +21,11 @@ export interface LeaderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly consensus: () => Consensus;
+  /**
+   * Resolves once this manager leads and has applied all that earlier leaders have committed: checks
+   * against an older state would miss it. Raises `unavailable` where another one leads.
+   */
+  readonly whenReady: () => Promise<void>;
 }
 
 type Own = Exclude<LeaderMethod, ControlMethod>;
@@ -62,9 +67,7 @@ export class Leader implements LeaderApi {
     method: M,
     request: LeaderMethods[M]['request'],
   ): Promise<LeaderMethods[M]['response']> {
-    if (!this.#options.consensus().status.isLeader) {
-      throw new SwarmError('unavailable', 'this manager is not the leader');
-    }
+    await this.#options.whenReady();
     if (method === 'node.update') {
       this.#checkDemotion(request as LeaderMethods['node.update']['request']);
     }

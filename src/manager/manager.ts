@@ -3,6 +3,7 @@
 import {
   newId,
   sleep,
+  SwarmError,
   messageOf,
   type Clock,
   type Logger,
@@ -71,7 +72,8 @@ export class Manager implements LeaderApi {
   readonly #roleKeeper: RoleKeeper;
   readonly #proxy: LeaderProxy;
   #consensus: Consensus | undefined;
-  #leading = false;
+  /** The term in which this manager leads, and when it is ready to. */
+  #leading: { readonly term: number; readonly ready: Promise<void> } | undefined;
   #leaderId: number | undefined;
   #wasMember = false;
   #caughtUp = false;
@@ -116,6 +118,7 @@ export class Manager implements LeaderApi {
       }),
       authority: new Authority(store, signer, random, clock),
       consensus: () => this.consensus,
+      whenReady: () => this.#whenReady(),
     });
     this.#proxy = new LeaderProxy(store, clock, this.#leader, options.caller);
     this.#roleKeeper = new RoleKeeper(store, this.#leader, clock, logger);
@@ -258,8 +261,10 @@ export class Manager implements LeaderApi {
     }
     if (status.leader !== undefined && !status.isLeader) this.#followed = true;
     this.#leaderless(status.leader === undefined);
-    if (status.isLeader && !this.#leading) void this.#startLeading();
-    else if (!status.isLeader && this.#leading) this.#stopLeading();
+    if (this.#leading !== undefined && !(status.isLeader && status.term === this.#leading.term)) {
+      this.#stopLeading();
+    }
+    if (status.isLeader) this.#lead(status.term);
     const member = status.members.some((one) => one.raftId === status.raftId);
     if (member) this.#wasMember = true;
     else if (this.#wasMember) {
@@ -283,18 +288,30 @@ export class Manager implements LeaderApi {
     });
   }
 
-  /** Loops begin once everything that earlier leaders committed is applied here. */
-  async #startLeading(): Promise<void> {
-    this.#leading = true;
-    const term = this.#consensus?.status.term;
-    try {
-      await this.#consensus?.barrier();
-    } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'leadership was lost at once');
-      this.#leading = false;
-      return;
-    }
-    if (!this.#leading || this.#consensus?.status.term !== term) return;
+  /** Begins once everything that earlier leaders committed is applied here. */
+  #lead(term: number): void {
+    if (this.#consensus === undefined || this.#leading !== undefined) return;
+    const leading = { term, ready: this.#consensus.barrier() };
+    this.#leading = leading;
+    leading.ready.then(
+      () => {
+        if (this.#leading === leading) this.#startLoops(term);
+      },
+      (error: unknown) => {
+        this.#options.logger.warn({ error: messageOf(error) }, 'leadership was lost at once');
+        if (this.#leading === leading) this.#leading = undefined;
+      },
+    );
+  }
+
+  async #whenReady(): Promise<void> {
+    const leading = this.#leading;
+    await leading?.ready;
+    if (leading !== undefined && this.#leading === leading) return;
+    throw new SwarmError('unavailable', 'this manager is not the leader');
+  }
+
+  #startLoops(term: number): void {
     this.#options.logger.info({ term }, 'leading');
     this.#runner.start();
     this.#liveness.start(!this.#followed);
@@ -302,7 +319,7 @@ export class Manager implements LeaderApi {
   }
 
   #stopLeading(): void {
-    this.#leading = false;
+    this.#leading = undefined;
     this.#runner.stop();
     this.#liveness.stop();
     this.#withdrawals.stop();

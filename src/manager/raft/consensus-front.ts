@@ -34,6 +34,7 @@ export class ConsensusFront implements Consensus {
   readonly #proposals = new Map<number, Waiter<number>>();
   readonly #calls = new Map<number, Waiter<void>>();
   #outbox: { token: number; payload: Uint8Array }[] = [];
+  #outboxTerm = 0;
   #nextToken = 1;
   #status: ConsensusStatus | undefined;
   #started: Waiter<void> | undefined;
@@ -77,8 +78,10 @@ export class ConsensusFront implements Consensus {
       const token = this.#nextToken++;
       this.#proposals.set(token, { resolve, reject });
       this.#outbox.push({ token, payload });
+      if (this.#outbox.length > 1) return;
       // What is proposed within one turn crosses, and is logged, together.
-      if (this.#outbox.length === 1) queueMicrotask(() => this.#flush());
+      this.#outboxTerm = this.#status?.term ?? 0;
+      queueMicrotask(() => this.#flush());
     });
   }
 
@@ -147,7 +150,8 @@ export class ConsensusFront implements Consensus {
     if (this.#ended !== undefined) return;
     const payloads = pack(items.map((item) => item.payload));
     const tokens = items.map((item) => item.token);
-    this.#channel.post({ kind: 'propose', tokens, payloads }, [payloads.bytes.buffer]);
+    const term = this.#outboxTerm;
+    this.#channel.post({ kind: 'propose', term, tokens, payloads }, [payloads.bytes.buffer]);
   }
 
   #handle(event: HostEvent): void {

@@ -51,8 +51,9 @@ export interface Consensus {
   readonly status: ConsensusStatus;
   /**
    * Resolves with the index once the payload is committed AND has been given to `handler.apply`.
-   * Rejects with `unavailable` when this manager is not the leader or lost leadership; in the latter
-   * case the outcome is unknown (the entry may still be committed).
+   * Rejects with `unavailable` when this manager is not the leader, leads in another term than the
+   * status at the call says, or lost leadership; in the last case the outcome is unknown (the entry may
+   * still be committed).
    */
   propose(payload: Uint8Array): Promise<number>;
   /** Resolves when this manager has applied everything that was committed at the time of the call (read index). */

@@ -33,7 +33,7 @@ export function serveHost(
   const transport = ports.transport(logger);
   let host: RaftHost | undefined;
   channel.onMessage((command) => {
-    if (command.kind === 'propose') host?.propose(proposalItems(command));
+    if (command.kind === 'propose') host?.propose(command.term, proposalItems(command));
     else if (command.kind === 'call') answer(channel, command.token, call(host, command.call));
     else if (command.kind === 'updateTls') transport.updateTls(command.tls);
     else machine.handle(command);

@@ -212,6 +212,16 @@ describe('three managers', () => {
     await expect(follower?.propose('y')).rejects.toMatchObject({ code: 'unavailable' });
   });
 
+  it('refuse what was decided in a term that is over', async () => {
+    const w = world(7);
+    await w.three();
+    const leader = w.leader();
+    const term = leader?.host?.status.term ?? 0;
+    await expect(leader?.propose('old', term - 1)).rejects.toMatchObject({ code: 'unavailable' });
+    await w.run(leader?.propose('new', term) ?? Promise.reject(new Error('no leader')));
+    expect(leader?.texts).toEqual(['new']);
+  });
+
   it('bring a member that was away back by a snapshot', async () => {
     const w = world(8, { snapshotInterval: 600 });
     await w.three();

@@ -124,11 +124,14 @@ export class RaftHost {
     return this.#view.at(this.#applied);
   }
 
-  /** Proposes payloads in this order; each item's outcome is told by its token. */
-  propose(items: readonly ProposalItem[]): void {
+  /**
+   * Proposes payloads in this order; each item's outcome is told by its token. Nothing is proposed in
+   * another term than that in which the owner led: what it looked at may be old by now.
+   */
+  propose(term: number, items: readonly ProposalItem[]): void {
     const refusal =
       this.#state === 'running'
-        ? this.#proposals.refusalOf(items, this.#node.isLeader)
+        ? this.#proposals.refusalOf(items, this.#node.isLeader && this.#node.term === term)
         : stopping();
     if (refusal !== undefined) {
       for (const { token } of items) this.#ports.events.proposalFailed(token, refusal);

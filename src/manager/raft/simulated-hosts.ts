@@ -176,12 +176,15 @@ export class SimulatedHost {
     this.#waiting.clear();
   }
 
-  propose(text: string): Promise<number> {
+  propose(text: string, term = this.host?.status.term ?? 0): Promise<number> {
     return new Promise((resolve, reject) => {
       const token = ++this.#tokens;
       this.#waiting.set(token, { resolve, reject });
       if (this.host === undefined) this.#settle(token)?.reject(new Error('not running'));
-      else this.host.propose([{ token, payload: new TextEncoder().encode(text) }]);
+      else {
+        const payload = new TextEncoder().encode(text);
+        this.host.propose(term, [{ token, payload }]);
+      }
     });
   }
 

@@ -44,7 +44,13 @@ export type ChunkMessage =
 /** To raft's side. */
 export type HostCommand =
   | ChunkMessage
-  | { readonly kind: 'propose'; readonly tokens: readonly number[]; readonly payloads: PackedBytes }
+  | {
+      readonly kind: 'propose';
+      /** In which the owner led when it looked at its state for this. */
+      readonly term: number;
+      readonly tokens: readonly number[];
+      readonly payloads: PackedBytes;
+    }
   | { readonly kind: 'call'; readonly token: number; readonly call: HostCall }
   | { readonly kind: 'applied' }
   | { readonly kind: 'restored'; readonly error: PlainError | undefined }

@@ -282,8 +282,7 @@ export class SimulatedDaemon {
       await this.#askToBeAdded({ raftId, nodeId, address: this.machine.raftAddress });
       await sleep(this.process.clock, ROLE_RETRY_MS);
     } catch (error) {
-      if (!(error instanceof SwarmError) || error.code !== 'conflict') throw error;
-      this.#removed = true;
+      if (!this.#removed) throw error;
     }
   }
 
@@ -386,8 +385,14 @@ export class SimulatedDaemon {
     void this.#followRole();
   }
 
-  #askToBeAdded(self: Member): Promise<readonly Member[]> {
-    return this.#calls.addMember(this.#member.managers.map(hostOf), self);
+  /** A conflict says that this Raft id was removed: no member ever has it again. */
+  async #askToBeAdded(self: Member): Promise<readonly Member[]> {
+    try {
+      return await this.#calls.addMember(this.#member.managers.map(hostOf), self);
+    } catch (error) {
+      if (error instanceof SwarmError && error.code === 'conflict') this.#removed = true;
+      throw error;
+    }
   }
 
   #save(membership: Membership): Promise<void> {

@@ -1,0 +1,104 @@
+import { Prng, VirtualClock } from 'sim';
+import { describe, expect, it } from 'vitest';
+import { silentLogger, SwarmError } from '../base/index.ts';
+import { Manager } from './manager.ts';
+import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
+
+/** A manager whose Raft does what the test says. */
+class ManagerOnWires {
+  readonly proposed: Uint8Array[] = [];
+  readonly #barriers: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  #status: ConsensusStatus = {
+    raftId: 1,
+    term: 1,
+    leader: { raftId: 1, nodeId: 'n1', address: '10.0.0.1:2378' },
+    isLeader: true,
+    members: [],
+    voters: [1],
+    active: [1],
+    appliedIndex: 0,
+  };
+  #handler: ConsensusHandler | undefined;
+  #index = 0;
+
+  start(): Promise<Manager> {
+    return Manager.start({
+      nodeId: 'n1',
+      clock: new VirtualClock(),
+      random: new Prng(1),
+      logger: silentLogger,
+      signer: { sign: () => Promise.reject(new Error('not here')) } as never,
+      newJoinToken: () => 'token',
+      caller: { call: () => Promise.reject(new SwarmError('unavailable', 'nobody else')) },
+      probe: () => Promise.resolve(false),
+      startConsensus: (handler) => {
+        this.#handler = handler;
+        return Promise.resolve(this.#consensus());
+      },
+      onEnd: () => {},
+    });
+  }
+
+  /** Everything that was committed is applied. */
+  caughtUp(): void {
+    for (const { resolve } of this.#barriers.splice(0)) resolve();
+  }
+
+  leadership(isLeader: boolean, term: number): void {
+    this.#status = { ...this.#status, isLeader, term };
+    this.#handler?.statusChanged(this.#status);
+    if (!isLeader) for (const b of this.#barriers.splice(0)) b.reject(new Error('no leader'));
+  }
+
+  #consensus(): Consensus {
+    const status = (): ConsensusStatus => this.#status;
+    const part: Partial<Consensus> = {
+      get status() {
+        return status();
+      },
+      barrier: () => new Promise((resolve, reject) => this.#barriers.push({ resolve, reject })),
+      propose: (payload) => {
+        this.proposed.push(payload);
+        const index = ++this.#index;
+        this.#handler?.apply([{ index, term: this.#status.term, payload }]);
+        return Promise.resolve(index);
+      },
+    };
+    return part as Consensus;
+  }
+}
+
+const secret = { spec: { Name: 'key', Labels: {}, Data: 'c2VjcmV0' } };
+
+/** Lets everything that is ready go on. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+}
+
+describe('a manager that begins to lead', () => {
+  // A service was given a secret whose removal an earlier leader had committed.
+  it('decides nothing before it has applied what earlier leaders committed', async () => {
+    const wires = new ManagerOnWires();
+    const manager = await wires.start();
+    const created = manager.call('secret.create', secret);
+    await turns();
+    expect(wires.proposed).toHaveLength(0);
+    wires.caughtUp();
+    await created;
+    expect(manager.view.byName('secret', 'key')).toBeDefined();
+  });
+
+  it('has to catch up again when it leads again', async () => {
+    const wires = new ManagerOnWires();
+    const manager = await wires.start();
+    wires.caughtUp();
+    await turns();
+    wires.leadership(true, 3);
+    const created = manager.call('secret.create', secret);
+    await turns();
+    expect(wires.proposed).toHaveLength(0);
+    wires.caughtUp();
+    await created;
+    expect(wires.proposed).toHaveLength(1);
+  });
+});
