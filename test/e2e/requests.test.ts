@@ -78,6 +78,14 @@ async function waiting(except: string, host: string, task: ApiTask | undefined) 
   return [outside, inside];
 }
 
+/** The silent clients whose server is on this host. */
+async function servedAt(host: string, clients: SilentClients): Promise<string[]> {
+  const id = (await lab.nodes('m1')).find(({ Description }) => Description.Hostname === host)?.ID;
+  const tasks = (await lab.running('m1', 'web')).filter(({ NodeID }) => NodeID === id);
+  const served = await Promise.all(tasks.map((task) => clients.servedBy(lab, host, task)));
+  return served.flat().sort();
+}
+
 describe('no request is lost', () => {
   it('in updates, start-first and stop-first', async () => {
     const running = await loads();
@@ -118,16 +126,20 @@ describe('no request is lost', () => {
     const victim = own === 'w1' ? 'w2' : 'w1';
     const host = own ?? '';
     const silent = await waiting(victim, host, client);
+    const doomed = await Promise.all(silent.map((clients) => servedAt(victim, clients)));
     const running = await loads(victim);
     await lab.lab('kill', victim);
     const killedAt = Date.now();
-    for (const clients of silent) {
+    for (const [i, clients] of silent.entries()) {
+      const wanted = doomed[i] ?? [];
+      expect(wanted.length).toBeGreaterThan(0);
       await until('clients of the dead host to be told', () =>
-        Promise.resolve(clients.ended.size > 0),
+        Promise.resolve(wanted.every((one) => clients.ended.has(one))),
       );
     }
     await lab.waitRunning('m1', 'web', REPLICAS);
-    for (const clients of silent) {
+    for (const [i, clients] of silent.entries()) {
+      expect([...clients.ended.keys()].sort()).toEqual(doomed[i]);
       for (const { why, at } of clients.ended.values()) {
         expect(why).toBe('ECONNRESET');
         expect(at - killedAt).toBeLessThan(RESET_MS);
