@@ -22,6 +22,8 @@ export interface LeaderMethods extends ControlMethods {
     request: { beats: readonly { nodeId: string; epoch: number }[] };
     response: { refused: string[] };
   };
+  /** This node leaves the cluster: it is down at once, without a wait for silence. */
+  'leader.left': { request: { nodeId: string; epoch: number }; response: object };
   'leader.statuses': {
     request: { reports: readonly { taskId: string; nodeId: string; status: TaskStatus }[] };
     response: object;

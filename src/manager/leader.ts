@@ -51,6 +51,7 @@ export class Leader implements LeaderApi {
       'leader.withdrawn': async (request) => ({
         missing: await withdrawals.whenWithdrawn(request),
       }),
+      'leader.left': (request) => this.#left(request),
       'leader.statuses': (request) => this.#statuses(request),
       'leader.join': (request) => authority.join(request),
       'leader.renew': ({ csr, peer }) => authority.renew(csr, peer),
@@ -106,6 +107,18 @@ export class Leader implements LeaderApi {
       this.#options.store.tryPropose([{ kind: 'taskStatus', ...report }]),
     );
     await Promise.all(proposals);
+    return {};
+  }
+
+  async #left({ nodeId, epoch }: LeaderMethods['leader.left']['request']): Promise<object> {
+    const { store, liveness, clock } = this.#options;
+    if (store.view.get('session', nodeId)?.epoch !== epoch) return {};
+    liveness.left(nodeId);
+    const message = 'the node has left the cluster';
+    await this.#changeNode(nodeId, (node) => ({
+      ...node,
+      status: { ...node.status, state: 'down', message, since: clock.now() },
+    }));
     return {};
   }
 

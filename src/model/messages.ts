@@ -9,6 +9,8 @@ export interface AgentMessage {
   readonly applied?: { readonly index: number };
   /** Asks to be told when no host sends anything new to a task that is to stop. */
   readonly withdraw?: { readonly taskId: string };
+  /** The node leaves the cluster: the manager ends the session once that is recorded. */
+  readonly leaving?: Readonly<Record<string, never>>;
 }
 
 export interface Register {

@@ -16,6 +16,7 @@ import type { AgentOptions } from './agent.ts';
 class ManagerEnd {
   readonly said: AgentMessage[] = [];
   closed = false;
+  #ended: () => void = () => {};
   #hear: (message: DispatcherMessage) => void = () => {};
 
   connection(): ReturnType<AgentOptions['dial']> {
@@ -28,11 +29,21 @@ class ManagerEnd {
         this.#hear = hear;
       },
       onDrain: () => {},
-      onClose: () => {},
+      onClose: (ended) => {
+        const before = this.#ended;
+        this.#ended = () => {
+          before();
+          ended();
+        };
+      },
       close: () => {
         this.closed = true;
       },
     };
+  }
+
+  end(): void {
+    this.#ended();
   }
 
   tell(message: DispatcherMessage): void {
@@ -113,6 +124,29 @@ describe('an agent', () => {
     expect(networks.flat()).not.toContain('net-11');
     expect(manager?.closed).toBe(true);
     await agent.close();
+  });
+
+  it('that leaves waits until the managers know, and does not come back', async () => {
+    const { agent, sessions, clock } = await anAgent();
+    const [manager] = sessions;
+    manager?.tell({ registered: { epoch: 87, heartbeatPeriodMs: 500 } });
+    let gone = false;
+    const left = agent.removeAll().then(() => (gone = true));
+    await settle();
+    expect(manager?.said.at(-1)).toEqual({ leaving: {} });
+    expect(gone).toBe(false);
+    manager?.end();
+    await left;
+    await clock.advance(10_000);
+    expect(sessions).toHaveLength(1);
+  });
+
+  it('that leaves waits two seconds at most', async () => {
+    const { agent, sessions, clock } = await anAgent();
+    sessions[0]?.tell({ registered: { epoch: 87, heartbeatPeriodMs: 500 } });
+    const left = agent.removeAll();
+    await clock.advance(2_000);
+    await left;
   });
 
   it('takes one that is as new, and none that is older than what it has seen', async () => {

@@ -144,7 +144,7 @@ export class Agent {
   /** The node leaves the cluster: all its tasks are stopped and removed. */
   async removeAll(): Promise<void> {
     this.#closed = true;
-    this.#session?.close();
+    await this.#session?.leave();
     const ids = new Set([...this.#runners.keys(), ...(await this.#options.executor.listTasks())]);
     await Promise.all([...ids].map((id) => this.#removeOne(id)));
     this.#state = { tables: emptyTables(), statuses: new Map(), epoch: 0, index: 0 };

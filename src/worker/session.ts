@@ -5,6 +5,7 @@ import {
   SwarmError,
   backoffMs,
   messageOf,
+  sleep,
   type Clock,
   type Connection,
   type Logger,
@@ -26,6 +27,8 @@ const SILENT_PERIODS = 3;
 const SILENT_MIN_MS = 1_500;
 /** A manager says at once that it is there: a dead machine behind a cut link costs no more than this. */
 const ANSWER_TIMEOUT_MS = 1_000;
+/** A node that leaves waits at most this long for the managers to know of it. */
+const LEAVE_TIMEOUT_MS = 2_000;
 /** Registering takes a commit, and may have to wait for an election. */
 const REGISTER_TIMEOUT_MS = 5_000;
 
@@ -95,6 +98,18 @@ export class Session {
   /** Leaves the present manager and registers with another one. */
   restart(reason: string): void {
     this.#drop(new Error(reason));
+  }
+
+  /** Says that the node leaves the cluster, and ends; at once without a session. */
+  async leave(): Promise<void> {
+    const connection = this.#connection;
+    this.#closed = true;
+    if (this.#ready && connection !== undefined) {
+      const ended = new Promise<void>((resolve) => connection.onClose(() => resolve()));
+      connection.send({ leaving: {} });
+      await Promise.race([ended, sleep(this.#options.clock, LEAVE_TIMEOUT_MS)]);
+    }
+    this.close();
   }
 
   close(): void {

@@ -208,6 +208,19 @@ export class Dispatcher {
       session.applied(message.applied.index);
       this.#appliedReports.add(session.nodeId, session.covers);
     } else if (message.withdraw) void this.#withdraw(session, message.withdraw.taskId);
+    else if (message.leaving) void this.#leave(session);
+  }
+
+  /** The end of the session tells the agent that it is known, or that it need not wait. */
+  async #leave({ nodeId, epoch, connection }: AgentSession): Promise<void> {
+    const { leader, logger } = this.#options;
+    try {
+      await leader.call('leader.left', { nodeId, epoch });
+      logger.info({ nodeId, epoch }, 'node has left');
+    } catch (error) {
+      logger.warn({ nodeId, error: messageOf(error) }, 'a node leaves, the leader does not know');
+    }
+    connection.close();
   }
 
   /** Without an answer the agent goes on after a time of its own, or asks again in a new session. */

@@ -99,6 +99,12 @@ export class Liveness {
     this.#heard(nodeId, this.#clock.monotonicMs() + MISSED_BEATS * this.#periodMs());
   }
 
+  /** Nobody waits for a node that has said that it leaves. */
+  left(nodeId: string): void {
+    this.#deadlines.delete(nodeId);
+    this.#away.delete(nodeId);
+  }
+
   #heard(nodeId: string, deadline: number): void {
     this.#deadlines.set(nodeId, deadline);
     this.#away.delete(nodeId);
