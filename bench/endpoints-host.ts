@@ -1,22 +1,12 @@
 // The host of bench/endpoints.ts, in a network namespace of its own: an overlay with 1,000 services of
 // 10 tasks on one network, fed as an agent is. Prints one JSON line with what changes cost.
 import { readFileSync, readdirSync } from 'node:fs';
-import { silentLogger } from '../src/base/index.ts';
 import type {
   AssignmentItem,
   AssignmentKinds,
   TaskEndpointAssignment,
 } from '../src/model/index.ts';
-import { createOverlay } from '../src/overlay/index.ts';
-import {
-  fileDisk,
-  linuxKernel,
-  loadNative,
-  resolverProcess,
-  systemClock,
-  systemRandom,
-} from '../src/platform/index.ts';
-import { AssignmentReceiver, emptyTables } from '../src/worker/assignment-set.ts';
+import { BenchHost } from './endpoints-overlay.ts';
 
 const [directory = '', addon = '', program = ''] = process.argv.slice(2);
 const SERVICES = 1_000;
@@ -114,54 +104,20 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
-const overlay = createOverlay({
-  kernel: linuxKernel(loadNative(addon), `${directory}/netns`),
-  clock: systemClock,
-  random: systemRandom,
-  disk: fileDisk,
-  logger: silentLogger,
-  resolver: resolverProcess({ program, addon, directory }),
-  stateDirectory: directory,
-  instance: 'be',
-  ownPorts: [2377],
-});
-const receiver = new AssignmentReceiver(emptyTables());
+const host = new BenchHost('node0', directory, addon, program);
 let number = 0;
 
-/** What the agent does with a message, until it may say that it is applied. */
 async function feed(updates: readonly AssignmentItem[], complete: boolean): Promise<void> {
   const appliesTo = number++;
-  const message = { complete, appliesTo, resultsIn: number, index: number, updates, removes: [] };
-  const tables = receiver.receive(message);
-  if (tables === undefined) throw new Error('no whole set');
-  overlay.update({
-    self: tables.host.get('node0'),
-    dataPathPort: 4789,
-    networks: tables.network,
-    hosts: tables.host,
-    services: tables.serviceEndpoint,
-    endpoints: tables.taskEndpoint,
-  });
-  await overlay.settled();
+  await host.feed({ complete, appliesTo, resultsIn: number, index: number, updates, removes: [] });
 }
 
-async function attach(service: number): Promise<void> {
-  const own = endpoint(service, 0, true);
-  await overlay.attach({
-    id: own.taskId,
-    serviceId: own.serviceId,
-    serviceName: `s${service}`,
-    slot: 1,
-    nodeId: 'node0',
-    revisionId: 'r',
-    desiredState: 'running',
-    networks: [{ networkId: NETWORK, addresses: [`${own.addresses[0]}/16`], aliases: [] }],
-    hostPorts: [],
-    publishesIngress: false,
-  });
+function attach(service: number): Promise<void> {
+  const task = service * TASKS;
+  return host.attach(service, task, NETWORK, address(4_096 + task));
 }
 
-await overlay.start();
+await host.overlay.start();
 const started = performance.now();
 await feed(everything(), true);
 const wholeMs = performance.now() - started;
@@ -204,5 +160,5 @@ console.log(
     attachCpuMs,
   }),
 );
-await overlay.removeAll();
+await host.overlay.removeAll();
 process.exit(0);

@@ -1,10 +1,12 @@
 // npm run bench:endpoints: what one change of an endpoint costs with 1,000 services of 10 tasks on one
-// network: on a host (kernel, names; a namespace of its own) and on a manager (per session).
+// network: on a host (kernel, names; a namespace of its own), on a manager (per session), and how long
+// it takes from a manager to five hosts that share this machine.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { differenceCost } from './endpoints-manager.ts';
+import { spreadTime } from './endpoints-spread.ts';
 
 const root = join(import.meta.dirname, '..');
 const namespace = `tsbench-${process.pid}`;
@@ -52,3 +54,6 @@ line('host: CPU a second, looks at the kernel while idle', host['idleMs'] ?? NaN
 const manager = await differenceCost();
 line('manager: the first set of a session', manager.firstMs);
 line('manager: one endpoint changed, per session (median)', manager.changeMs);
+const spread = await spreadTime();
+line('from commit to applied, 5 hosts at once (median)', spread.medianMs);
+line('from commit to applied, 5 hosts at once (worst)', spread.worstMs);
