@@ -75,6 +75,9 @@ export class ClusterNode {
   #changingRole = false;
   /** Raft told us that we are no member any more. */
   #removed = false;
+  #refused = false;
+  /** Ends a pause between two steps. */
+  #wake: (() => void) | undefined;
   #closed = false;
 
   constructor(options: ClusterNodeOptions, membership: Membership) {
@@ -224,16 +227,17 @@ export class ClusterNode {
 
   /** Makes role and certificate what the managers want; tried again until it holds. */
   async #followRole(): Promise<void> {
+    this.#wake?.();
     if (this.#changingRole) return;
     this.#changingRole = true;
-    const { clock, logger } = this.#options;
+    const { logger } = this.#options;
     try {
       for (let step = this.#nextStep(); step !== 'done'; step = this.#nextStep()) {
         try {
           await this.#take(step);
         } catch (error) {
           logger.warn({ step, error: messageOf(error) }, 'role change is tried again');
-          await sleep(clock, ROLE_RETRY_MS);
+          await this.#pause();
         }
       }
     } finally {
@@ -249,6 +253,7 @@ export class ClusterNode {
       certified: role,
       runs: this.#manager !== undefined,
       removed: this.#removed,
+      refused: this.#refused,
       listed: managers.includes(formatAddress(advertise)),
     });
   }
@@ -258,7 +263,14 @@ export class ClusterNode {
     else if (step === 'startManager') await this.#startManager('join');
     else if (step === 'stopManager') await this.#stopManager();
     else if (step === 'confirm') await this.#confirm();
-    else await sleep(this.#options.clock, ROLE_RETRY_MS);
+    else await this.#pause();
+  }
+
+  /** Until something is new, or it is time for another look. */
+  async #pause(): Promise<void> {
+    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+    await Promise.race([woken, sleep(this.#options.clock, ROLE_RETRY_MS)]);
+    this.#wake = undefined;
   }
 
   /** Removed without hearing of it, a manager learns it from its conflict with the leader. */
@@ -267,9 +279,9 @@ export class ClusterNode {
     if (raftId === undefined) return;
     try {
       await this.#askToBeAdded({ raftId, nodeId, address: raftAddress(advertise) });
-      await sleep(this.#options.clock, ROLE_RETRY_MS);
+      await this.#pause();
     } catch (error) {
-      if (!this.#removed) throw error;
+      if (!this.#refused) throw error;
     }
   }
 
@@ -278,6 +290,7 @@ export class ClusterNode {
     this.#manager = undefined;
     this.#consensus = undefined;
     this.#removed = false;
+    this.#refused = false;
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#membership;
     await this.#save(rest);
@@ -373,7 +386,7 @@ export class ClusterNode {
       const reply = await this.rpc.callAny(managers, 'leader.addMember', request);
       return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
     } catch (error) {
-      if (error instanceof SwarmError && error.code === 'conflict') this.#removed = true;
+      if (error instanceof SwarmError && error.code === 'conflict') this.#refused = true;
       throw error;
     }
   }

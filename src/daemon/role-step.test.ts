@@ -6,6 +6,7 @@ const manager: RoleState = {
   certified: 'manager',
   runs: true,
   removed: false,
+  refused: false,
   listed: true,
 };
 const worker: RoleState = {
@@ -37,13 +38,24 @@ const cases: readonly (readonly [string, RoleState, RoleStep])[] = [
     'renew',
   ],
   [
-    'a manager that Raft removed stops also if it is wanted again',
-    { ...manager, removed: true },
+    'a manager that Raft removed answers the others as long as they list it',
+    { ...manager, wanted: 'worker', removed: true },
+    'wait',
+  ],
+  ['and asks them if it is wanted again', { ...manager, removed: true }, 'confirm'],
+  [
+    'it stops once they refuse it, also if it is wanted again',
+    { ...manager, removed: true, refused: true },
+    'stopManager',
+  ],
+  [
+    'or once they do not list it any more',
+    { ...manager, removed: true, listed: false },
     'stopManager',
   ],
   [
     'a node that was down while it was removed takes another Raft id',
-    { ...worker, wanted: 'manager', certified: 'manager', removed: true },
+    { ...worker, wanted: 'manager', certified: 'manager', refused: true },
     'stopManager',
   ],
   [

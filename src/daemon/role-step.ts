@@ -9,8 +9,10 @@ export interface RoleState {
   readonly certified: 'manager' | 'worker';
   /** A manager runs in this process. */
   readonly runs: boolean;
-  /** The Raft id this node has is no member's any more, whether its manager runs or not. */
+  /** Raft has told the manager that it is no member any more. */
   readonly removed: boolean;
+  /** The leader has said that the Raft id of this node is no member's any more. */
+  readonly refused: boolean;
   /** The managers name this node among themselves. */
   readonly listed: boolean;
 }
@@ -35,10 +37,14 @@ export type RoleStep =
 /**
  * The next step. A node that was demoted and promoted again before it noticed still has the Raft id
  * that was removed: that one has to go, whatever is wanted.
+ *
+ * A manager that Raft has removed goes on answering the others until the managers no longer list it, or
+ * refuse it: only then they have all stored that they can decide without it. One of two that went at
+ * once would leave the other, after a kill, with a log in which both still have to vote.
  */
 export function nextRoleStep(state: RoleState): RoleStep {
-  const { wanted, certified, runs, removed, listed } = state;
-  if (removed) return 'stopManager';
+  const { wanted, certified, runs, removed, refused, listed } = state;
+  if (refused) return 'stopManager';
   if (wanted === undefined) return 'done';
   if (wanted === 'worker') {
     if (runs) return listed ? 'wait' : 'stopManager';
@@ -46,5 +52,6 @@ export function nextRoleStep(state: RoleState): RoleStep {
   }
   if (certified === 'worker') return 'renew';
   if (!runs) return 'startManager';
+  if (removed) return listed ? 'confirm' : 'stopManager';
   return listed ? 'done' : 'confirm';
 }

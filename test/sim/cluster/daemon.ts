@@ -46,6 +46,7 @@ export class SimulatedDaemon {
   #wantedRole: 'manager' | 'worker' | undefined;
   #changingRole = false;
   #removed = false;
+  #refused = false;
 
   constructor(world: World, machine: Machine, process: SimulatedProcess) {
     this.machine = machine;
@@ -263,6 +264,7 @@ export class SimulatedDaemon {
       certified: this.#member.role,
       runs: this.#manager !== undefined,
       removed: this.#removed,
+      refused: this.#refused,
       listed: this.#member.managers.includes(this.machine.address),
     });
   }
@@ -282,7 +284,7 @@ export class SimulatedDaemon {
       await this.#askToBeAdded({ raftId, nodeId, address: this.machine.raftAddress });
       await sleep(this.process.clock, ROLE_RETRY_MS);
     } catch (error) {
-      if (!this.#removed) throw error;
+      if (!this.#refused) throw error;
     }
   }
 
@@ -299,6 +301,7 @@ export class SimulatedDaemon {
     const manager = this.#manager;
     this.#manager = undefined;
     this.#removed = false;
+    this.#refused = false;
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#member;
     await this.#save(rest);
@@ -390,7 +393,7 @@ export class SimulatedDaemon {
     try {
       return await this.#calls.addMember(this.#member.managers.map(hostOf), self);
     } catch (error) {
-      if (error instanceof SwarmError && error.code === 'conflict') this.#removed = true;
+      if (error instanceof SwarmError && error.code === 'conflict') this.#refused = true;
       throw error;
     }
   }

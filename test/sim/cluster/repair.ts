@@ -40,12 +40,17 @@ export async function repair(world: World): Promise<void> {
  * Docker: somebody has to take it out (docs/troubleshooting.md).
  */
 export async function removeForgotten(world: World): Promise<void> {
-  const managers = new Set(world.managers().map(({ machine }) => machine.address));
+  const managers = new Set(
+    world
+      .managers()
+      .filter(({ manager }) => manager.consensus.status.leader !== undefined)
+      .map(({ machine }) => machine.address),
+  );
   const forgotten = world.machines.filter(
-    ({ daemon, retired }) =>
+    ({ address: own, daemon, retired }) =>
       daemon?.agent !== undefined &&
       !retired &&
-      daemon.manager === undefined &&
+      !managers.has(own) &&
       !daemon.knownManagers.some((address) => managers.has(address)),
   );
   for (const machine of forgotten) {
