@@ -303,8 +303,10 @@ export class ClusterNode {
     const raftId = this.#membership.raftId ?? newRaftId();
     if (this.#membership.raftId === undefined) {
       await forgetLog(this.#options.disk, this.#options.directory);
-      await this.#save({ ...this.#membership, raftId });
     }
+    // Stored before anybody hears of it, also when a first try failed: a member that forgot its id
+    // could never be one again.
+    if (how === 'join') await this.#save({ ...this.#membership, raftId });
     const self = { raftId, nodeId, address: raftAddress(this.#membership.advertise) };
     const start =
       how === 'join'

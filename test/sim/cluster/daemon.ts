@@ -311,10 +311,8 @@ export class SimulatedDaemon {
   async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
     const { process, machine } = this;
     const raftId = this.#member.raftId ?? 1 + process.random.below(2 ** 31);
-    if (this.#member.raftId === undefined) {
-      await forgetLog(this.#disk, '');
-      await this.#save({ ...this.#member, raftId });
-    }
+    if (this.#member.raftId === undefined) await forgetLog(this.#disk, '');
+    if (how !== 'restart') await this.#save({ ...this.#member, raftId });
     const { nodeId } = this.#member;
     const self: Member = { raftId, nodeId, address: machine.raftAddress };
     const start =
