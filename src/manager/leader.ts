@@ -3,7 +3,7 @@
 import { SwarmError, type Clock, type Logger } from '../base/index.ts';
 import { update, type Node, type NodeDescription } from '../model/index.ts';
 import type { Authority } from './ca/index.ts';
-import type { ControlMethod, LeaderControl } from './control/index.ts';
+import { Gate, type ControlMethod, type LeaderControl } from './control/index.ts';
 import type { Liveness, Withdrawals } from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
 import type { Consensus } from './raft/consensus.ts';
@@ -36,6 +36,8 @@ type Handlers = {
 export class Leader implements LeaderApi {
   readonly #options: LeaderOptions;
   readonly #handlers: Handlers;
+  /** One after another: a node that is demoted while it is being added must not stay in Raft alone. */
+  readonly #membership = new Gate();
 
   constructor(options: LeaderOptions) {
     this.#options = options;
@@ -55,8 +57,9 @@ export class Leader implements LeaderApi {
       'leader.statuses': (request) => this.#statuses(request),
       'leader.join': (request) => authority.join(request),
       'leader.renew': ({ csr, peer }) => authority.renew(csr, peer),
-      'leader.addMember': (request) => this.#addMember(request),
-      'leader.removeMembers': ({ nodeIds }) => this.#removeMembers(nodeIds),
+      'leader.addMember': (request) => this.#membership.run(true, () => this.#addMember(request)),
+      'leader.removeMembers': ({ nodeIds }) =>
+        this.#membership.run(true, () => this.#removeMembers(nodeIds)),
       'leader.transfer': async ({ to }) => {
         await options.consensus().transferLeadership(to);
         return {};
@@ -155,12 +158,10 @@ export class Leader implements LeaderApi {
   async #removeMembers(nodeIds: readonly string[]): Promise<object> {
     const { store, consensus, logger } = this.#options;
     // A first try may have come as far as this.
-    const members = nodeIds.flatMap((nodeId) => {
-      const raftId = store.view.get('node', nodeId)?.manager?.raftId;
-      const known = consensus().status.members.some((one) => one.raftId === raftId);
-      return known && raftId !== undefined ? [raftId] : [];
-    });
-    if (members.length > 0) await consensus().removeMember(...members);
+    const raftIds = nodeIds.flatMap(
+      (nodeId) => store.view.get('node', nodeId)?.manager?.raftId ?? [],
+    );
+    if (raftIds.length > 0) await consensus().removeMember(...raftIds);
     for (const nodeId of nodeIds) {
       await this.#changeNode(nodeId, ({ manager: _gone, ...worker }) => worker);
       logger.info({ nodeId }, 'manager removed from Raft');

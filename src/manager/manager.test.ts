@@ -1,12 +1,16 @@
 import { Prng, VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { silentLogger, SwarmError } from '../base/index.ts';
+import { update } from '../model/index.ts';
 import { Manager } from './manager.ts';
 import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
 
 /** A manager whose Raft does what the test says. */
 class ManagerOnWires {
   readonly proposed: Uint8Array[] = [];
+  /** Changes of the members, as they were asked for. */
+  readonly changes: string[] = [];
+  #added: () => void = () => {};
   readonly #barriers: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #status: ConsensusStatus = {
     raftId: 1,
@@ -50,6 +54,11 @@ class ManagerOnWires {
     if (!isLeader) for (const b of this.#barriers.splice(0)) b.reject(new Error('no leader'));
   }
 
+  /** The member that was to be added is one. */
+  added(): void {
+    this.#added();
+  }
+
   #consensus(): Consensus {
     const status = (): ConsensusStatus => this.#status;
     const part: Partial<Consensus> = {
@@ -63,6 +72,14 @@ class ManagerOnWires {
         this.#handler?.apply([{ index, term: this.#status.term, payload }]);
         return Promise.resolve(index);
       },
+    };
+    part.addMember = ({ raftId }) => {
+      this.changes.push(`add ${raftId}`);
+      return new Promise((resolve) => (this.#added = resolve));
+    };
+    part.removeMember = (...raftIds) => {
+      this.changes.push(`remove ${raftIds.join(' ')}`);
+      return Promise.resolve();
     };
     return part as Consensus;
   }
@@ -100,5 +117,38 @@ describe('a manager that begins to lead', () => {
     wires.caughtUp();
     await created;
     expect(wires.proposed).toHaveLength(1);
+  });
+});
+
+describe('the members of Raft', () => {
+  // The demotion found no member to remove yet, and the node stayed one that nobody knew of.
+  it('are removed after they were added, when a demotion comes while they are', async () => {
+    const wires = new ManagerOnWires();
+    const manager = await wires.start();
+    wires.caughtUp();
+    await turns();
+    const spec = { Role: 'manager', Availability: 'active', Labels: {} } as const;
+    const status = {
+      state: 'ready',
+      message: '',
+      address: '',
+      dataPathAddress: '',
+      since: 0,
+    } as const;
+    const object = { id: 'n2', spec, role: 'manager', certificateExpiresAt: 1, status } as const;
+    await manager.store.propose([{ kind: 'addNode', object }]);
+    const request = { nodeId: 'n2', raftId: 7, address: 'b:1', raftAddress: 'b:2' };
+    const adding = manager.call('leader.addMember', request);
+    await turns();
+    const node = manager.view.get('node', 'n2');
+    if (node === undefined) throw new Error('no node');
+    await manager.store.propose([update('node', { ...node, spec: { ...spec, Role: 'worker' } })]);
+    await turns();
+    expect(wires.changes).toEqual(['add 7']);
+    wires.added();
+    await adding;
+    await turns();
+    expect(wires.changes).toEqual(['add 7', 'remove 7']);
+    expect(manager.view.get('node', 'n2')?.manager).toBeUndefined();
   });
 });

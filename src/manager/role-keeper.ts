@@ -14,6 +14,8 @@ export class RoleKeeper {
   #timer: Timer | undefined;
   #stopWatching: (() => void) | undefined;
   #busy = false;
+  /** Something changed while it was busy. */
+  #again = false;
   #running = false;
 
   constructor(store: Store, leader: Leader, clock: Clock, logger: Logger) {
@@ -39,6 +41,7 @@ export class RoleKeeper {
   }
 
   async #check(): Promise<void> {
+    this.#again = this.#busy;
     if (this.#busy || !this.#running) return;
     this.#busy = true;
     try {
@@ -53,6 +56,7 @@ export class RoleKeeper {
       this.#timer = this.#clock.after(RETRY_MS, () => void this.#check());
     } finally {
       this.#busy = false;
+      if (this.#again) void this.#check();
     }
   }
 }

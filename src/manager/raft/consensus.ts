@@ -65,7 +65,7 @@ export interface Consensus {
    */
   addMember(member: Member): Promise<void>;
   /**
-   * Leader only: removes members, several in one step (joint consensus). Refuses (`precondition`) when
+   * Leader only: removes those that are members, several in one step (joint consensus). Refuses (`precondition`) when
    * the rest could not form a quorum of active members. A leader asked to remove itself hands over,
    * once the others are gone, and rejects with `unavailable`: ask the next leader.
    */

@@ -104,17 +104,14 @@ export class HostMembers {
     await this.#propose([{ type: 'addLearner', memberId: member.raftId }], [member]);
   }
 
-  /** Throws when one of them is unknown, or when the rest could not decide anything. */
-  checkRemoval(raftIds: readonly number[]): void {
+  /** Those of them that are members. Throws when the rest could not decide anything. */
+  removable(wanted: readonly number[]): number[] {
     this.#requireLeader();
-    for (const raftId of raftIds) {
-      if (this.table.get(raftId) === undefined) {
-        throw new SwarmError('notFound', `raft member ${raftId} does not exist`);
-      }
-    }
+    const raftIds = wanted.filter((raftId) => this.table.get(raftId) !== undefined);
+    if (raftIds.length === 0) return [];
     const { voters } = this.#confState;
     const loss = quorumLoss({ voters, active: this.#ports.active(), leaving: raftIds });
-    if (loss === undefined) return;
+    if (loss === undefined) return raftIds;
     const which = `${raftIds.length > 1 ? 'members' : 'member'} ${raftIds.join(', ')}`;
     throw new SwarmError('precondition', `${which} can't be removed: ${loss}`);
   }

@@ -163,8 +163,8 @@ export class RaftHost {
   }
 
   /** See `Consensus.removeMember`. */
-  async removeMember(...raftIds: number[]): Promise<void> {
-    this.#members.checkRemoval(raftIds);
+  async removeMember(...wanted: number[]): Promise<void> {
+    const raftIds = this.#members.removable(wanted);
     const { raftId: own } = this.#options.self;
     const others = raftIds.filter((raftId) => raftId !== own);
     if (others.length > 0) await this.#members.remove(others);

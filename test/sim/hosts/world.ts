@@ -143,7 +143,7 @@ export class World implements MachineWorld {
     machine.leaving = true;
     const outcome = await this.#outcome(leader.consensus.removeMember(machine.self.raftId));
     this.line(`removing ${machine.name}: ${outcome}`);
-    const gone = outcome === 'done' || outcome.includes('does not exist');
+    const gone = outcome === 'done';
     if (gone) {
       machine.kill();
       machine.retired = true;
