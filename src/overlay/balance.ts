@@ -1,37 +1,41 @@
-// Spreading new connections over backends inside one nftables statement.
+// Spreading new connections over backends in nftables rules.
 
-/** Fixed, so that a rule made anew sends a client where the old one did. */
+/** Fixed, so that rules made anew send a client where the old ones did. */
 const STICKY_SEED = '0x7357a11d';
-
 /**
- * The target of a `dnat to` over `addresses` (at least one), with the same chance for each; `sticky`
- * sends one client's address to the same backend as long as the backends stay.
+ * Up to this many backends have a rule each, of which a new connection passes half. Beyond, one rule has a
+ * map. Each map is a set of its own, and nftables looks at all sets of a table whenever a rule changes.
  */
-export function balance(
-  addresses: readonly string[],
-  sticky: boolean,
-  word: 'ip' | 'ip6' = 'ip',
-): string {
-  const [only] = addresses;
-  if (only !== undefined && addresses.length === 1) return only;
-  const elements = addresses.map((address, index) => `${index} : ${address}`).join(', ');
-  const choice = sticky
-    ? `jhash ${word} saddr mod ${addresses.length} seed ${STICKY_SEED}`
-    : `numgen random mod ${addresses.length}`;
-  return `${choice} map { ${elements} }`;
+const MAX_RULES = 32;
+
+export interface Balanced {
+  /** At least one. */
+  readonly addresses: readonly string[];
+  /** One client's address goes to the same backend as long as the backends stay. */
+  readonly sticky: boolean;
+  readonly word: 'ip' | 'ip6';
 }
 
 /**
- * The same as whole rules. While the kernel takes over a transaction there is a moment in which a
- * chain has its new rule, but the elements of the rule's map don't count yet: a connection that falls
- * through then goes to the first backend, instead of to nobody. `rule` makes the rule for some of the
- * backends.
+ * Rules that give each backend the same chance. `rule` makes one from the condition that it begins with,
+ * "" or ending in a space, and from the target of its `dnat to`, an address or an expression.
  */
 export function balanceRules(
-  addresses: readonly string[],
-  rule: (addresses: readonly string[]) => string,
+  { addresses, sticky, word }: Balanced,
+  rule: (condition: string, target: string) => string,
 ): string[] {
-  const rules = [rule(addresses)];
-  if (addresses.length > 1) rules.push(rule(addresses.slice(0, 1)));
-  return rules;
+  const count = addresses.length;
+  const hash = `jhash ${word} saddr mod ${count} seed ${STICKY_SEED}`;
+  if (count <= MAX_RULES) {
+    return addresses.map((address, index) => {
+      const left = count - index;
+      if (left === 1) return rule('', address);
+      return rule(sticky ? `${hash} == ${index} ` : `numgen random mod ${left} == 0 `, address);
+    });
+  }
+  const elements = addresses.map((address, index) => `${index} : ${address}`).join(', ');
+  const choice = sticky ? hash : `numgen random mod ${count}`;
+  // While the kernel takes over a transaction there is a moment in which a chain has its new rule, but
+  // the elements of the rule's map don't count yet: what falls through then goes to the first backend.
+  return [rule('', `${choice} map { ${elements} }`), rule('', addresses[0] ?? '')];
 }

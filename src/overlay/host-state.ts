@@ -8,7 +8,7 @@ import type {
   TaskEndpointAssignment,
 } from '../model/index.ts';
 import { UPLINK_HOST_MAC, UPLINK_SANDBOX_MAC, isIpv6, uplinkName } from './addressing.ts';
-import { balance, balanceRules } from './balance.ts';
+import { balanceRules } from './balance.ts';
 import { IPV4, IPV6, UPLINK_HOST_ULA, familiesOf, hasIpv6, subnetOf } from './family.ts';
 import type { Family } from './family.ts';
 import { HOST, type KernelObject, type Sysctl } from './kernel.ts';
@@ -191,13 +191,11 @@ function elsewhere({ hostIp }: PublishedPort, { word }: Family): string[] {
 }
 
 function translation(port: PublishedPort, { word }: Family): string[] {
-  return balanceRules(port.addresses, (addresses) => {
-    const [only = ''] = addresses;
-    const target =
-      word === 'ip6' && addresses.length === 1
-        ? `[${only}]`
-        : balance(addresses, port.sticky, word);
-    return `meta l4proto ${port.protocol} dnat to ${target}:${port.targetPort}`;
+  const { addresses, sticky, protocol, targetPort } = port;
+  return balanceRules({ addresses, sticky, word }, (condition, target) => {
+    const expression = target.includes(' ');
+    const host = word === 'ip6' && !expression ? `[${target}]` : target;
+    return `meta l4proto ${protocol} ${condition}dnat to ${host}:${targetPort}`;
   });
 }
 

@@ -86,17 +86,25 @@ function patched<T>(
   changes: readonly MapChange<T>[] | undefined,
 ): readonly T[] {
   if (changes === undefined) return list;
-  const places = new Map<T | undefined, T | undefined>();
-  for (const { before, after } of changes) if (before !== undefined) places.set(before, after);
-  const kept =
-    places.size === 0
-      ? list
-      : list.flatMap((one) => (places.has(one) ? (places.get(one) ?? []) : [one]));
-  const known = places.size === 0 ? undefined : new Set(kept);
-  const added = changes.flatMap(({ after }) =>
-    after === undefined || known?.has(after) ? [] : [after],
-  );
-  return [...kept, ...added];
+  const places = new Map<T, T | undefined>();
+  const added = new Set<T>();
+  for (const { before, after } of changes) {
+    if (before !== undefined) places.set(before, after);
+    if (after !== undefined) added.add(after);
+  }
+  if (places.size === 0) return [...list, ...added];
+  // A loop by hand: this runs over ten thousand endpoints for a change of one.
+  const result: T[] = [];
+  for (const one of list) {
+    if (!places.has(one)) {
+      result.push(one);
+      continue;
+    }
+    const after = places.get(one);
+    if (after !== undefined && added.delete(after)) result.push(after);
+  }
+  for (const one of added) result.push(one);
+  return result;
 }
 
 function overlayNetworks(state: OverlayState, traits: HostTraits): OverlayNetwork[] {

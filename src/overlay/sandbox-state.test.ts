@@ -130,12 +130,11 @@ describe('Sandbox', () => {
       endpoint('a', 'h1', '10.0.1.11'),
       { ...endpoint('c', 'h2', '10.0.1.13'), active: false },
     ];
-    expect(commands({ endpoints, services: [web] })).toContain(
-      'dnat to numgen random mod 2 map { 0 : 10.0.1.11, 1 : 10.0.1.12 }',
-    );
-    expect(commands({ endpoints, services: [{ ...web, sticky: true }] })).toContain(
-      'dnat to jhash ip saddr mod 2 seed 0x7357a11d map { 0 : 10.0.1.11, 1 : 10.0.1.12 }',
-    );
+    const random = commands({ endpoints, services: [web] });
+    expect(random).toContain('numgen random mod 2 == 0 dnat to 10.0.1.11');
+    expect(random).toMatch(/s_\w+ dnat to 10\.0\.1\.12$/mu);
+    const sticky = commands({ endpoints, services: [{ ...web, sticky: true }] });
+    expect(sticky).toContain('jhash ip saddr mod 2 seed 0x7357a11d == 0 dnat to 10.0.1.11');
   });
 
   it('rejects a virtual address without tasks, and endpoints that went away', () => {

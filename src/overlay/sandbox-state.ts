@@ -85,6 +85,10 @@ export class Sandbox {
   /** All but the routes to endpoints elsewhere, and what it was made of. */
   #own: ReadonlyMap<string, KernelObject> = new Map();
   #ownFrom: readonly unknown[] = [];
+  /** Parts of it that are the same objects while what they are made of is the same. */
+  #common:
+    { readonly peers: readonly HostAssignment[]; readonly objects: KernelObject[] } | undefined;
+  readonly #attached = new WeakMap<LocalAttachment, KernelObject[]>();
   /** Routes to endpoints elsewhere by key and task: an address may be known twice for a moment. */
   #remote = new Map<string, Map<string, KernelObject>>();
   #objects = LayeredMap.of(new Map<string, KernelObject>());
@@ -99,6 +103,7 @@ export class Sandbox {
       this.#counts = new Map();
       this.#own = new Map();
       this.#ownFrom = [];
+      this.#common = undefined;
       this.#remote = new Map();
       this.#objects = LayeredMap.of(new Map());
       this.#vips = families.map((family) => new VirtualAddressIndex(family));
@@ -170,16 +175,25 @@ export class Sandbox {
   #takeOwn(input: SandboxInput): void {
     const from = [this.#peers, input.attachments];
     if (from.every((part, index) => part === this.#ownFrom[index])) return;
-    const own = objectMap([
-      ...tunnelObjects(input.network, this.#peers),
-      ...uplinkObjects(input),
-      ...input.attachments.flatMap((attachment) => attachmentObjects(attachment)),
-      ...unreachableRoutes(input.network),
-    ]);
+    if (this.#common?.peers !== this.#peers) {
+      const tunnel = tunnelObjects(input.network, this.#peers);
+      const objects = [...tunnel, ...uplinkObjects(input), ...unreachableRoutes(input.network)];
+      this.#common = { peers: this.#peers, objects };
+    }
+    const attached = input.attachments.flatMap((attachment) => this.#objectsOf(attachment));
+    const own = objectMap([...this.#common.objects, ...attached]);
     const changes = mapChanges(this.#own, own);
     this.#own = own;
     this.#put(changes.map(({ key }) => key));
     this.#ownFrom = from;
+  }
+
+  #objectsOf(attachment: LocalAttachment): KernelObject[] {
+    const known = this.#attached.get(attachment);
+    if (known !== undefined) return known;
+    const made = attachmentObjects(attachment);
+    this.#attached.set(attachment, made);
+    return made;
   }
 
   /** A route to an endpoint elsewhere comes before one of our own, the newest first. */

@@ -3,7 +3,7 @@
 import { LayeredMap } from '../base/index.ts';
 import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model/index.ts';
 import { shortName } from './addressing.ts';
-import { balance, balanceRules } from './balance.ts';
+import { balanceRules } from './balance.ts';
 import { IPV4, type Family } from './family.ts';
 import { listChanges } from './list-changes.ts';
 import type { NftChain } from './nft-ruleset.ts';
@@ -109,7 +109,10 @@ export class VirtualAddressIndex {
 }
 
 function spread(addresses: readonly string[], sticky: boolean, { word }: Family): string[] {
-  return balanceRules(addresses, (some) => `dnat to ${balance(some, sticky, word)}`);
+  return balanceRules(
+    { addresses, sticky, word },
+    (condition, target) => `${condition}dnat to ${target}`,
+  );
 }
 
 /** Addresses that get new connections, by service, in an order that does not depend on arrival. */
