@@ -15,7 +15,7 @@ const HOSTS = 100;
 const CHANGES = 100;
 const ATTACHED = 20;
 /** Not counted: until then the runtime still compiles what it runs, as a daemon does once. */
-const WARM_CHANGES = 200;
+const WARM_CHANGES = 400;
 const WARM_ATTACHED = 40;
 const NETWORK = 'net';
 /** A look at the kernel every 4 s; see CHECK_INTERVAL_MS. */
@@ -126,7 +126,7 @@ await feed(everything(), true);
 const wholeMs = performance.now() - started;
 await attach(0);
 for (let i = 0; i < WARM_CHANGES; i++) {
-  await feed([endpointItem(endpoint(700 + i, 3, false))], false);
+  await feed([endpointItem(endpoint(300 + i, 3, false))], false);
 }
 const changes: number[] = [];
 const before = cpuMs();

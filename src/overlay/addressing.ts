@@ -96,8 +96,21 @@ export function isIpv4(address: string): boolean {
   return IPV4_TEXT.test(address);
 }
 
+/** Asked for again with every pass over the tasks here. */
+const shortNames = new Map<string, string>();
+const SHORT_NAMES_MAX = 10_000;
+
 /** Ten letters and digits that stand for an id where names are short; the same on every host. */
 export function shortName(id: string): string {
+  const known = shortNames.get(id);
+  if (known !== undefined) return known;
+  if (shortNames.size >= SHORT_NAMES_MAX) shortNames.clear();
+  const made = hashName(id);
+  shortNames.set(id, made);
+  return made;
+}
+
+function hashName(id: string): string {
   // FNV-1a, 64 bits: names need spreading, not secrecy.
   let hash = 0xcbf29ce484222325n;
   for (const byte of new TextEncoder().encode(id)) {

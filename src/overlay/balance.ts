@@ -16,6 +16,13 @@ export interface Balanced {
   readonly word: 'ip' | 'ip6';
 }
 
+/** An expression for a number below `count`. */
+export function drawing(count: number, sticky: boolean, word: 'ip' | 'ip6'): string {
+  return sticky
+    ? `jhash ${word} saddr mod ${count} seed ${STICKY_SEED}`
+    : `numgen random mod ${count}`;
+}
+
 /**
  * Rules that give each backend the same chance. `rule` makes one from the condition that it begins with,
  * "" or ending in a space, and from the target of its `dnat to`, an address or an expression.
@@ -25,17 +32,19 @@ export function balanceRules(
   rule: (condition: string, target: string) => string,
 ): string[] {
   const count = addresses.length;
-  const hash = `jhash ${word} saddr mod ${count} seed ${STICKY_SEED}`;
   if (count <= MAX_RULES) {
     return addresses.map((address, index) => {
       const left = count - index;
       if (left === 1) return rule('', address);
-      return rule(sticky ? `${hash} == ${index} ` : `numgen random mod ${left} == 0 `, address);
+      const [from, wanted] = sticky ? ([count, index] as const) : ([left, 0] as const);
+      return rule(`${drawing(from, sticky, word)} == ${wanted} `, address);
     });
   }
   const elements = addresses.map((address, index) => `${index} : ${address}`).join(', ');
-  const choice = sticky ? hash : `numgen random mod ${count}`;
   // While the kernel takes over a transaction there is a moment in which a chain has its new rule, but
   // the elements of the rule's map don't count yet: what falls through then goes to the first backend.
-  return [rule('', `${choice} map { ${elements} }`), rule('', addresses[0] ?? '')];
+  return [
+    rule('', `${drawing(count, sticky, word)} map { ${elements} }`),
+    rule('', addresses[0] ?? ''),
+  ];
 }

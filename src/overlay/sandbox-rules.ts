@@ -71,6 +71,10 @@ export function sandboxTable(
       ),
     ],
     ['vips', { declaration: `type ${type} : verdict;`, map: true, elements: vips.targets }],
+    [
+      'backends',
+      { declaration: `type ${type} . mark : ${type};`, map: true, elements: vips.backends },
+    ],
     ['dead', nftSet(`type ${type};`, [...removed.filter(family.is), ...vips.idle])],
   ]);
   if (wayBack) {

@@ -131,10 +131,13 @@ describe('Sandbox', () => {
       { ...endpoint('c', 'h2', '10.0.1.13'), active: false },
     ];
     const random = commands({ endpoints, services: [web] });
-    expect(random).toContain('numgen random mod 2 == 0 dnat to 10.0.1.11');
-    expect(random).toMatch(/s_\w+ dnat to 10\.0\.1\.12$/mu);
+    expect(random).toContain('add rule ip tsswarm r_2 meta mark set numgen random mod 2');
+    expect(random).toContain('r_2 dnat to ip daddr . meta mark map @backends');
+    expect(random).toContain(
+      'backends { 10.0.1.2 . 0x00000000 : 10.0.1.11, 10.0.1.2 . 0x00000001 : 10.0.1.12 }',
+    );
     const sticky = commands({ endpoints, services: [{ ...web, sticky: true }] });
-    expect(sticky).toContain('jhash ip saddr mod 2 seed 0x7357a11d == 0 dnat to 10.0.1.11');
+    expect(sticky).toContain('h_2 meta mark set jhash ip saddr mod 2 seed 0x7357a11d');
   });
 
   it('rejects a virtual address without tasks, and endpoints that went away', () => {
