@@ -19,7 +19,7 @@ import { median } from './engine.ts';
 const execute = promisify(execFile);
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
 const STREAM_SECONDS = 3;
-const CONNECTIONS = 15_000;
+const CONNECTIONS = 20_000;
 const AT_ONCE = 16;
 const WEB_PORT = 80;
 const PUBLISHED = 8080;
@@ -178,6 +178,11 @@ class Bench {
   /** Paths of the namespaces of tasks and machines. */
   readonly paths = new Map<string, string>();
 
+  /** The program of bench/connections.c. */
+  get connector(): string {
+    return join(this.#directory, 'connections');
+  }
+
   private constructor(lab: OverlayLab, directory: string) {
     this.lab = lab;
     this.#directory = directory;
@@ -186,6 +191,8 @@ class Bench {
   static async open(): Promise<Bench> {
     const lab = await OverlayLab.open();
     const bench = new Bench(lab, await mkdtemp(join(tmpdir(), 'tsswarm-bench-')));
+    const source = join(import.meta.dirname, 'connections.c');
+    await execute('gcc', ['-O2', '-Wall', '-o', bench.connector, source]);
     for (const [machine, address] of UNDERLAY) {
       await lab.machine(machine, address);
       bench.paths.set(machine, lab.path(machine));
@@ -213,7 +220,7 @@ class Bench {
     this.#servers.push(spawn('nsenter', all, { stdio: 'ignore' }));
   }
 
-  /** nginx with a configuration of its own: a web page, or a TCP proxy. */
+  /** nginx as a TCP proxy. */
   async nginx(name: string, body: string): Promise<void> {
     const file = join(this.#directory, `${name}.conf`);
     const head = [
@@ -235,11 +242,8 @@ class Bench {
 
   /** New connections a second; a failed one is an error. */
   async connections(from: string, to: string, port: number): Promise<number> {
-    const load = ['-q', '-n', String(CONNECTIONS), '-c', String(AT_ONCE)];
-    const text = await this.lab.run(this.path(from), 'ab', ...load, `http://${to}:${port}/`);
-    const failed = /^Failed requests:\s+(\d+)/m.exec(text)?.[1];
-    if (failed !== '0') throw new Error(`${failed ?? '?'} requests failed:\n${text}`);
-    return Number(/^Requests per second:\s+([\d.]+)/m.exec(text)?.[1]);
+    const load = ['load', to, String(port), String(CONNECTIONS), String(AT_ONCE)];
+    return Number(await this.lab.run(this.path(from), this.connector, ...load));
   }
 
   /** Packets of 200 bytes a second that arrive. */
@@ -346,8 +350,7 @@ async function main(): Promise<void> {
   const bench = await Bench.open();
   try {
     await layByHand(bench);
-    const page = `http { access_log off; server { listen ${WEB_PORT}; location / { return 200 ok; } } }`;
-    await bench.nginx('server', page);
+    bench.serve('server', bench.connector, 'serve', String(WEB_PORT));
     const server = TASKS.find(({ id }) => id === 'server')?.address ?? '';
     const upstream = `proxy_pass ${server}:${WEB_PORT};`;
     await bench.nginx('proxy', `stream { server { listen ${PROXY_PORT}; ${upstream} } }`);
