@@ -12,6 +12,9 @@ export function hostAddress(index: number): string {
   return `10.66.0.${10 + index}`;
 }
 
+/** Of a machine with Docker: its firewall looks at what a bridge passes on. A switch has none. */
+const BRIDGE_FILTERS = ['iptables', 'ip6tables', 'arptables'];
+
 const port = (host: string): string => `v-${host}`;
 
 export async function createBridge(lab: LabPaths): Promise<void> {
@@ -19,6 +22,10 @@ export async function createBridge(lab: LabPaths): Promise<void> {
   await run('unshare', `--net=${lab.bridge}`, 'true');
   await ipIn(lab.bridge, 'link', 'set', 'lo', 'up');
   await ipIn(lab.bridge, 'link', 'add', 'br0', 'type', 'bridge');
+  for (const filter of BRIDGE_FILTERS) {
+    const off = `net.bridge.bridge-nf-call-${filter}=0`;
+    await run('nsenter', `--net=${lab.bridge}`, 'sysctl', '-qew', off);
+  }
   await ipIn(lab.bridge, 'link', 'set', 'br0', 'up');
   await ipIn(lab.bridge, 'addr', 'add', `${CLIENT_ADDRESS}/${PREFIX}`, 'dev', 'br0');
 }

@@ -87,6 +87,14 @@ describe('hostState', () => {
     );
   });
 
+  it('does not track the tunnels between hosts, and nothing else on their port', () => {
+    const made = commands({});
+    expect(made).toContain(
+      'raw udp dport 4789 ip saddr @cluster_hosts fib daddr type local notrack',
+    );
+    expect(made).toContain('raw_out udp dport 4789 ip daddr @cluster_hosts notrack');
+  });
+
   it('leads published ports to their tasks', () => {
     const published = meshPorts([SERVICE], [ENDPOINT, { ...ENDPOINT, addresses: ['10.0.0.12'] }]);
     const made = commands({ published });

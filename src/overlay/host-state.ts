@@ -171,7 +171,7 @@ function hostTable(input: HostInput, family: Family): NftTable {
   );
   const secured = tunnelRules(instance, dataPathPort, encrypted, family);
   const chains = new Map<string, NftChain>([
-    ...translationChains(ours, family),
+    ...translationChains(ours, input.dataPathPort, family),
     ...filterChains(ours, dataPathPort, vniMatch(input.networks), secured, family),
     ...served.map((port): [string, NftChain] => [
       portChain(port),
@@ -211,7 +211,14 @@ function portChain({ protocol, port }: PublishedPort): string {
 /** Packets to an address of this host. */
 const LOCAL = 'fib daddr type local';
 
-function translationChains(ours: string, { word, loopback }: Family): [string, NftChain][] {
+function translationChains(
+  ours: string,
+  dataPathPort: number,
+  { word, loopback }: Family,
+): [string, NftChain][] {
+  // Every connection inside has a source port of its own outside: tracked, each would be one there, too,
+  // on both hosts and in both directions.
+  const tunnel = `udp dport ${dataPathPort}`;
   // The kernel lets nothing from ::1 leave the host: there a refusal is better than a hang, since
   // programs that ask for "localhost" then go on to 127.0.0.1.
   const reachable = word === 'ip6' ? `${LOCAL} ip6 daddr != ${loopback}` : LOCAL;
@@ -222,7 +229,17 @@ function translationChains(ours: string, { word, loopback }: Family): [string, N
       {
         hook: 'type filter hook prerouting priority raw;',
         // route_localnet is on for uplinks: nobody may use it from outside (CVE-2020-8558).
-        rules: [`iifname ${ours} ${word} daddr ${loopback} drop`],
+        rules: [
+          `iifname ${ours} ${word} daddr ${loopback} drop`,
+          `${tunnel} ${word} saddr @cluster_hosts ${LOCAL} notrack`,
+        ],
+      },
+    ],
+    [
+      'raw_out',
+      {
+        hook: 'type filter hook output priority raw;',
+        rules: [`${tunnel} ${word} daddr @cluster_hosts notrack`],
       },
     ],
     ['prerouting', { hook: 'type nat hook prerouting priority dstnat;', rules: [toPublished] }],
