@@ -37,11 +37,10 @@ import { loadDataKey } from './data-key.ts';
 import { MembershipWriter, newRaftId, type Membership } from './membership-file.ts';
 import { clusterSigner } from './signer.ts';
 import { forgetLog, raftDirectory } from './raft-directory.ts';
-import { nextRoleStep, type RoleStep } from './role-step.ts';
+import { RoleFollower, type RoleSteps } from './role-follower.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
 const RAFT_TICK_MS = 50;
-const ROLE_RETRY_MS = 1_000;
 const LEADER_WAIT_MS = 20_000;
 
 export interface ClusterNodeOptions {
@@ -71,13 +70,7 @@ export class ClusterNode {
   #agent: Agent | undefined;
   #blacklist: ReadonlySet<string> = new Set();
   readonly #renewal: CertificateRenewal;
-  #wantedRole: 'manager' | 'worker' | undefined;
-  #changingRole = false;
-  /** Raft told us that we are no member any more. */
-  #removed = false;
-  #refused = false;
-  /** Ends a pause between two steps. */
-  #wake: (() => void) | undefined;
+  readonly #role: RoleFollower;
   #closed = false;
 
   constructor(options: ClusterNodeOptions, membership: Membership) {
@@ -90,6 +83,7 @@ export class ClusterNode {
       certificate: () => this.#membership.certificate,
       renew: () => this.#renew(),
     });
+    this.#role = new RoleFollower(this.#roleSteps(), options.clock, options.logger);
     this.rpc = new ClusterRpc({
       identity: this.#identity,
       methods: options.methods,
@@ -221,76 +215,32 @@ export class ClusterNode {
     if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
       void this.#saveLogged({ managers: news.managers });
     }
-    this.#wantedRole = news.role === 'manager' ? 'manager' : 'worker';
-    void this.#followRole();
+    this.#role.want(news.role === 'manager' ? 'manager' : 'worker');
   }
 
-  /** Makes role and certificate what the managers want; tried again until it holds. */
-  async #followRole(): Promise<void> {
-    this.#wake?.();
-    if (this.#changingRole) return;
-    this.#changingRole = true;
-    const { logger } = this.#options;
-    try {
-      for (let step = this.#nextStep(); step !== 'done'; step = this.#nextStep()) {
-        try {
-          await this.#take(step);
-        } catch (error) {
-          logger.warn({ step, error: messageOf(error) }, 'role change is tried again');
-          await this.#pause();
-        }
-      }
-    } finally {
-      this.#changingRole = false;
-    }
-  }
-
-  #nextStep(): RoleStep {
-    if (this.#closed) return 'done';
-    const { role, managers, advertise } = this.#membership;
-    return nextRoleStep({
-      wanted: this.#wantedRole,
-      certified: role,
-      runs: this.#manager !== undefined,
-      removed: this.#removed,
-      refused: this.#refused,
-      listed: managers.includes(formatAddress(advertise)),
-    });
-  }
-
-  async #take(step: RoleStep): Promise<void> {
-    if (step === 'renew') await this.#renew();
-    else if (step === 'startManager') await this.#startManager('join');
-    else if (step === 'stopManager') await this.#stopManager();
-    else if (step === 'confirm') await this.#confirm();
-    else await this.#pause();
-  }
-
-  /** Until something is new, or it is time for another look. */
-  async #pause(): Promise<void> {
-    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-    await Promise.race([woken, sleep(this.#options.clock, ROLE_RETRY_MS)]);
-    this.#wake = undefined;
-  }
-
-  /** Removed without hearing of it, a manager learns it from its conflict with the leader. */
-  async #confirm(): Promise<void> {
-    const { nodeId, raftId, advertise } = this.#membership;
-    if (raftId === undefined) return;
-    try {
-      await this.#askToBeAdded({ raftId, nodeId, address: raftAddress(advertise) });
-      await this.#pause();
-    } catch (error) {
-      if (!this.#refused) throw error;
-    }
+  #roleSteps(): RoleSteps {
+    return {
+      state: () => {
+        if (this.#closed) return undefined;
+        const { role, managers, advertise } = this.#membership;
+        const listed = managers.includes(formatAddress(advertise));
+        return { certified: role, runs: this.#manager !== undefined, listed };
+      },
+      renew: () => this.#renew(),
+      startManager: () => this.#startManager('join'),
+      stopManager: () => this.#stopManager(),
+      confirm: async () => {
+        const { nodeId, raftId, advertise } = this.#membership;
+        if (raftId === undefined) return;
+        await this.#askToBeAdded({ raftId, nodeId, address: raftAddress(advertise) });
+      },
+    };
   }
 
   async #stopManager(): Promise<void> {
     const manager = this.#manager;
     this.#manager = undefined;
     this.#consensus = undefined;
-    this.#removed = false;
-    this.#refused = false;
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#membership;
     await this.#save(rest);
@@ -371,11 +321,9 @@ export class ClusterNode {
   #removedFromRaft(): void {
     if (this.#closed || this.#manager === undefined) return;
     this.#options.logger.info({}, 'this node is not a manager any more');
-    this.#removed = true;
-    void this.#followRole();
+    this.#role.removedFromRaft();
   }
 
-  /** A conflict says that this Raft id was removed: no member ever has it again. */
   async #askToBeAdded(self: { raftId: number; nodeId: string; address: string }) {
     const request = {
       nodeId: self.nodeId,
@@ -384,13 +332,10 @@ export class ClusterNode {
       raftAddress: self.address,
     };
     const { managers } = this.#membership;
-    try {
-      const reply = await this.rpc.callAny(managers, 'leader.addMember', request);
-      return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
-    } catch (error) {
-      if (error instanceof SwarmError && error.code === 'conflict') this.#refused = true;
-      throw error;
-    }
+    const reply = await this.#role.asking(() =>
+      this.rpc.callAny(managers, 'leader.addMember', request),
+    );
+    return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
   }
 
   async #whenLeading(): Promise<void> {

@@ -124,15 +124,11 @@ export class RaftHost {
     return this.#view.at(this.#applied);
   }
 
-  /**
-   * Proposes payloads in this order; each item's outcome is told by its token. Nothing is proposed in
-   * another term than that in which the owner led: what it looked at may be old by now.
-   */
+  /** In this order; each outcome is told by its token. What was decided in another term is refused. */
   propose(term: number, items: readonly ProposalItem[]): void {
-    const refusal =
-      this.#state === 'running'
-        ? this.#proposals.refusalOf(items, this.#node.isLeader && this.#node.term === term)
-        : stopping();
+    const leads = this.#node.isLeader && this.#node.term === term;
+    const running = this.#state === 'running';
+    const refusal = running ? this.#proposals.refusalOf(items, leads) : stopping();
     if (refusal !== undefined) {
       for (const { token } of items) this.#ports.events.proposalFailed(token, refusal);
       return;
@@ -141,8 +137,9 @@ export class RaftHost {
       this.#node.proposeAll(items.map((item) => item.payload));
     } catch (error) {
       if (!(error instanceof RaftError)) throw error;
-      const busy = new SwarmError('unavailable', 'the leader cannot take changes now: retry later');
-      for (const { token } of items) this.#ports.events.proposalFailed(token, busy);
+      const busy = 'the leader cannot take changes now: retry later';
+      const failure = new SwarmError('unavailable', busy);
+      for (const { token } of items) this.#ports.events.proposalFailed(token, failure);
       return;
     }
     this.#proposals.add(items, this.#node.lastIndex - items.length + 1, this.#node.term);

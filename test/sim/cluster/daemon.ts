@@ -12,7 +12,7 @@ import { startLocalConsensus, type Member } from '../../../src/manager/raft/inde
 import type { AgentMessage, ClusterNews, DispatcherMessage } from '../../../src/model/index.ts';
 import type { Overlay } from '../../../src/overlay/index.ts';
 import { forgetLog } from '../../../src/daemon/raft-directory.ts';
-import { nextRoleStep, type RoleStep } from '../../../src/daemon/role-step.ts';
+import { RoleFollower, type RoleSteps } from '../../../src/daemon/role-follower.ts';
 import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
 import { SimulatedStream } from './connections.ts';
 import { processDisk } from './disk.ts';
@@ -23,7 +23,6 @@ import { DaemonCalls, MembershipFile, hostOf, signer, type Membership } from './
 import type { SimulatedProcess } from './process.ts';
 import type { World } from './world.ts';
 
-const ROLE_RETRY_MS = 1_000;
 const JOIN_RETRY_MS = 500;
 const RAFT_TICK_MS = 100;
 const SEGMENT_BYTES = 64 * 1024;
@@ -43,10 +42,7 @@ export class SimulatedDaemon {
   #created: Manager | undefined;
   #agent: Agent | undefined;
   #blacklist: ReadonlySet<string> = new Set();
-  #wantedRole: 'manager' | 'worker' | undefined;
-  #changingRole = false;
-  #removed = false;
-  #refused = false;
+  readonly #role: RoleFollower;
 
   constructor(world: World, machine: Machine, process: SimulatedProcess) {
     this.machine = machine;
@@ -55,6 +51,7 @@ export class SimulatedDaemon {
     this.#logger = world.loggerFor(machine.host);
     this.#file = new MembershipFile(this.#disk);
     this.#calls = new DaemonCalls(world, this);
+    this.#role = new RoleFollower(this.#roleSteps(), process.clock, this.#logger);
     this.#overlay = processOverlay(machine, process, this.#logger);
   }
 
@@ -78,15 +75,16 @@ export class SimulatedDaemon {
   async start(how: 'found' | { readonly join: 'manager' | 'worker' }): Promise<void> {
     await this.#overlay.start();
     this.#membership = await this.#file.load();
+    let begins: 'manager' | 'worker' | undefined;
     if (this.#membership === undefined && how === 'found') await this.#found();
     else {
       if (this.#membership === undefined && how !== 'found') await this.#join(how.join);
       const { role, raftStarted } = this.#member;
       if (role === 'manager' && raftStarted === true) await this.#startManager('restart');
-      else this.#wantedRole = role;
+      else begins = role;
     }
     await this.#startAgent();
-    void this.#followRole();
+    if (begins !== undefined) this.#role.want(begins);
   }
 
   /** The node's containers and network go; the machine is out of the cluster afterwards. */
@@ -234,58 +232,25 @@ export class SimulatedDaemon {
     if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
       this.#saveLogged({ managers: news.managers });
     }
-    this.#wantedRole = news.role === 'manager' ? 'manager' : 'worker';
-    void this.#followRole();
+    this.#role.want(news.role === 'manager' ? 'manager' : 'worker');
   }
 
-  async #followRole(): Promise<void> {
-    if (this.#changingRole) return;
-    this.#changingRole = true;
-    try {
-      for (;;) {
-        const step = this.#nextStep();
-        if (step === 'done') return;
-        try {
-          await this.#take(step);
-          if (step === 'wait') await sleep(this.process.clock, ROLE_RETRY_MS);
-        } catch (error) {
-          this.#logger.warn({ step, error: messageOf(error) }, 'role change is tried again');
-          await sleep(this.process.clock, ROLE_RETRY_MS);
-        }
-      }
-    } finally {
-      this.#changingRole = false;
-    }
-  }
-
-  #nextStep(): RoleStep {
-    return nextRoleStep({
-      wanted: this.#wantedRole,
-      certified: this.#member.role,
-      runs: this.#manager !== undefined,
-      removed: this.#removed,
-      refused: this.#refused,
-      listed: this.#member.managers.includes(this.machine.address),
-    });
-  }
-
-  async #take(step: RoleStep): Promise<void> {
-    if (step === 'renew') await this.#renew();
-    else if (step === 'startManager') await this.#startManager('join');
-    else if (step === 'stopManager') await this.#stopManager();
-    else if (step === 'confirm') await this.#confirm();
-  }
-
-  /** Removed without hearing of it, a manager learns it from its conflict with the leader. */
-  async #confirm(): Promise<void> {
-    const { nodeId, raftId } = this.#member;
-    if (raftId === undefined) return;
-    try {
-      await this.#askToBeAdded({ raftId, nodeId, address: this.machine.raftAddress });
-      await sleep(this.process.clock, ROLE_RETRY_MS);
-    } catch (error) {
-      if (!this.#refused) throw error;
-    }
+  #roleSteps(): RoleSteps {
+    return {
+      state: () => {
+        const { role, managers } = this.#member;
+        const listed = managers.includes(this.machine.address);
+        return { certified: role, runs: this.#manager !== undefined, listed };
+      },
+      renew: () => this.#renew(),
+      startManager: () => this.#startManager('join'),
+      stopManager: () => this.#stopManager(),
+      confirm: async () => {
+        const { nodeId, raftId } = this.#member;
+        if (raftId === undefined) return;
+        await this.#askToBeAdded({ raftId, nodeId, address: this.machine.raftAddress });
+      },
+    };
   }
 
   async #renew(): Promise<void> {
@@ -300,8 +265,6 @@ export class SimulatedDaemon {
   async #stopManager(): Promise<void> {
     const manager = this.#manager;
     this.#manager = undefined;
-    this.#removed = false;
-    this.#refused = false;
     await manager?.close();
     const { raftId: _id, raftStarted: _started, ...rest } = this.#member;
     await this.#save(rest);
@@ -382,18 +345,11 @@ export class SimulatedDaemon {
 
   #removedFromRaft(): void {
     if (this.#manager === undefined) return;
-    this.#removed = true;
-    void this.#followRole();
+    this.#role.removedFromRaft();
   }
 
-  /** A conflict says that this Raft id was removed: no member ever has it again. */
-  async #askToBeAdded(self: Member): Promise<readonly Member[]> {
-    try {
-      return await this.#calls.addMember(this.#member.managers.map(hostOf), self);
-    } catch (error) {
-      if (error instanceof SwarmError && error.code === 'conflict') this.#refused = true;
-      throw error;
-    }
+  #askToBeAdded(self: Member): Promise<readonly Member[]> {
+    return this.#role.asking(() => this.#calls.addMember(this.#member.managers.map(hostOf), self));
   }
 
   #save(membership: Membership): Promise<void> {
