@@ -17,7 +17,8 @@ let closed: TestRegistry;
 let proxy: TestProxy | undefined;
 
 const auth = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const bigFile = { path: '/big', content: Buffer.alloc(3_000_000, 'tsswarm') };
+/** Of each test alone: what another one has pulled may still be there, and is not asked for again. */
+const bigFile = (text: string) => ({ path: '/big', content: Buffer.alloc(3_000_000, text) });
 
 beforeAll(async () => {
   [bed, open, closed] = await Promise.all([
@@ -132,7 +133,7 @@ describe('pulling', () => {
   });
 
   it('goes on where a broken connection ended', async () => {
-    await open.push('big', 'latest', { files: [bigFile] });
+    await open.push('big', 'latest', { files: [bigFile('broken')] });
     proxy = await startProxy(open, (path, body, count) =>
       path.includes('/blobs/') && body.length > 1_000_000 && count === 1
         ? { body: body.subarray(0, 2_000_000), cut: true }
@@ -146,7 +147,7 @@ describe('pulling', () => {
   });
 
   it('refuses a layer whose content is not what its digest says', async () => {
-    await open.push('big', 'latest', { files: [bigFile] });
+    await open.push('big', 'latest', { files: [bigFile('spoiled')] });
     proxy = await startProxy(open, (path, body) => {
       if (!path.includes('/blobs/') || body.length < 1_000_000) return undefined;
       const spoiled = Buffer.from(body);
@@ -160,7 +161,7 @@ describe('pulling', () => {
   });
 
   it('is done once for all who ask at one time', async () => {
-    await open.push('shared', 'latest', { files: [bigFile] });
+    await open.push('shared', 'latest', { files: [bigFile('shared')] });
     proxy = await startProxy(open, () => undefined);
     const name = `${proxy.host}/shared`;
     const pulls = Array.from({ length: 5 }, () => bed.executor.images.pull(name));
