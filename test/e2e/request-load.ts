@@ -94,6 +94,11 @@ export class RequestLoad {
     this.#child.kill('SIGTERM');
     return this.#ended;
   }
+
+  /** Ends it whatever is under way. */
+  close(): void {
+    this.#child.kill('SIGKILL');
+  }
 }
 
 /** The largest number of tracked connections of a host's namespaces, and how many there may be. */

@@ -20,6 +20,8 @@ const FREE_AFTER_MS = 6_000;
 const RESET_MS = 6_000;
 
 let lab: TestLab;
+/** What must not outlive a test that fails. */
+const begun: { close(): void }[] = [];
 
 beforeAll(async () => {
   lab = await TestLab.up('e2ereq', 3, 2);
@@ -34,6 +36,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  for (const one of begun) one.close();
   await lab.down();
 });
 
@@ -44,10 +47,10 @@ async function loads(except = ''): Promise<RequestLoad[]> {
   const nodes = await lab.nodes('m2');
   const host = nodes.find(({ ID }) => ID === task.NodeID)?.Description.Hostname ?? '';
   const hosts = HOSTS.filter((one) => one !== except);
-  return [
-    await RequestLoad.outside(lab, hosts, PORT, { threads: 2 }),
-    await RequestLoad.inside(lab, host, task, 'web:80', { threads: 1 }),
-  ];
+  const outside = await RequestLoad.outside(lab, hosts, PORT, { threads: 2 });
+  const inside = await RequestLoad.inside(lab, host, task, 'web:80', { threads: 1 });
+  begun.push(outside, inside);
+  return [outside, inside];
 }
 
 async function none(running: readonly RequestLoad[]): Promise<void> {
@@ -73,6 +76,7 @@ async function waiting(except: string, host: string, task: ApiTask | undefined) 
   const virtual = Array<string>(4 * SILENT).fill(`${vip}:80`);
   const outside = await SilentClients.outside(lab, ports);
   const inside = await SilentClients.inside(lab, host, task, virtual);
+  begun.push(outside, inside);
   await outside.connected();
   await inside.connected();
   return [outside, inside];
