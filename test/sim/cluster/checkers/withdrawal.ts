@@ -49,7 +49,11 @@ export class WithdrawalChecker implements Checker {
       } else if (change.table === 'revision') {
         const { after, before } = change;
         if (after === undefined) this.#hostPorts.delete(before?.id ?? '');
-        else this.#hostPorts.set(after.id, hostPortChains(after));
+        else {
+          // After a rollback the revision may have another port, its older tasks keep theirs.
+          const known = this.#hostPorts.get(after.id) ?? [];
+          this.#hostPorts.set(after.id, new Set([...known, ...hostPortChains(after)]));
+        }
       } else if (change.table === 'network') {
         const { after, before } = change;
         if (after === undefined) this.#networks.delete(before?.id ?? '');
@@ -135,15 +139,24 @@ function hostPortChains({ ports }: Revision): Set<string> {
 function translations(machine: Machine, except: ReadonlySet<string> = new Set()): string[] {
   return [...machine.kernel.tables.values()].flatMap((text) => {
     const chains = new Map<string, string[]>();
+    const backends = new Map<string, string>();
     for (const line of text.split('\n')) {
       const [verb, what, , , chain = '', ...rule] = line.split(' ');
       if (verb === 'flush' || (verb === 'delete' && what === 'chain')) chains.delete(chain);
       else if (verb === 'add' && what === 'rule') {
         chains.set(chain, [...(chains.get(chain) ?? []), rule.join(' ')]);
+      } else if (what === 'element' && chain === 'backends') {
+        const elements = line.slice(line.indexOf('{') + 2, line.lastIndexOf(' }')).split(', ');
+        for (const element of elements) {
+          const [key = '', backend = ''] = element.split(' : ');
+          if (verb === 'add') backends.set(key, `${key} dnat to ${backend}`);
+          else backends.delete(key);
+        }
       }
     }
     const others = [...chains].filter(([chain]) => !except.has(chain));
-    return others.flatMap(([, rules]) => rules).filter((rule) => rule.includes('dnat to'));
+    const rules = others.flatMap(([, some]) => some).filter((rule) => rule.includes('dnat to'));
+    return [...rules, ...backends.values()];
   });
 }
 
