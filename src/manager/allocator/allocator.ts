@@ -177,7 +177,10 @@ export class Allocator implements ControlLoop {
     const networkIds = this.#overlaysOf(service);
     if (!networkIds.every((id) => this.#pools.has(id))) return { transactions: [] };
     const wanted = service.spec.EndpointSpec?.Ports ?? [];
-    const granted = this.#ports.grant(service.id, wanted, service.endpoint.ports);
+    const revision = this.#view?.get('revision', service.revisionId);
+    // After a rollback older tasks of the revision still have its ports.
+    const earlier = revision?.ports ?? [];
+    const granted = this.#ports.grant(service.id, wanted, service.endpoint.ports, earlier);
     const vips = this.#vipsFor(service, networkIds, now);
     const error = 'error' in granted ? granted.error : vips.error;
     if (error !== undefined || 'error' in granted) {
@@ -193,7 +196,6 @@ export class Allocator implements ControlLoop {
       allocatedFor: service.specVersion,
     };
     const actions: Action[] = [update('service', { ...service, endpoint })];
-    const revision = this.#view?.get('revision', service.revisionId);
     if (revision && JSON.stringify(revision.ports) !== JSON.stringify(granted.ports)) {
       actions.push(update('revision', { ...revision, ports: granted.ports }));
     }

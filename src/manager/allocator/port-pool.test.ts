@@ -38,4 +38,22 @@ describe('the pool of published ports', () => {
       ports: [port('ingress', 8080)],
     });
   });
+
+  it('goes back to a number that it had earlier, if that is free', () => {
+    const pool = new PortPool();
+    const first = pool.grant('a', [port('host')], []);
+    expect(first).toEqual({ ports: [port('host', 30_000)] });
+    pool.grant('a', [port('ingress', 8080)], [port('host', 30_000)]);
+    const rolledBack = pool.grant(
+      'a',
+      [port('host')],
+      [port('ingress', 8080)],
+      [port('host', 30_000)],
+    );
+    expect(rolledBack).toEqual({ ports: [port('host', 30_000)] });
+    pool.release('a');
+    pool.grant('b', [port('ingress', 30_000)], []);
+    const taken = pool.grant('a', [port('host')], [], [port('host', 30_000)]);
+    expect(taken).toEqual({ ports: [port('host', 30_001)] });
+  });
 });

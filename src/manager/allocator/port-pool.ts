@@ -27,16 +27,23 @@ export class PortPool {
     }
   }
 
-  /** Ports with numbers for a service, keeping the numbers it had; or the reason why not. */
+  /**
+   * Ports with numbers for a service, keeping the numbers it had, or those it had `earlier` that are
+   * free; or the reason why not.
+   */
   grant(
     serviceId: string,
     wanted: readonly PortConfig[],
     before: readonly PortConfig[],
+    earlier: readonly PortConfig[] = [],
   ): { ports: readonly PortConfig[] } | { error: string } {
     this.release(serviceId);
     const ports: PortConfig[] = [];
+    const free = earlier.filter(
+      ({ Protocol, PublishedPort }) => !this.#holders.has(`${Protocol}/${PublishedPort}`),
+    );
     for (const port of wanted) {
-      const number = this.#numberFor(port, before, ports);
+      const number = this.#numberFor(port, [...before, ...free], ports);
       if (number === undefined) return { error: 'no free port is left in 30000-32767' };
       const owner = this.#clash(port, number);
       if (owner !== undefined) {
