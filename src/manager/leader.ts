@@ -115,13 +115,16 @@ export class Leader implements LeaderApi {
 
   async #left({ nodeId, epoch }: LeaderMethods['leader.left']['request']): Promise<object> {
     const { store, liveness, clock } = this.#options;
-    if (store.view.get('session', nodeId)?.epoch !== epoch) return {};
-    liveness.left(nodeId);
+    const isCurrent = (): boolean => store.view.get('session', nodeId)?.epoch === epoch;
+    if (!isCurrent()) return {};
     const message = 'the node has left the cluster';
-    await this.#changeNode(nodeId, (node) => ({
-      ...node,
-      status: { ...node.status, state: 'down', message, since: clock.now() },
-    }));
+    await this.#changeNode(nodeId, (node) =>
+      isCurrent()
+        ? { ...node, status: { ...node.status, state: 'down', message, since: clock.now() } }
+        : node,
+    );
+    // Only now: if that had failed, its deadline would still find it.
+    if (isCurrent()) liveness.left(nodeId);
     return {};
   }
 

@@ -7,6 +7,7 @@ import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consen
 
 /** A manager whose Raft does what the test says. */
 class ManagerOnWires {
+  readonly clock = new VirtualClock();
   readonly proposed: Uint8Array[] = [];
   /** Changes of the members, as they were asked for. */
   readonly changes: string[] = [];
@@ -28,7 +29,7 @@ class ManagerOnWires {
   start(): Promise<Manager> {
     return Manager.start({
       nodeId: 'n1',
-      clock: new VirtualClock(),
+      clock: this.clock,
       random: new Prng(1),
       logger: silentLogger,
       signer: { sign: () => Promise.reject(new Error('not here')) } as never,
@@ -46,6 +47,11 @@ class ManagerOnWires {
   /** Everything that was committed is applied. */
   caughtUp(): void {
     for (const { resolve } of this.#barriers.splice(0)) resolve();
+  }
+
+  /** The questions for a quorum go unanswered for too long. */
+  silence(): void {
+    for (const { reject } of this.#barriers.splice(0)) reject(new Error('nobody confirmed it'));
   }
 
   leadership(isLeader: boolean, term: number): void {
@@ -117,6 +123,30 @@ describe('a manager that begins to lead', () => {
     wires.caughtUp();
     await created;
     expect(wires.proposed).toHaveLength(1);
+  });
+});
+
+describe('a leader whom no quorum confirms in time', () => {
+  // It refused everything until the next election.
+  it('asks again, and those who wait for it are served', async () => {
+    const wires = new ManagerOnWires();
+    const manager = await wires.start();
+    const created = manager.call('secret.create', secret);
+    wires.silence();
+    await turns();
+    await wires.clock.advance(100);
+    wires.caughtUp();
+    await created;
+    expect(wires.proposed).toHaveLength(1);
+  });
+
+  it('gives up with its term', async () => {
+    const wires = new ManagerOnWires();
+    const manager = await wires.start();
+    const created = manager.call('secret.create', secret);
+    wires.leadership(false, 2);
+    await expect(created).rejects.toThrow();
+    expect(wires.proposed).toHaveLength(0);
   });
 });
 

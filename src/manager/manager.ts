@@ -291,7 +291,7 @@ export class Manager implements LeaderApi {
   /** Begins once everything that earlier leaders committed is applied here. */
   #lead(term: number): void {
     if (this.#consensus === undefined || this.#leading !== undefined) return;
-    const leading = { term, ready: this.#consensus.barrier() };
+    const leading = { term, ready: this.#applied(term) };
     this.#leading = leading;
     leading.ready.then(
       () => {
@@ -299,9 +299,23 @@ export class Manager implements LeaderApi {
       },
       (error: unknown) => {
         this.#options.logger.warn({ error: messageOf(error) }, 'leadership was lost at once');
-        if (this.#leading === leading) this.#leading = undefined;
       },
     );
+  }
+
+  /** Asks until it is confirmed, however long a quorum is silent; rejects once the term is over. */
+  async #applied(term: number): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (;;) {
+      try {
+        await this.consensus.barrier();
+        return;
+      } catch (error) {
+        if (this.#leading?.term !== term) throw error;
+        logger.warn({ error: messageOf(error) }, 'nobody confirms this leader yet');
+        await sleep(clock, CATCH_UP_POLL_MS);
+      }
+    }
   }
 
   async #whenReady(): Promise<void> {

@@ -60,14 +60,14 @@ export interface Consensus {
   barrier(): Promise<void>;
   /**
    * Leader only: adds a member; resolves when that is committed. It votes as soon as it has caught up
-   * (until then it cannot cost the others their quorum); several that have begin to vote in one step. Adding the same member again does nothing;
-   * `conflict` for a raft id or node that is taken.
+   * (until then it cannot cost the others their quorum); several that have begin to vote in one step.
+   * Adding the same member again does nothing; `conflict` for a raft id or node that is taken.
    */
   addMember(member: Member): Promise<void>;
   /**
-   * Leader only: removes those that are members, several in one step (joint consensus). Refuses (`precondition`) when
-   * the rest could not form a quorum of active members. A leader asked to remove itself hands over,
-   * once the others are gone, and rejects with `unavailable`: ask the next leader.
+   * Leader only: removes those that are members, several in one step (joint consensus). Refuses
+   * (`precondition`) when the rest could not form a quorum of active members. A leader asked to remove
+   * itself hands over, once the others are gone, and rejects with `unavailable`: ask the next leader.
    */
   removeMember(...raftIds: number[]): Promise<void>;
   /** Hands leadership to another member, or to the most up-to-date one. */
