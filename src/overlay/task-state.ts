@@ -137,21 +137,20 @@ function sourceRouting(attachment: LocalAttachment, family: Family): KernelObjec
   ];
 }
 
+/**
+ * Moves queries from port 53 to where the resolver listens, and its answers back, packet by packet: a
+ * translation would have the kernel track every connection of the task.
+ */
 function resolverTable(port: number): NftTable {
-  const redirect = (protocol: string): string =>
-    `ip daddr ${RESOLVER_ADDRESS} ${protocol} dport 53 dnat to ${RESOLVER_ADDRESS}:${port}`;
+  const [queries, answers] = [`ip daddr ${RESOLVER_ADDRESS}`, `ip saddr ${RESOLVER_ADDRESS}`];
+  const rules = ['udp', 'tcp'].flatMap((protocol) => [
+    `${queries} ${protocol} dport 53 ${protocol} dport set ${port}`,
+    `${answers} ${protocol} sport ${port} ${protocol} sport set 53`,
+  ]);
   return {
     family: 'ip',
     name: 'tsswarm_names',
     sets: new Map(),
-    chains: new Map([
-      [
-        'out',
-        {
-          hook: 'type nat hook output priority -100;',
-          rules: [redirect('udp'), redirect('tcp')],
-        },
-      ],
-    ]),
+    chains: new Map([['out', { hook: 'type filter hook output priority mangle;', rules }]]),
   };
 }
