@@ -144,8 +144,7 @@ class HostOverlay implements Overlay {
     const known = this.#engine.tasks.has(task.id);
     const attached = await this.#attachedTask(task);
     const ipv6 = task.networks.some(({ addresses }) => addresses.some(isIpv6));
-    await this.#engine.prepare(task, { sysctls: taskSysctls(ipv6) });
-    this.#engine.add(attached);
+    this.#engine.add(attached, { sysctls: taskSysctls(ipv6) });
     this.#save();
     await this.#engine.settled();
     const [refused] = [...this.#engine.refusals(task), ...this.#inTheClear(task)];

@@ -28,7 +28,8 @@ export class NamespaceReconciler {
   /** What is there as far as we know; undefined: not known, read first. */
   #objects: ReadonlyMap<string, KernelObject> | undefined;
   #tables: readonly NftTable[] | undefined;
-  #exists: boolean;
+  /** The namespace is there, or is just being made. */
+  #made: Promise<void> | undefined;
   /** Made by us just now: no table can be there. */
   #empty = false;
   #wanted: NamespaceState | undefined;
@@ -43,7 +44,7 @@ export class NamespaceReconciler {
   constructor(context: ReconcilerContext, namespace: string, exists: boolean) {
     this.#context = context;
     this.#namespace = namespace;
-    this.#exists = exists;
+    if (exists) this.#made = Promise.resolve();
   }
 
   /** Makes the next `bring` read the kernel and repair what others changed. */
@@ -104,18 +105,27 @@ export class NamespaceReconciler {
   }
 
   /** Makes the namespace if it is missing; it is empty then. */
-  async create(state: Pick<NamespaceState, 'sysctls'>): Promise<void> {
-    if (this.#exists) return;
+  create(state: Pick<NamespaceState, 'sysctls'>): Promise<void> {
+    this.#made ??= this.#make(state).catch((error: unknown) => {
+      this.#made = undefined;
+      throw error;
+    });
+    return this.#made;
+  }
+
+  async #make({ sysctls }: Pick<NamespaceState, 'sysctls'>): Promise<void> {
     const { kernel } = this.#context;
-    if (this.#namespace === HOST) {
-      await kernel.writeSysctls(HOST, state.sysctls);
-    } else {
-      await kernel.createNamespace(this.#namespace, state.sysctls);
-      this.#objects = new Map();
-      this.#tables = [];
-      this.#empty = true;
-    }
-    this.#exists = true;
+    if (this.#namespace === HOST) return kernel.writeSysctls(HOST, sysctls);
+    await kernel.createNamespace(this.#namespace, sysctls);
+    this.#objects = new Map();
+    this.#tables = [];
+    this.#empty = true;
+  }
+
+  /** Takes the namespace away, be it that it is just being made. */
+  async remove(): Promise<void> {
+    await this.#made?.catch(() => undefined);
+    await this.#context.kernel.deleteNamespace(this.#namespace);
   }
 
   /** Does what is missing; fails with a SwarmError that names the first thing that did not work. */
@@ -200,8 +210,9 @@ export class NamespaceReconciler {
   async #bringTables(tables: readonly NftTable[]): Promise<void> {
     if (this.#tables === tables) return;
     const { kernel } = this.#context;
-    // Before the tables are looked at: what is changed after that is seen by the next check.
-    if (this.#generation === undefined) {
+    // Before the tables are looked at: what is changed after that is seen by the next check. Tasks' own
+    // are not checked.
+    if (this.#generation === undefined && !this.#namespace.startsWith('t-')) {
       this.#generation = (await kernel.fingerprint(this.#namespace)).generation;
     }
     const known = this.#tables ?? (await this.#adoptTables(tables));

@@ -15,6 +15,7 @@ import { BRIDGE_NETWORK, isPredefined, networkIds, type AttachedTask } from './a
 import { bridgeNetwork } from './bridge-network.ts';
 import { ExpectedListing } from './expected-listing.ts';
 import { foreignChanges } from './foreign-changes.ts';
+import { forgetConnections } from './forget-connections.ts';
 import { HOST, type Kernel } from './kernel.ts';
 import { CHECK_INTERVAL_MS, MAX_PARALLEL_NAMESPACES, RETRY_BACKOFF } from './limits.ts';
 import { NamespaceReconciler, type ReconcilerContext } from './namespace-reconciler.ts';
@@ -119,9 +120,15 @@ export class OverlayEngine {
     this.#ask();
   }
 
-  add(attached: AttachedTask): void {
-    this.#detaching.delete(attached.task.id);
-    this.#tasks.set(attached.task.id, attached);
+  /** The task's namespace is made while the pass that fills it is being prepared. */
+  add(attached: AttachedTask, state: Pick<NamespaceState, 'sysctls'>): void {
+    const { id } = attached.task;
+    this.#detaching.delete(id);
+    this.#tasks.set(id, attached);
+    // A failure is met again by the pass, and told by it.
+    this.#reconciler(taskNamespace(id), false)
+      .create(state)
+      .catch(() => undefined);
     this.#ask();
   }
 
@@ -129,11 +136,6 @@ export class OverlayEngine {
     this.#tasks.delete(taskId);
     this.#detaching.add(taskId);
     this.#ask();
-  }
-
-  /** Makes the namespace ahead of the pass that fills it. */
-  async prepare(task: TaskAssignment, state: Pick<NamespaceState, 'sysctls'>): Promise<void> {
-    await this.#reconciler(taskNamespace(task.id), false).create(state);
   }
 
   /** What keeps a task from its networks, after a pass. */
@@ -257,10 +259,13 @@ export class OverlayEngine {
     if (sandboxes.length > 0 || this.#reconcilers.has(HOST)) {
       others.unshift(this.#wanted.host(input, published));
     }
+    // Links of sandboxes have their other ends there.
+    const made = others.map((one) => this.#reconciler(one.namespace, false).create(one));
+    await Promise.allSettled(made);
     await this.#bringAll(sandboxes);
     await this.#bringAll(others);
     await this.#claims.release(published);
-    await this.#forgetConnections(gone);
+    await forgetConnections(this.#options.kernel, this.#views, gone);
     await this.#removeNamespaces(sandboxes);
     this.#options.publish(state, this.#views);
     if (changed) this.#options.changed();
@@ -315,18 +320,6 @@ export class OverlayEngine {
     await this.#options.surroundings?.bring({ self, hosts, dataPathPort, mtu, needed });
   }
 
-  async #forgetConnections(gone: ReadonlyMap<string, readonly string[]>): Promise<void> {
-    for (const [networkId, addresses] of gone) {
-      const view = this.#views.get(networkId);
-      if (view === undefined) continue;
-      const { kernel } = this.#options;
-      // Published ports are translated in the host's namespace: there clients know their server's name.
-      const inside = !view.network.ingress;
-      await kernel.forgetConnections(networkNamespace(networkId), addresses, inside);
-      await kernel.forgetConnections(HOST, addresses, true);
-    }
-  }
-
   async #removeNamespaces(sandboxes: readonly NamespaceState[]): Promise<void> {
     const kept = new Set(sandboxes.map(({ namespace }) => namespace));
     // Also those of networks that nobody knows any more, as long as a task here is on them.
@@ -345,7 +338,7 @@ export class OverlayEngine {
 
   async #removeNamespace(namespace: string): Promise<void> {
     try {
-      await this.#options.kernel.deleteNamespace(namespace);
+      await this.#reconciler(namespace, true).remove();
       this.#reconcilers.delete(namespace);
     } catch (error) {
       this.#failures.set(namespace, messageOf(error));
