@@ -45,6 +45,8 @@ function input(values: Partial<HostInput>): HostInput {
     instance: 'ts',
     networks: [FRONT],
     hosts: new Map([['h2', { nodeId: 'h2', hostname: 'h2', number: 2, address: '10.99.0.2' }]]),
+    self: '10.99.0.1',
+    meshed: [],
     dataPathPort: 4789,
     ownPorts: [2377],
     published: [],
@@ -72,27 +74,36 @@ describe('hostState', () => {
 
   it('touches only its own interfaces', () => {
     const rules = commands({}).match(/add rule ip tsswarm_ts forward .*/gu) ?? [];
-    expect(rules).toHaveLength(6);
+    expect(rules).toHaveLength(8);
     for (const rule of rules) expect(rule).toContain('"ts-*"');
   });
 
   it('takes packets of its VXLAN port from cluster hosts alone', () => {
     expect(commands({})).toContain('add element ip tsswarm_ts cluster_hosts { 10.99.0.2 }');
-    expect(commands({})).toContain(
-      'input udp dport 4789 @th,96,24 >= 1048576 ip saddr != @cluster_hosts drop',
-    );
+    expect(commands({})).toContain('input udp dport 4789 @th,96,24 >= 1048576 drop');
     const low = { ...FRONT, vxlan: { vni: 5000, port: 4789, local: '10.99.0.1', host: 1 } };
-    expect(commands({ networks: [low] })).toContain(
-      'input udp dport 4789 ip saddr != @cluster_hosts drop',
-    );
+    expect(commands({ networks: [low] })).toContain('input udp dport 4789 drop');
   });
 
   it('does not track the tunnels between hosts, and nothing else on their port', () => {
     const made = commands({});
     expect(made).toContain(
-      'raw udp dport 4789 ip saddr @cluster_hosts fib daddr type local notrack',
+      'raw udp dport 4789 ip saddr @cluster_hosts ip daddr 10.99.0.1 notrack accept',
     );
-    expect(made).toContain('raw_out udp dport 4789 ip daddr @cluster_hosts notrack');
+    expect(made).toContain('raw_out udp dport 4789 ip daddr @cluster_hosts notrack accept');
+    expect(commands({ self: undefined })).not.toContain('raw udp');
+  });
+
+  it('lets out replies of the mesh, and what tasks here begin', () => {
+    const ingress = { ...FRONT, id: 'ingress', ingress: true };
+    const task = { taskId: 'a', index: 0, network: ingress, gateway: '10.0.1.1' };
+    const meshed = [{ ...task, address: '10.0.1.11/24' }];
+    const made = commands({ networks: [FRONT, ingress], meshed });
+    expect(made).toMatch(
+      /(input|forward) iifname "ts-\w{8}" ct state new,invalid ip saddr != @meshed drop/u,
+    );
+    expect(made).toContain('add element ip tsswarm_ts meshed { 10.0.1.11 }');
+    expect(commands({ networks: [FRONT] })).not.toContain('@meshed');
   });
 
   it('leads published ports to their tasks', () => {

@@ -7,19 +7,34 @@ import type {
   ServiceEndpointAssignment,
   TaskEndpointAssignment,
 } from '../model/index.ts';
-import { UPLINK_HOST_MAC, UPLINK_SANDBOX_MAC, isIpv6, uplinkName } from './addressing.ts';
+import {
+  UPLINK_HOST_MAC,
+  UPLINK_SANDBOX_MAC,
+  bareAddress,
+  isIpv6,
+  uplinkName,
+} from './addressing.ts';
 import { balanceRules } from './balance.ts';
-import { IPV4, IPV6, UPLINK_HOST_ULA, familiesOf, hasIpv6, subnetOf } from './family.ts';
+import {
+  IPV4,
+  IPV6,
+  UPLINK_HOST_ULA,
+  familiesOf,
+  hasIpv6,
+  ownAddress,
+  subnetOf,
+} from './family.ts';
 import type { Family } from './family.ts';
 import { HOST, type KernelObject, type Sysctl } from './kernel.ts';
 import {
   MAIN_TABLE,
   objectMap,
+  type LocalAttachment,
   type NamespaceState,
   type OverlayNetwork,
 } from './namespace-state.ts';
 import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
-import { untrackedProbes } from './sandbox-rules.ts';
+import { UNTRACKED_PROBES } from './sandbox-rules.ts';
 import { tunnelRules, type TunnelRules } from './tunnel-rules.ts';
 import { activeAddresses } from './virtual-addresses.ts';
 
@@ -43,9 +58,13 @@ export interface HostInput {
   readonly instance: string;
   readonly networks: readonly OverlayNetwork[];
   readonly hosts: ReadonlyMap<string, HostAssignment>;
+  /** Underlay address of this host, once it is known. */
+  readonly self: string | undefined;
   readonly dataPathPort: number;
   /** tsswarm's own ports: tasks can't reach them, nobody can publish them. */
   readonly ownPorts: readonly number[];
+  /** Tasks here on the mesh's network. */
+  readonly meshed: readonly LocalAttachment[];
   /** Only ports that this host has claimed. */
   readonly published: readonly PublishedPort[];
 }
@@ -152,9 +171,17 @@ function hostTable(input: HostInput, family: Family): NftTable {
   // At its other addresses the port may be somebody else's.
   const everywhere = published.filter(({ hostIp }) => hostIp === undefined);
   const served = published.filter(({ addresses }) => addresses.length > 0);
+  const meshed = input.meshed.flatMap((attachment) => ownAddress(attachment, family) ?? []);
   const underlay = [...hosts.values()].map(({ address }) => address).filter(family.is);
   const sets = new Map<string, NftSet>([
     ['cluster_hosts', nftSet(`type ${family.type};`, underlay)],
+    [
+      'meshed',
+      nftSet(
+        `type ${family.type};`,
+        meshed.map(({ address }) => bareAddress(address)),
+      ),
+    ],
     ['own_ports', nftSet('type inet_service;', ownPorts.map(String))],
     ['claimed', nftSet('type inet_proto . inet_service;', everywhere.map(portKey))],
     [
@@ -171,8 +198,8 @@ function hostTable(input: HostInput, family: Family): NftTable {
   );
   const secured = tunnelRules(instance, dataPathPort, encrypted, family);
   const chains = new Map<string, NftChain>([
-    ...translationChains(ours, input.dataPathPort, family),
-    ...filterChains(ours, dataPathPort, vniMatch(input.networks), secured, family),
+    ...translationChains(ours, input, family),
+    ...filterChains(ours, input, secured, family),
     ...served.map((port): [string, NftChain] => [
       portChain(port),
       { rules: [...elsewhere(port, family), ...translation(port, family)] },
@@ -213,12 +240,13 @@ const LOCAL = 'fib daddr type local';
 
 function translationChains(
   ours: string,
-  dataPathPort: number,
-  { word, loopback }: Family,
+  { dataPathPort, self }: HostInput,
+  { word, loopback, is }: Family,
 ): [string, NftChain][] {
   // Every connection inside has a source port of its own outside: tracked, each would be one there, too,
   // on both hosts and in both directions.
   const tunnel = `udp dport ${dataPathPort}`;
+  const received = `${tunnel} ${word} saddr @cluster_hosts ${word} daddr ${self} notrack accept`;
   // The kernel lets nothing from ::1 leave the host: there a refusal is better than a hang, since
   // programs that ask for "localhost" then go on to 127.0.0.1.
   const reachable = word === 'ip6' ? `${LOCAL} ip6 daddr != ${loopback}` : LOCAL;
@@ -228,10 +256,10 @@ function translationChains(
       'raw',
       {
         hook: 'type filter hook prerouting priority raw;',
-        // route_localnet is on for uplinks: nobody may use it from outside (CVE-2020-8558).
         rules: [
+          ...(self !== undefined && is(self) ? [received] : []),
+          // route_localnet is on for uplinks: nobody may use it from outside (CVE-2020-8558).
           `iifname ${ours} ${word} daddr ${loopback} drop`,
-          `${tunnel} ${word} saddr @cluster_hosts ${LOCAL} notrack`,
         ],
       },
     ],
@@ -239,11 +267,10 @@ function translationChains(
       'raw_out',
       {
         hook: 'type filter hook output priority raw;',
-        rules: [`${tunnel} ${word} daddr @cluster_hosts notrack`],
+        rules: [`${tunnel} ${word} daddr @cluster_hosts notrack accept`, UNTRACKED_PROBES],
       },
     ],
     ['prerouting', { hook: 'type nat hook prerouting priority dstnat;', rules: [toPublished] }],
-    untrackedProbes,
     ['output', { hook: 'type nat hook output priority -100;', rules: [toPublished] }],
     [
       'postrouting',
@@ -262,11 +289,16 @@ function translationChains(
 
 function filterChains(
   ours: string,
-  dataPathPort: number,
-  vnis: string,
+  { instance, networks, dataPathPort }: HostInput,
   secured: TunnelRules,
   { word, icmp }: Family,
 ): [string, NftChain][] {
+  // Sandboxes of the mesh's network let through what only passes: other hosts' tasks may answer whom this
+  // host let in, their own way out is not here.
+  const meshReplies = networks
+    .filter(({ ingress, internal }) => ingress && !internal)
+    .map(({ id }) => `iifname "${uplinkName(instance, id)}"`)
+    .map((uplink) => `${uplink} ct state new,invalid ${word} saddr != @meshed drop`);
   return [
     [
       'forward',
@@ -274,6 +306,10 @@ function filterChains(
         hook: 'type filter hook forward priority filter;',
         rules: [
           ...secured.forward,
+          // First what most packets are: requests to published ports, and answers.
+          `iifname != ${ours} oifname ${ours} ct status dnat accept`,
+          `iifname ${ours} oifname != ${ours} ct direction reply accept`,
+          ...meshReplies,
           `iifname ${ours} udp dport ${dataPathPort} drop`,
           // Those of its own host are refused in input.
           `iifname ${ours} ${word} daddr @cluster_hosts meta l4proto { tcp, udp } th dport @own_ports reject`,
@@ -291,7 +327,10 @@ function filterChains(
         hook: 'type filter hook input priority filter;',
         rules: [
           ...secured.input,
-          `${secured.elsewhere}udp dport ${dataPathPort} ${vnis}${word} saddr != @cluster_hosts drop`,
+          // First, since all that comes from other hosts comes this way.
+          `udp dport ${dataPathPort} ${word} saddr @cluster_hosts accept`,
+          `${secured.elsewhere}udp dport ${dataPathPort} ${vniMatch(networks)}drop`,
+          ...meshReplies,
           `iifname ${ours} meta l4proto { tcp, udp } th dport @own_ports reject`,
           // What gets here has no backend; the socket that claims the port answers nobody.
           'meta l4proto tcp meta l4proto . th dport @claimed reject with tcp reset',

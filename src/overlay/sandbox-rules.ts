@@ -30,14 +30,8 @@ export function needsWayBack(network: OverlayNetwork): boolean {
   return network.ingress && network.vxlan !== undefined;
 }
 
-/** Segments that only make clients answer are no connections. */
-export const untrackedProbes: [string, NftChain] = [
-  'probes',
-  {
-    hook: 'type filter hook output priority raw;',
-    rules: [`meta mark ${hex(PROBE_MARK)} notrack`],
-  },
-];
+/** Segments that only make clients answer are no connections. For output, in raw. */
+export const UNTRACKED_PROBES = `meta mark ${hex(PROBE_MARK)} notrack`;
 
 /** All rules of one family. */
 export function sandboxTable(
@@ -78,6 +72,13 @@ export function sandboxTable(
     ['dead', nftSet(`type ${type};`, [...removed.filter(family.is), ...vips.idle])],
   ]);
   if (wayBack) {
+    sets.set(
+      'here',
+      nftSet(
+        `type ${type};`,
+        own.map(({ address }) => bareAddress(address)),
+      ),
+    );
     const zones = peers.map(({ number }): [string, string] => [tunnelMac(number), String(number)]);
     const marks = peers.map(({ number }): [string, string] => [tunnelMac(number), mark(number)]);
     sets.set('zone_of', nftMap('typeof ether saddr : ct zone;', zones));
@@ -87,39 +88,51 @@ export function sandboxTable(
   return { family: word, name: TABLE, sets, chains };
 }
 
+/** Every packet passes all of them: the fewer they are, and the sooner a rule is done, the better. */
 function baseChains(wayBack: OverlayNetwork | undefined, family: Family): [string, NftChain][] {
   const { word, icmp } = family;
-  const raw = [`iifname "t*" iifname . ${word} saddr != @own drop`];
-  const mangle: string[] = [];
   const subnet = wayBack && subnetOf(wayBack, family)?.subnet;
-  if (subnet !== undefined) {
-    raw.push(
-      'iifname "vx0" ct original zone set ether saddr map @zone_of',
-      `iifname "up0" ct original zone set ${UPLINK_ZONE}`,
-    );
-    mangle.push(
-      `iifname "vx0" ct state new ${word} saddr != { ${subnet} } ` +
-        'ct mark set ether saddr map @mark_of',
-      `iifname != "vx0" ct mark & ${hex(WAY_BACK_FLAG)} == ${hex(WAY_BACK_FLAG)} ` +
-        'ct direction reply meta mark set ct mark',
-    );
-  }
-  const vip = [`${word} daddr vmap @vips`];
+  const mesh = subnet === undefined ? NO_MESH : meshRules(subnet, family);
+  const base = (hook: string, rules: readonly string[]): NftChain => ({
+    hook: `type ${hook};`,
+    rules,
+  });
+  const noForgedSource = `iifname "t*" iifname . ${word} saddr != @own drop`;
+  const toItself = `ct status dnat snat to ${word} saddr . ${word} daddr map @hairpin`;
   return [
-    untrackedProbes,
-    ['raw', { hook: 'type filter hook prerouting priority raw;', rules: raw }],
-    ['way_back', { hook: 'type filter hook prerouting priority mangle;', rules: mangle }],
-    ['vip', { hook: 'type nat hook prerouting priority dstnat;', rules: vip }],
     [
-      'dead_end',
+      'refused',
       {
-        hook: 'type filter hook prerouting priority filter;',
         rules: [
-          `${word} daddr @dead meta l4proto tcp reject with tcp reset`,
-          `${word} daddr @dead reject with ${icmp} type port-unreachable`,
+          'meta l4proto tcp reject with tcp reset',
+          `reject with ${icmp} type port-unreachable`,
         ],
       },
     ],
+    ...mesh.chains,
+    ['probes', base('filter hook output priority raw', [UNTRACKED_PROBES])],
+    ['raw', base('filter hook prerouting priority raw', [...mesh.raw, noForgedSource])],
+    ['vip', base('nat hook prerouting priority dstnat', [`${word} daddr vmap @vips`])],
+    [
+      'translated',
+      base('filter hook prerouting priority filter', [
+        `${word} daddr @dead goto refused`,
+        ...mesh.translated,
+      ]),
+    ],
+    ['hairpin_out', base('nat hook postrouting priority srcnat', [toItself])],
+  ];
+}
+
+interface MeshRules {
+  readonly chains: readonly [string, NftChain][];
+  readonly raw: readonly string[];
+  readonly translated: readonly string[];
+}
+
+/** Other hosts' tasks have no way out here. */
+const NO_MESH: MeshRules = {
+  chains: [
     [
       'forward',
       {
@@ -127,14 +140,38 @@ function baseChains(wayBack: OverlayNetwork | undefined, family: Family): [strin
         rules: ['iifname "vx0" oifname "up0" ct state new drop'],
       },
     ],
-    [
-      'hairpin_out',
-      {
-        hook: 'type nat hook postrouting priority srcnat;',
-        rules: [`ct status dnat snat to ${word} saddr . ${word} daddr map @hairpin`],
-      },
+  ],
+  raw: [],
+  translated: [],
+};
+
+/** The way back. What only passes through is tracked by the host itself, which drops what is no reply. */
+function meshRules(subnet: string, { word }: Family): MeshRules {
+  const isOthers = `ct mark & ${hex(WAY_BACK_FLAG)} == ${hex(WAY_BACK_FLAG)}`;
+  return {
+    chains: [
+      [
+        'from_tunnel',
+        {
+          rules: [
+            `${word} daddr != ${subnet} notrack accept`,
+            'ct original zone set ether saddr map @zone_of',
+          ],
+        },
+      ],
+      [
+        'from_uplink',
+        {
+          rules: [`${word} daddr != @here notrack accept`, `ct original zone set ${UPLINK_ZONE}`],
+        },
+      ],
     ],
-  ];
+    raw: ['iifname "vx0" goto from_tunnel', 'iifname "up0" goto from_uplink'],
+    translated: [
+      `ct state new iifname "vx0" ${word} saddr != ${subnet} ct mark set ether saddr map @mark_of`,
+      `ct direction reply ${isOthers} iifname != "vx0" meta mark set ct mark`,
+    ],
+  };
 }
 
 /** Sends replies to the host whose number their mark has, whatever their family. */

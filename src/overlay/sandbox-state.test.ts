@@ -143,7 +143,7 @@ describe('Sandbox', () => {
   it('rejects a virtual address without tasks, and endpoints that went away', () => {
     const made = commands({ services: [web], removed: ['10.0.1.40'] });
     expect(made).toContain('add element ip tsswarm dead { 10.0.1.40, 10.0.1.2 }');
-    expect(made).not.toContain('goto');
+    expect(made).not.toContain('goto r_');
   });
 
   it('finds the way back on ingress, through every host', () => {
@@ -154,6 +154,15 @@ describe('Sandbox', () => {
     expect(made).toContain('hook egress device "vx0"');
     expect(texts({ network: ingress })).toContain('rule pref 100 fwmark 0x10000/0x10000 lookup 77');
     expect(commands({})).not.toContain('zone');
+  });
+
+  it('does not track what only passes through on its way to another host', () => {
+    const ingress = { ...NETWORK, ingress: true };
+    const made = commands({ network: ingress, attachments: [LOCAL] });
+    expect(made).toContain('add element ip tsswarm here { 10.0.1.13 }');
+    expect(made).toContain('from_uplink ip daddr != @here notrack accept');
+    expect(made).toContain('from_tunnel ip daddr != 10.0.1.0/24 notrack accept');
+    expect(commands({})).not.toContain('@here');
   });
 
   it('makes routes only for endpoints that are new', () => {

@@ -49,6 +49,9 @@ const SANDBOX_SYSCTLS: readonly Sysctl[] = [
   { name: 'ipv4/conf/default/send_redirects', value: '0' },
 ];
 
+/** The way back is a rule, and with rules the kernel would look up a way for each source as well. */
+const WAY_BACK_SYSCTLS: readonly Sysctl[] = [{ name: 'ipv4/conf/all/accept_local', value: '1' }];
+
 const SANDBOX_NO_IPV6: readonly Sysctl[] = [
   { name: 'ipv6/conf/all/disable_ipv6', value: '1' },
   ...NO_IPV6,
@@ -120,6 +123,7 @@ export class Sandbox {
     const namespace = networkNamespace(network.id);
     const sysctls = [
       ...SANDBOX_SYSCTLS,
+      ...(needsWayBack(network) ? WAY_BACK_SYSCTLS : []),
       ...(families.includes(IPV6) ? SANDBOX_IPV6 : SANDBOX_NO_IPV6),
     ];
     return { namespace, sysctls, objects: this.#objects, tables };

@@ -37,6 +37,8 @@ interface HostMemo {
   readonly networks: readonly OverlayNetwork[];
   readonly ports: readonly PublishedPort[];
   readonly hosts: ReadonlyMap<string, HostAssignment>;
+  readonly self: string | undefined;
+  readonly meshed: readonly LocalAttachment[];
   readonly dataPathPort: number;
   readonly state: NamespaceState;
 }
@@ -114,23 +116,33 @@ export class WantedStates {
     return Array.from(next.values(), (memo) => memo.state);
   }
 
+  /** After `sandboxes`. */
   host(input: WantedInput, published: readonly PublishedPort[]): NamespaceState {
     const { instance, ownPorts, state, views } = input;
     const { hosts, dataPathPort } = state;
+    const self = state.self?.address;
     const old = this.#host;
     const networks = reuse(
       old?.networks ?? NONE,
       Array.from(views.values(), ({ network }) => network),
     );
     const ports = reuse(old?.ports ?? NONE, published);
+    const sandboxes = [...this.#sandboxes.values()].filter(({ view }) => view.network.ingress);
+    const meshed = reuse(
+      old?.meshed ?? NONE,
+      sandboxes.flatMap(({ attachments }) => attachments),
+    );
     const same =
       old?.networks === networks &&
       old.ports === ports &&
       old.hosts === hosts &&
+      old.self === self &&
+      old.meshed === meshed &&
       old.dataPathPort === dataPathPort;
     if (same) return old.state;
-    const made = hostState({ instance, ownPorts, published, networks, hosts, dataPathPort });
-    this.#host = { networks, ports, hosts, dataPathPort, state: made };
+    const common = { networks, hosts, self, meshed, dataPathPort };
+    const made = hostState({ ...common, instance, ownPorts, published });
+    this.#host = { ...common, ports, state: made };
     return made;
   }
 

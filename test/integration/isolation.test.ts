@@ -128,6 +128,23 @@ describe('a task with all rights in its namespace', () => {
   });
 });
 
+describe('a host of the cluster', () => {
+  it('lets nothing begin for another host’s tasks, only answer', async () => {
+    await peer('client').call('serve', { port: HOST_PORT, name: 'outside' });
+    const forged = (to: string): string =>
+      vxlanPacket(1 << 20, '10.0.0.11', to, HOST_PORT, 'forged by h1');
+    for (const to of [CLIENT, '10.99.0.2']) {
+      await peer('h1').call('send', { address: '10.99.0.2', port: 4789, data: forged(to) });
+    }
+    for (const to of ['client', 'h2']) {
+      const address = to === 'client' ? CLIENT : '10.99.0.2';
+      await say('web2', { address, port: HOST_PORT }, 'genuine');
+      await heard(to, 'genuine');
+      expect(await peer(to).call<string[]>('heard')).not.toContain('forged by h1');
+    }
+  });
+});
+
 describe('a task on an internal network', () => {
   it('reaches nothing else, also with a default route that it made', async () => {
     await asRoot(
