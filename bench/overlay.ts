@@ -3,9 +3,11 @@
 //   vip      new connections through a virtual address, beside the task's own address
 //   hosts    packets and new connections through the mesh with 1,000 hosts more that have tasks
 //            on the network, beside without them
-//   mesh     new connections through a published port to a task on another host, beside what people
-//            put there instead: nginx as a TCP proxy, a task of the first host with a port of its own,
-//            to the same task over the same network (which then sees nginx's address)
+//   mesh     new connections through a port published on one host to a service with a task there and
+//            one on the other host, beside what people put there instead: nginx as a TCP proxy, a task
+//            of the first host with a port of its own, to the same tasks over the same network: as it
+//            is, so that the tasks see nginx's address, and with the client's in the PROXY protocol
+//   far      the same with tasks on the other host alone
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,16 +17,23 @@ import type { TaskAssignment } from '../src/model/index.ts';
 import type { OverlayState } from '../src/overlay/index.ts';
 import { OverlayLab } from '../test/integration/overlay-lab.ts';
 import { median } from './engine.ts';
+import { layByHand } from './overlay-by-hand.ts';
 
 const execute = promisify(execFile);
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
 const STREAM_SECONDS = 3;
-const CONNECTIONS = 20_000;
-const AT_ONCE = 16;
+const CONNECTIONS = 10_000;
+const AT_ONCE = 32;
 const WEB_PORT = 80;
 const PUBLISHED = 8080;
+const PUBLISHED_FAR = 8082;
 const PROXY_PORT = 8081;
+const PROXY_PORT_FAR = 8083;
+/** Told the client's address. */
+const PROXY_PORT_TOLD = 8084;
+const TOLD_PORT = 81;
 const STREAM_PORT = 5201;
+const PROXY_PORTS = [PROXY_PORT, PROXY_PORT_FAR, PROXY_PORT_TOLD];
 const NETWORK = 'front';
 const INGRESS = 'ingress';
 const VIP = '10.50.1.2';
@@ -35,7 +44,7 @@ interface Task {
   readonly host: string;
   readonly address: string;
   readonly ingress?: string;
-  readonly hostPort?: number;
+  readonly hostPorts?: readonly number[];
 }
 
 const HOSTS = ['h1', 'h2'];
@@ -44,9 +53,13 @@ const TASKS: readonly Task[] = [
   // Of its own: a client's port that goes to one server by two addresses within a minute meets the
   // other's remains there, and has to try again.
   { id: 'direct', host: 'h1', address: '10.50.1.13' },
-  { id: 'proxy', host: 'h1', address: '10.50.1.14', hostPort: PROXY_PORT },
+  { id: 'proxy', host: 'h1', address: '10.50.1.14', hostPorts: PROXY_PORTS },
   { id: 'server', host: 'h2', address: '10.50.1.12', ingress: '10.50.0.12' },
+  { id: 'near', host: 'h1', address: '10.50.1.15', ingress: '10.50.0.15' },
+  { id: 'far', host: 'h2', address: '10.50.1.16', ingress: '10.50.0.16' },
 ];
+/** The services of those tasks that have one. */
+const SERVICES: Readonly<Record<string, string>> = { server: 'web', near: 'spread', far: 'spread' };
 /** Addresses on the switch. */
 const UNDERLAY = new Map([
   ['h1', '10.99.0.1'],
@@ -83,19 +96,15 @@ function stateOf(host: string, more = 0): OverlayState {
         },
       ],
     ]);
-  const service = {
-    serviceId: 'web',
-    name: 'web',
-    aliases: [],
-    mode: 'vip',
-    sticky: false,
-  } as const;
-  const port = {
-    Protocol: 'tcp',
-    PublishedPort: PUBLISHED,
-    TargetPort: WEB_PORT,
-    PublishMode: 'ingress',
-  } as const;
+  const service = (serviceId: string) =>
+    ({ serviceId, name: serviceId, aliases: [], mode: 'vip', sticky: false }) as const;
+  const port = (published: number) =>
+    ({
+      Protocol: 'tcp',
+      PublishedPort: published,
+      TargetPort: WEB_PORT,
+      PublishMode: 'ingress',
+    }) as const;
   const endpoints = TASKS.flatMap(({ id, host: nodeId, address, ingress }) => {
     const endpoint = {
       taskId: id,
@@ -103,7 +112,7 @@ function stateOf(host: string, more = 0): OverlayState {
       aliases: [],
       active: true,
       name: `${id}.1.${id}`,
-      serviceId: id === 'server' ? 'web' : id,
+      serviceId: SERVICES[id] ?? id,
     };
     const on = (networkId: string, own: string) =>
       [`${networkId}/${id}`, { ...endpoint, networkId, addresses: [own] }] as const;
@@ -133,14 +142,15 @@ function stateOf(host: string, more = 0): OverlayState {
     hosts,
     networks: new Map([...network(INGRESS, 0, true), ...network(NETWORK, 1, false)]),
     services: new Map([
-      [`${NETWORK}/web`, { ...service, networkId: NETWORK, vip: VIP, ports: [] }],
-      [`${INGRESS}/web`, { ...service, networkId: INGRESS, ports: [port] }],
+      [`${NETWORK}/web`, { ...service('web'), networkId: NETWORK, vip: VIP, ports: [] }],
+      [`${INGRESS}/web`, { ...service('web'), networkId: INGRESS, ports: [port(PUBLISHED_FAR)] }],
+      [`${INGRESS}/spread`, { ...service('spread'), networkId: INGRESS, ports: [port(PUBLISHED)] }],
     ]),
     endpoints: new Map(endpoints),
   };
 }
 
-function assignment({ id, host, address, ingress, hostPort }: Task): TaskAssignment {
+function assignment({ id, host, address, ingress, hostPorts = [] }: Task): TaskAssignment {
   const on = (networkId: string, own: string) => ({
     networkId,
     addresses: [`${own}/24`],
@@ -155,17 +165,12 @@ function assignment({ id, host, address, ingress, hostPort }: Task): TaskAssignm
     revisionId: 'r',
     desiredState: 'running',
     networks: [on(NETWORK, address), ...(ingress === undefined ? [] : [on(INGRESS, ingress)])],
-    hostPorts:
-      hostPort === undefined
-        ? []
-        : [
-            {
-              Protocol: 'tcp',
-              PublishedPort: hostPort,
-              TargetPort: hostPort,
-              PublishMode: 'host',
-            },
-          ],
+    hostPorts: hostPorts.map((port) => ({
+      Protocol: 'tcp',
+      PublishedPort: port,
+      TargetPort: port,
+      PublishMode: 'host',
+    })),
     publishesIngress: ingress !== undefined,
   };
 }
@@ -225,7 +230,7 @@ class Bench {
     const file = join(this.#directory, `${name}.conf`);
     const head = [
       'include /usr/share/nginx/modules-available/mod-stream.conf;',
-      `daemon off; worker_processes 1; pid ${join(this.#directory, `${name}.pid`)};`,
+      `daemon off; worker_processes auto; pid ${join(this.#directory, `${name}.pid`)};`,
       'error_log /dev/null; events { worker_connections 4096; }',
     ];
     await writeFile(file, `${head.join('\n')}\n${body}\n`);
@@ -282,50 +287,6 @@ class Bench {
   }
 }
 
-/** The path of the overlay by hand: task, router, VXLAN, router, task; connection tracking as there. */
-async function layByHand(bench: Bench): Promise<void> {
-  const { lab } = bench;
-  const run = (name: string, ...argv: string[]): Promise<string> =>
-    lab.run(bench.path(name), ...argv);
-  for (const n of [1, 2]) {
-    const machine = `g${n}`;
-    const [router, task] = [`r${n}`, `k${n}`];
-    for (const name of [router, task]) {
-      await execute('ip', ['netns', 'add', lab.netns(name)]);
-      bench.paths.set(name, lab.path(name));
-      await run(name, 'ip', 'link', 'set', 'lo', 'up');
-    }
-    const vxlan = ['type', 'vxlan', 'id', '77', 'dstport', '4790', 'nolearning'];
-    const local = ['local', underlay(machine)];
-    await run(machine, 'ip', 'link', 'add', 'vx0', ...vxlan, ...local);
-    await run(machine, 'ip', 'link', 'set', 'vx0', 'netns', lab.netns(router));
-    const ends = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', lab.netns(task)];
-    await run(router, 'ip', 'link', 'add', 'tk', 'mtu', '1450', ...ends);
-    await run(router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
-    await run(router, 'ip', 'link', 'set', 'vx0', 'address', `02:00:00:00:00:0${n}`);
-    await run(router, 'ip', 'link', 'set', 'vx0', 'mtu', '1450', 'up');
-    await run(router, 'ip', 'link', 'set', 'tk', 'up');
-    await run(router, 'ip', 'addr', 'add', `10.60.0.${n}/24`, 'dev', 'vx0');
-    await run(router, 'ip', 'addr', 'add', `10.6${n}.0.1/24`, 'dev', 'tk');
-    const other = 3 - n;
-    await run(router, 'ip', 'route', 'add', `10.6${other}.0.0/24`, 'via', `10.60.0.${other}`);
-    const mac = `02:00:00:00:00:0${other}`;
-    await run(router, 'ip', 'neigh', 'add', `10.60.0.${other}`, 'lladdr', mac, 'dev', 'vx0');
-    const fdb = ['add', mac, 'dev', 'vx0', 'dst', underlay(`g${other}`)];
-    await run(router, 'bridge', 'fdb', ...fdb);
-    // The least that makes the kernel track connections and look at each packet once.
-    await run(
-      router,
-      'nft',
-      'add table ip x; add chain ip x c { type nat hook prerouting priority dstnat; }; ' +
-        'add chain ip x r { type filter hook prerouting priority raw; ip saddr 10.66.0.0/16 drop; }',
-    );
-    await run(task, 'ip', 'link', 'set', 'eth0', 'mtu', '1450', 'up');
-    await run(task, 'ip', 'addr', 'add', `10.6${n}.0.2/24`, 'dev', 'eth0');
-    await run(task, 'ip', 'route', 'add', 'default', 'via', `10.6${n}.0.1`);
-  }
-}
-
 type Measure = () => Promise<number>;
 
 /** Both sides take turns; the ratio is that of the medians. */
@@ -349,18 +310,31 @@ async function compare(
 async function main(): Promise<void> {
   const bench = await Bench.open();
   try {
-    await layByHand(bench);
-    bench.serve('server', bench.connector, 'serve', String(WEB_PORT));
-    const server = TASKS.find(({ id }) => id === 'server')?.address ?? '';
-    const upstream = `proxy_pass ${server}:${WEB_PORT};`;
-    await bench.nginx('proxy', `stream { server { listen ${PROXY_PORT}; ${upstream} } }`);
+    await layByHand(bench.lab, bench.paths, underlay);
+    for (const name of Object.keys(SERVICES)) {
+      bench.serve(name, bench.connector, 'serve', String(WEB_PORT));
+      bench.serve(name, bench.connector, 'serve', String(TOLD_PORT), 'header');
+    }
+    const addressOf = (name: string): string => TASKS.find(({ id }) => id === name)?.address ?? '';
+    const server = addressOf('server');
+    const both = (port: number): string =>
+      ['near', 'far'].map((name) => `server ${addressOf(name)}:${port};`).join(' ');
+    const proxies = [
+      `upstream spread { ${both(WEB_PORT)} }`,
+      `upstream told { ${both(TOLD_PORT)} }`,
+      `server { listen ${PROXY_PORT}; proxy_pass spread; }`,
+      `server { listen ${PROXY_PORT_TOLD}; proxy_pass told; proxy_protocol on; }`,
+      `server { listen ${PROXY_PORT_FAR}; proxy_pass ${server}:${WEB_PORT}; }`,
+    ];
+    await bench.nginx('proxy', `stream { ${proxies.join(' ')} }`);
     for (const name of ['server', 'k2'])
       bench.serve(name, 'iperf3', '-s', '-p', String(STREAM_PORT));
     await bench.reachable('client', server, STREAM_PORT);
     await bench.reachable('k1', '10.62.0.2', STREAM_PORT);
     await bench.reachable('client', VIP, WEB_PORT);
-    await bench.reachable('outside', underlay('h1'), PUBLISHED);
-    await bench.reachable('outside', underlay('h1'), PROXY_PORT);
+    for (const port of [PUBLISHED, PUBLISHED_FAR, ...PROXY_PORTS]) {
+      await bench.reachable('outside', underlay('h1'), port);
+    }
     const gigabits = (value: number): string => `${(value / 1e9).toFixed(2)} Gbit/s`;
     const perSecond = (value: number): string => `${value.toFixed(0)}/s`;
     await compare(
@@ -375,11 +349,25 @@ async function main(): Promise<void> {
       [() => bench.connections('client', VIP, WEB_PORT), 'virtual address'],
       [() => bench.connections('direct', server, WEB_PORT), 'direct'],
     );
+    const fromOutside = (port: number): Measure =>
+      bench.connections.bind(bench, 'outside', underlay('h1'), port);
     await compare(
-      'new connections from outside to another host',
+      'new connections from outside to tasks on both hosts',
       perSecond,
-      [() => bench.connections('outside', underlay('h1'), PUBLISHED), 'mesh'],
-      [() => bench.connections('outside', underlay('h1'), PROXY_PORT), 'nginx as TCP proxy'],
+      [fromOutside(PUBLISHED), 'mesh'],
+      [fromOutside(PROXY_PORT), 'nginx as TCP proxy'],
+    );
+    await compare(
+      'the same, tasks know the client',
+      perSecond,
+      [fromOutside(PUBLISHED), 'mesh'],
+      [fromOutside(PROXY_PORT_TOLD), 'nginx with the PROXY protocol'],
+    );
+    await compare(
+      'new connections from outside to the other host',
+      perSecond,
+      [fromOutside(PUBLISHED_FAR), 'mesh'],
+      [fromOutside(PROXY_PORT_FAR), 'nginx as TCP proxy'],
     );
     const among =
       (more: number, measure: Measure): Measure =>
@@ -394,9 +382,9 @@ async function main(): Promise<void> {
       [among(MANY_HOSTS, packets), `${MANY_HOSTS} hosts more`],
       [among(0, packets), 'two hosts'],
     );
-    const mesh = (): Promise<number> => bench.connections('outside', underlay('h1'), PUBLISHED);
+    const mesh = fromOutside(PUBLISHED_FAR);
     await compare(
-      'new connections from outside to another host',
+      'new connections from outside to the other host',
       perSecond,
       [among(MANY_HOSTS, mesh), `${MANY_HOSTS} hosts more`],
       [among(0, mesh), 'two hosts'],
