@@ -3,14 +3,14 @@
 // it takes from a manager to five hosts that share this machine.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { differenceCost } from './endpoints-manager.ts';
 import { spreadTime } from './endpoints-spread.ts';
 
 const root = join(import.meta.dirname, '..');
 const namespace = `tsbench-${process.pid}`;
-const directory = mkdtempSync(join(tmpdir(), 'tsbench-'));
+/** Where daemons have theirs: in memory, since it says what the kernel of this boot has. */
+const directory = mkdtempSync('/run/tsbench-');
 
 const ip = (...args: string[]): void => {
   execFileSync('ip', args);
