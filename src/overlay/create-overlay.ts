@@ -76,6 +76,8 @@ class HostOverlay implements Overlay {
   #lastBridgeAddress: string | undefined;
   #names = new Map<string, NamesIndex>();
   #search: readonly string[] = [];
+  /** What the resolver was told of each task: the same object while it is the same. */
+  readonly #servedTasks = new WeakMap<AttachedTask, ServedTask>();
 
   constructor(options: OverlayOptions) {
     const { kernel, clock, random, disk, instance, ownPorts, resolver } = options;
@@ -275,18 +277,24 @@ class HostOverlay implements Overlay {
     });
   }
 
-  #served({ task }: AttachedTask, views: ReadonlyMap<string, NetworkView>): ServedTask | undefined {
+  #served(attached: AttachedTask, views: ReadonlyMap<string, NetworkView>): ServedTask | undefined {
+    const { task } = attached;
     const known = networkIds(task).filter((id) => views.has(id));
     if (known.length === 0) return undefined;
     // As in Docker nothing has a name on ingress: what is there is not meant for each other.
     const networks = known.filter((id) => views.get(id)?.network.ingress === false);
-    return {
+    const forward = known.some((id) => views.get(id)?.network.internal === false);
+    const old = this.#servedTasks.get(attached);
+    if (old?.forward === forward && old.networks.join() === networks.join()) return old;
+    const served = {
       namespace: this.#options.kernel.namespacePath(taskNamespace(task.id)),
       port: resolverPort(task.id),
       networks,
-      forward: known.some((id) => views.get(id)?.network.internal === false),
+      forward,
       ...(task.nameservers && { servers: task.nameservers }),
     };
+    this.#servedTasks.set(attached, served);
+    return served;
   }
 
   #namespaceOf(attached: AttachedTask): TaskNamespace {

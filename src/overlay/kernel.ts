@@ -85,9 +85,11 @@ export type KernelOp =
   | { readonly op: 'set'; readonly object: KernelObject }
   | { readonly op: 'delete'; readonly object: KernelObject };
 
-/** A failed op: the overlay reads the namespace again and plans again. */
+/** A failed op or transaction: the overlay reads the namespace again and plans again. */
 export interface OpFailure {
-  readonly op: KernelOp;
+  /** Absent: the transaction. */
+  readonly op?: KernelOp;
+  /** For a transaction in nft's own words. */
   readonly message: string;
 }
 
@@ -131,8 +133,15 @@ export interface Kernel {
   read(namespace: string, prefix: string): Promise<readonly KernelObject[]>;
   /** Cheap, however much is there; fails when the namespace is gone. */
   fingerprint(namespace: string): Promise<Fingerprint>;
-  /** Does the ops in order, all of them; what is already so is a success. */
-  change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]>;
+  /**
+   * Does the ops in order, all of them, and then one nftables transaction (none for ""); what is already
+   * so is a success.
+   */
+  change(
+    namespace: string,
+    ops: readonly KernelOp[],
+    commands?: string,
+  ): Promise<readonly OpFailure[]>;
   /** One nftables transaction or listing; fails with a SwarmError that carries nft's own words. */
   nft(namespace: string, commands: string): Promise<string>;
   /**

@@ -154,10 +154,11 @@ export class NamespaceReconciler {
     const namespace = this.#namespace;
     this.#objects ??= await this.#read();
     const plan = planObjects(namespace, this.#objects, state.objects);
+    const script = await this.#transaction(state.tables);
     if (plan.before.length + plan.after.length > 0) this.#print = undefined;
-    const failures = [...(await kernel.change(namespace, plan.before))];
-    if (failures.length === 0) await this.#announceLinks(plan.before);
-    await this.#bringTables(state.tables);
+    const failures = [...(await kernel.change(namespace, plan.before, script))];
+    if (failures.every(({ op }) => op === undefined)) await this.#announceLinks(plan.before);
+    if (failures.every(({ op }) => op !== undefined)) this.#loaded(state.tables, script);
     failures.push(...(await kernel.change(namespace, plan.after)));
     // A link that is mended may have lost more than one look showed.
     if (failures.length > 0 || plan.rereads || this.#damaged) {
@@ -207,13 +208,13 @@ export class NamespaceReconciler {
     }
   }
 
-  async #bringTables(tables: readonly NftTable[]): Promise<void> {
-    if (this.#tables === tables) return;
-    const { kernel } = this.#context;
+  /** What makes the tables that are there the wanted ones; until it is loaded they are unknown. */
+  async #transaction(tables: readonly NftTable[]): Promise<string> {
+    if (this.#tables === tables) return '';
     // Before the tables are looked at: what is changed after that is seen by the next check. Tasks' own
     // are not checked.
     if (this.#generation === undefined && !this.#namespace.startsWith('t-')) {
-      this.#generation = (await kernel.fingerprint(this.#namespace)).generation;
+      this.#generation = (await this.#context.kernel.fingerprint(this.#namespace)).generation;
     }
     const known = this.#tables ?? (await this.#adoptTables(tables));
     this.#tables = undefined;
@@ -224,10 +225,12 @@ export class NamespaceReconciler {
       else commands.push(this.#empty ? createTable(table) : await this.#mend(table));
     }
     const gone = known.filter((old) => !tables.some((table) => sameTable(old, table)));
-    const script = [...commands, ...gone.map(removeTable)].join('');
-    if (script !== '') {
-      await kernel.nft(this.#namespace, script);
-      if (this.#generation !== undefined) this.#generation = following(this.#generation);
+    return [...commands, ...gone.map(removeTable)].join('');
+  }
+
+  #loaded(tables: readonly NftTable[], script: string): void {
+    if (script !== '' && this.#generation !== undefined) {
+      this.#generation = following(this.#generation);
     }
     this.#empty = false;
     this.#tables = tables;

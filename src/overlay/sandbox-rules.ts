@@ -1,18 +1,11 @@
 // The nftables tables of a sandbox, once per family: virtual IPs, source addresses, dead ends, and the
 // way back of replies through the host that a request came in by (docs/design/overlay.md).
 import type { HostAssignment } from '../model/index.ts';
-import {
-  PROBE_MARK,
-  UPLINK_ZONE,
-  WAY_BACK_FLAG,
-  WAY_BACK_MAC,
-  bareAddress,
-  taskLink,
-  tunnelMac,
-} from './addressing.ts';
-import { ownAddress, subnetOf, type Family } from './family.ts';
-import type { LocalAttachment, OverlayNetwork } from './namespace-state.ts';
+import { PROBE_MARK, UPLINK_ZONE, WAY_BACK_FLAG, WAY_BACK_MAC, tunnelMac } from './addressing.ts';
+import { subnetOf, type Family } from './family.ts';
+import type { OverlayNetwork } from './namespace-state.ts';
 import { nftMap, nftSet, type NftChain, type NftSet, type NftTable } from './nft-ruleset.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import type { VirtualAddresses } from './virtual-addresses.ts';
 
 /** Name of our tables in namespaces that are ours alone. */
@@ -20,7 +13,6 @@ export const TABLE = 'tsswarm';
 
 export interface SandboxRulesInput {
   readonly network: OverlayNetwork;
-  readonly attachments: readonly LocalAttachment[];
   /** Addresses of endpoints that went away a short while ago: answered with a reset. */
   readonly removed: readonly string[];
 }
@@ -35,34 +27,19 @@ export const UNTRACKED_PROBES = `meta mark ${hex(PROBE_MARK)} notrack`;
 
 /** All rules of one family. */
 export function sandboxTable(
-  { network, attachments, removed }: SandboxRulesInput,
+  { network, removed }: SandboxRulesInput,
   peers: readonly HostAssignment[],
+  own: OwnAddresses,
   vips: VirtualAddresses,
   family: Family,
 ): NftTable {
   const { word, type } = family;
   const wayBack = needsWayBack(network);
-  const own = attachments.flatMap((attachment) => {
-    const found = ownAddress(attachment, family);
-    return found ? [{ ...found, taskId: attachment.taskId }] : [];
-  });
   const sets = new Map<string, NftSet>([
-    [
-      'own',
-      nftSet(
-        `type ifname . ${type};`,
-        own.map(({ taskId, address }) => `"${taskLink(taskId)}" . ${bareAddress(address)}`),
-      ),
-    ],
+    ['own', { declaration: `type ifname . ${type};`, map: false, elements: own.links }],
     [
       'hairpin',
-      nftMap(
-        `type ${type} . ${type} : ${type};`,
-        own.map(({ address, gateway }): [string, string] => {
-          const bare = bareAddress(address);
-          return [`${bare} . ${bare}`, gateway];
-        }),
-      ),
+      { declaration: `type ${type} . ${type} : ${type};`, map: true, elements: own.hairpins },
     ],
     ['vips', { declaration: `type ${type} : verdict;`, map: true, elements: vips.targets }],
     [
@@ -72,13 +49,7 @@ export function sandboxTable(
     ['dead', nftSet(`type ${type};`, [...removed.filter(family.is), ...vips.idle])],
   ]);
   if (wayBack) {
-    sets.set(
-      'here',
-      nftSet(
-        `type ${type};`,
-        own.map(({ address }) => bareAddress(address)),
-      ),
-    );
+    sets.set('here', { declaration: `type ${type};`, map: false, elements: own.addresses });
     const zones = peers.map(({ number }): [string, string] => [tunnelMac(number), String(number)]);
     const marks = peers.map(({ number }): [string, string] => [tunnelMac(number), mark(number)]);
     sets.set('zone_of', nftMap('typeof ether saddr : ct zone;', zones));

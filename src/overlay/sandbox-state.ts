@@ -34,6 +34,7 @@ import {
   type OverlayNetwork,
 } from './namespace-state.ts';
 import { reuse } from './network-views.ts';
+import { OwnAddressIndex } from './own-addresses.ts';
 import { egressTable, needsWayBack, sandboxTable } from './sandbox-rules.ts';
 import { tunnelUnderlay } from './tunnel-plan.ts';
 import { VirtualAddressIndex } from './virtual-addresses.ts';
@@ -77,6 +78,8 @@ export interface SandboxInput {
 /** What routes to endpoints elsewhere, and what else there is, is made of. */
 type Ground = Pick<SandboxInput, 'network' | 'selfNodeId' | 'hosts'>;
 
+type ObjectsByTask = Map<string, Map<string, KernelObject>>;
+
 /** Wanted state of one sandbox; a change costs what it touches, not what there is. */
 export class Sandbox {
   #ground: Ground | undefined;
@@ -85,15 +88,14 @@ export class Sandbox {
   #counts = new Map<string, number>();
   #peers: readonly HostAssignment[] = [];
   #vips: readonly VirtualAddressIndex[] = [];
-  /** All but the routes to endpoints elsewhere, and what it was made of. */
-  #own: ReadonlyMap<string, KernelObject> = new Map();
-  #ownFrom: readonly unknown[] = [];
-  /** Parts of it that are the same objects while what they are made of is the same. */
-  #common:
-    { readonly peers: readonly HostAssignment[]; readonly objects: KernelObject[] } | undefined;
-  readonly #attached = new WeakMap<LocalAttachment, KernelObject[]>();
-  /** Routes to endpoints elsewhere by key and task: an address may be known twice for a moment. */
-  #remote = new Map<string, Map<string, KernelObject>>();
+  #ownAddresses: readonly OwnAddressIndex[] = [];
+  /** What is there without any task, and the peers that it was made of. */
+  #common: ReadonlyMap<string, KernelObject> = new Map();
+  #commonPeers: readonly HostAssignment[] | undefined;
+  #attachments: readonly LocalAttachment[] = [];
+  /** Objects of tasks here and routes to those elsewhere: an address may be two tasks' for a moment. */
+  #local: ObjectsByTask = new Map();
+  #remote: ObjectsByTask = new Map();
   #objects = LayeredMap.of(new Map<string, KernelObject>());
 
   state(input: SandboxInput): NamespaceState {
@@ -104,10 +106,12 @@ export class Sandbox {
       this.#ground = { network, selfNodeId, hosts };
       this.#endpoints = [];
       this.#counts = new Map();
-      this.#own = new Map();
-      this.#ownFrom = [];
-      this.#common = undefined;
+      this.#common = new Map();
+      this.#commonPeers = undefined;
+      this.#attachments = [];
+      this.#local = new Map();
       this.#remote = new Map();
+      this.#ownAddresses = families.map((family) => new OwnAddressIndex(family));
       this.#objects = LayeredMap.of(new Map());
       this.#vips = families.map((family) => new VirtualAddressIndex(family));
       this.#peers = peerHosts(input, this.#counts);
@@ -117,7 +121,8 @@ export class Sandbox {
     const peers = this.#peers;
     const tables = families.flatMap((family, index) => {
       const vips = this.#vips[index]?.update(services, endpoints);
-      return vips === undefined ? [] : [sandboxTable(input, peers, vips, family)];
+      const own = this.#ownAddresses[index]?.update(input.attachments);
+      return vips && own ? [sandboxTable(input, peers, own, vips, family)] : [];
     });
     if (needsWayBack(network)) tables.push(egressTable(peers));
     const namespace = networkNamespace(network.id);
@@ -141,16 +146,13 @@ export class Sandbox {
     for (const endpoint of gone) {
       for (const [key] of this.#routes(input, endpoint, families, -1)) {
         touched.add(key);
-        const routes = this.#remote.get(key);
-        routes?.delete(endpoint.taskId);
-        if (routes?.size === 0) this.#remote.delete(key);
+        takeFrom(this.#remote, key, endpoint.taskId);
       }
     }
     for (const endpoint of come) {
       for (const [key, route] of this.#routes(input, endpoint, families, 1)) {
         touched.add(key);
-        const routes = this.#remote.get(key) ?? new Map<string, KernelObject>();
-        this.#remote.set(key, routes.set(endpoint.taskId, route));
+        putInto(this.#remote, key, endpoint.taskId, route);
       }
     }
     this.#put(touched);
@@ -177,27 +179,31 @@ export class Sandbox {
   }
 
   #takeOwn(input: SandboxInput): void {
-    const from = [this.#peers, input.attachments];
-    if (from.every((part, index) => part === this.#ownFrom[index])) return;
-    if (this.#common?.peers !== this.#peers) {
-      const tunnel = tunnelObjects(input.network, this.#peers);
-      const objects = [...tunnel, ...uplinkObjects(input), ...unreachableRoutes(input.network)];
-      this.#common = { peers: this.#peers, objects };
+    const { network, attachments } = input;
+    const touched = new Set<string>();
+    if (this.#commonPeers !== this.#peers) {
+      const tunnel = tunnelObjects(network, this.#peers);
+      const objects = [...tunnel, ...uplinkObjects(input), ...unreachableRoutes(network)];
+      const common = objectMap(objects);
+      for (const { key } of mapChanges(this.#common, common)) touched.add(key);
+      this.#common = common;
+      this.#commonPeers = this.#peers;
     }
-    const attached = input.attachments.flatMap((attachment) => this.#objectsOf(attachment));
-    const own = objectMap([...this.#common.objects, ...attached]);
-    const changes = mapChanges(this.#own, own);
-    this.#own = own;
-    this.#put(changes.map(({ key }) => key));
-    this.#ownFrom = from;
-  }
-
-  #objectsOf(attachment: LocalAttachment): KernelObject[] {
-    const known = this.#attached.get(attachment);
-    if (known !== undefined) return known;
-    const made = attachmentObjects(attachment);
-    this.#attached.set(attachment, made);
-    return made;
+    const { gone, come } = listChanges(this.#attachments, attachments);
+    this.#attachments = attachments;
+    for (const attachment of gone) {
+      for (const object of attachmentObjects(attachment)) {
+        touched.add(keyOf(object));
+        takeFrom(this.#local, keyOf(object), attachment.taskId);
+      }
+    }
+    for (const attachment of come) {
+      for (const object of attachmentObjects(attachment)) {
+        touched.add(keyOf(object));
+        putInto(this.#local, keyOf(object), attachment.taskId, object);
+      }
+    }
+    this.#put(touched);
   }
 
   /** A route to an endpoint elsewhere comes before one of our own, the newest first. */
@@ -205,12 +211,28 @@ export class Sandbox {
     const set: [string, KernelObject][] = [];
     const removed: string[] = [];
     for (const key of keys) {
-      const wanted = [...(this.#remote.get(key)?.values() ?? [])].at(-1) ?? this.#own.get(key);
+      const wanted = newest(this.#remote, key) ?? newest(this.#local, key) ?? this.#common.get(key);
       if (wanted === undefined) removed.push(key);
       else if (!isSame(this.#objects.get(key), wanted)) set.push([key, wanted]);
     }
     this.#objects = this.#objects.with(set, removed);
   }
+}
+
+function putInto(objects: ObjectsByTask, key: string, taskId: string, object: KernelObject): void {
+  const known = objects.get(key);
+  if (known === undefined) objects.set(key, new Map([[taskId, object]]));
+  else known.set(taskId, object);
+}
+
+function takeFrom(objects: ObjectsByTask, key: string, taskId: string): void {
+  const known = objects.get(key);
+  known?.delete(taskId);
+  if (known?.size === 0) objects.delete(key);
+}
+
+function newest(objects: ObjectsByTask, key: string): KernelObject | undefined {
+  return [...(objects.get(key)?.values() ?? [])].at(-1);
 }
 
 function isSame(a: KernelObject | undefined, b: KernelObject): boolean {

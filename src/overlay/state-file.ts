@@ -24,6 +24,7 @@ export class StateFile {
   readonly #disk: Disk;
   readonly #logger: Logger;
   readonly #path: string;
+  readonly #texts = new WeakMap<AttachedTask, string>();
   #pending: SavedState | undefined;
   #writing: Promise<void> | undefined;
 
@@ -67,11 +68,23 @@ export class StateFile {
     await this.#disk.remove(this.#path);
   }
 
+  #text({ tasks, ...rest }: SavedState): string {
+    const others = JSON.stringify({ format: FORMAT, ...rest });
+    return `${others.slice(0, -1)},"tasks":[${tasks.map((task) => this.#textOf(task)).join()}]}`;
+  }
+
+  /** A task's text is made once. */
+  #textOf(task: AttachedTask): string {
+    const text = this.#texts.get(task) ?? JSON.stringify(task);
+    this.#texts.set(task, text);
+    return text;
+  }
+
   async #write(): Promise<void> {
     // Takes the newest state each time; one write is enough for all that came while it ran.
     for (let state = this.#pending; state !== undefined; state = this.#pending) {
       this.#pending = undefined;
-      const bytes = new TextEncoder().encode(JSON.stringify({ format: FORMAT, ...state }));
+      const bytes = new TextEncoder().encode(this.#text(state));
       try {
         await this.#disk.writeFileAtomic(this.#path, bytes);
       } catch (error) {

@@ -176,8 +176,13 @@ class LinuxKernel implements Kernel {
     return fingerprintOf(results, performance.now());
   }
 
-  async change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]> {
+  async change(
+    namespace: string,
+    ops: readonly KernelOp[],
+    commands = '',
+  ): Promise<readonly OpFailure[]> {
     const failures: OpFailure[] = [];
+    let left = commands;
     // A VXLAN link is made from the host's namespace; what is before it in the list comes first.
     for (let at = 0; at < ops.length;) {
       const fromHost = isVxlanCreation(ops[at]);
@@ -186,6 +191,10 @@ class LinuxKernel implements Kernel {
       const part = ops.slice(at, end);
       const steps = part.map((op) => netlink(this.#message(namespace, op)));
       const path = fromHost ? undefined : this.#pathOf(namespace);
+      if (left !== '' && end === ops.length && !fromHost) {
+        steps.push({ step: 'nft', commands: left });
+        left = '';
+      }
       const results = await this.#native.run(path, steps);
       for (const [index, op] of part.entries()) {
         let result = results[index];
@@ -197,14 +206,16 @@ class LinuxKernel implements Kernel {
         }
         if (result && !settled(namespace, op, result.errno)) failures.push(failure(op, result));
       }
+      failures.push(...refusals(results.slice(part.length)));
       at = end;
     }
-    return failures;
+    if (left === '') return failures;
+    const rest = await this.#native.run(this.#pathOf(namespace), [{ step: 'nft', commands: left }]);
+    return [...failures, ...refusals(rest)];
   }
 
   async nft(namespace: string, commands: string): Promise<string> {
-    const steps: NativeStep[] = [{ step: 'nft', commands }];
-    const [result] = await this.#native.run(this.#pathOf(namespace), steps);
+    const [result] = await this.#native.run(this.#pathOf(namespace), [{ step: 'nft', commands }]);
     check(result, `nftables in ${namespace}`);
     return result?.data.toString() ?? '';
   }
@@ -371,6 +382,10 @@ function settled(namespace: string, { op, object }: KernelOp, errno: number): bo
   // A route of somebody else in the host's namespace is not ours to replace.
   if (object.kind === 'route' && namespace === HOST) return false;
   return errno === EEXIST && object.kind !== 'veth' && object.kind !== 'vxlan';
+}
+
+function refusals(transactions: readonly NativeResult[]): OpFailure[] {
+  return transactions.filter(({ errno }) => errno !== 0).map(({ message }) => ({ message }));
 }
 
 function failure(op: KernelOp, result: NativeResult): OpFailure {

@@ -71,7 +71,11 @@ export class FakeKernel implements Kernel {
     this.#countTransaction(namespace);
   }
 
-  change(namespace: string, ops: readonly KernelOp[]): Promise<readonly OpFailure[]> {
+  async change(
+    namespace: string,
+    ops: readonly KernelOp[],
+    commands = '',
+  ): Promise<readonly OpFailure[]> {
     const failures: OpFailure[] = [];
     for (const op of ops) {
       const key = keyOf(op.object);
@@ -83,7 +87,8 @@ export class FakeKernel implements Kernel {
       if (op.op === 'delete') this.#objects(namespace).delete(key);
       else this.#set(namespace, op.object);
     }
-    return Promise.resolve(failures);
+    if (commands !== '') await this.nft(namespace, commands);
+    return failures;
   }
 
   nft(namespace: string, commands: string): Promise<string> {

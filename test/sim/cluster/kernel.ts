@@ -45,7 +45,7 @@ function processKernel(kernel: FakeKernel, process: SimulatedProcess): Kernel {
     writeSysctls: () => run(() => kernel.writeSysctls()),
     read: (namespace) => run(() => kernel.read(namespace)),
     fingerprint: (namespace) => run(() => kernel.fingerprint(namespace)),
-    change: (namespace, ops) => run(() => kernel.change(namespace, ops)),
+    change: (namespace, ops, commands) => run(() => kernel.change(namespace, ops, commands)),
     nft: (namespace, commands) => run(() => kernel.nft(namespace, commands)),
     forgetConnections: (namespace, sources) =>
       run(() => kernel.forgetConnections(namespace, sources)),
