@@ -1,4 +1,5 @@
 // What everything may use; imports nothing of ours.
+export { abortedWith } from './abort.ts';
 export { assert, unreachable } from './assert.ts';
 export { backoffMs, type BackoffOptions } from './backoff.ts';
 export { sleep, type Clock, type Timer } from './clock.ts';

@@ -1,6 +1,7 @@
 // Carries out one task: asks the machine for the next step, takes it on the controller, reports the
 // state. One step at a time; a wish to stop interrupts a step that can take long.
 import {
+  abortedWith,
   SwarmError,
   backoffMs,
   messageOf,
@@ -174,8 +175,8 @@ export class TaskRunner {
     // The status alone does not tell: it may be older than the crash that this daemon starts after.
     const served = container.state === 'running' && !this.#starting;
     if (retire === undefined || !served || this.#hurry) return true;
-    const ended = new AbortController();
-    const signal = AbortSignal.any([this.#step.signal, ended.signal]);
+    const ended = abortedWith(this.#step.signal);
+    const { signal } = ended;
     // A process that ends by itself meanwhile is waited for no longer.
     controller.wait(signal).then(
       () => ended.abort(),

@@ -1,6 +1,6 @@
 // The agent's side of "no host sends anything new to this task": says what this host has applied, and
 // asks the managers about the tasks that are to stop here.
-import { sleep, type Clock } from '../base/index.ts';
+import { abortedWith, sleep, type Clock } from '../base/index.ts';
 
 /**
  * Without an answer a task is stopped after this long: a little more than the leader waits for a host
@@ -32,12 +32,11 @@ export class WithdrawalQuestions {
   /** Resolves when the managers answer, the limit is over, or `signal` aborts. */
   async ask(taskId: string, signal: AbortSignal): Promise<Withdrawn> {
     if (signal.aborted) return { missing: undefined };
-    const stop = new AbortController();
-    const limit = AbortSignal.any([signal, stop.signal]);
+    const stop = abortedWith(signal);
     const answered = new Promise<readonly string[]>((resolve) => this.#open.set(taskId, resolve));
     this.#session()?.withdraw(taskId);
     try {
-      const late = sleep(this.#clock, ANSWER_LIMIT_MS, limit).then(() => undefined);
+      const late = sleep(this.#clock, ANSWER_LIMIT_MS, stop.signal).then(() => undefined);
       return { missing: await Promise.race([answered, late]) };
     } finally {
       stop.abort();

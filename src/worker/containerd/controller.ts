@@ -1,6 +1,6 @@
 // The life of one task's container, as the agent asks for it: the steps of containers.ts in order,
 // with the health check beside them.
-import { SwarmError, type Logger } from '../../base/index.ts';
+import { SwarmError, abortedWith, type Logger } from '../../base/index.ts';
 import type { ContainerObservation, TaskContext, TaskController, TaskExit } from '../executor.ts';
 import type { ContainerKey, Containers } from './containers.ts';
 import type { HealthRecord } from './health-plan.ts';
@@ -103,17 +103,17 @@ class ContainerController implements TaskController {
     const exited = this.#options.containers.waitForExit(this.#key, signal);
     exited.catch(() => undefined);
     const monitor = plan === undefined ? undefined : this.#monitor(plan);
+    const stop = abortedWith(signal);
     try {
       if (monitor === undefined) return await exited;
-      const stop = new AbortController();
-      const sick = monitor.unhealthy(AbortSignal.any([signal, stop.signal]));
-      const first = await Promise.race([exited, sick]);
+      const first = await Promise.race([exited, monitor.unhealthy(stop.signal)]);
       stop.abort();
       if (!('status' in first) || first.status !== 'unhealthy') return await exited;
       const exit = await this.shutdown();
       const error = unhealthyError(first);
       return { ...exit, error: exit.error === undefined ? error : `${exit.error}: ${error}` };
     } finally {
+      stop.abort();
       if (!signal.aborted) this.#dropMonitor();
     }
   }
