@@ -1,19 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { FRONT } from '../../test/builders/overlay-network.ts';
 import type { ServiceEndpointAssignment, TaskEndpointAssignment } from '../model/index.ts';
 import { hostState, meshPorts, type HostInput } from './host-state.ts';
 import { textOf } from './kernel.ts';
-import type { OverlayNetwork } from './namespace-state.ts';
 import { createTable } from './nft-ruleset.ts';
-
-const FRONT: OverlayNetwork = {
-  id: 'front',
-  name: 'front',
-  subnets: [{ subnet: '10.0.1.0/24', gateway: '10.0.1.1' }],
-  internal: false,
-  ingress: false,
-  mtu: 1450,
-  vxlan: { vni: 1048577, port: 4789, local: '10.99.0.1', host: 1 },
-};
 
 const SERVICE: ServiceEndpointAssignment = {
   networkId: 'ingress',
@@ -76,6 +66,13 @@ describe('hostState', () => {
     const rules = commands({}).match(/add rule ip tsswarm_ts forward .*/gu) ?? [];
     expect(rules).toHaveLength(8);
     for (const rule of rules) expect(rule).toContain('"ts-*"');
+  });
+
+  it('lets no answer of a task into the tunnels or to its own ports', () => {
+    const made = commands({});
+    const answers = made.indexOf('ct direction reply accept');
+    expect(answers).toBeGreaterThan(made.indexOf('forward iifname "ts-*" udp dport 4789 drop'));
+    expect(answers).toBeGreaterThan(made.indexOf('th dport @own_ports reject'));
   });
 
   it('takes packets of its VXLAN port from cluster hosts alone', () => {

@@ -308,11 +308,12 @@ function filterChains(
           ...secured.forward,
           // First what most packets are: requests to published ports, and answers.
           `iifname != ${ours} oifname ${ours} ct status dnat accept`,
-          `iifname ${ours} oifname != ${ours} ct direction reply accept`,
-          ...meshReplies,
+          // Answers too: a task of another host could have asked from this port.
           `iifname ${ours} udp dport ${dataPathPort} drop`,
           // Those of its own host are refused in input.
           `iifname ${ours} ${word} daddr @cluster_hosts meta l4proto { tcp, udp } th dport @own_ports reject`,
+          `iifname ${ours} oifname != ${ours} ct direction reply accept`,
+          ...meshReplies,
           `oifname ${ours} ct status dnat accept`,
           // Said, not just dropped: it is one of our tasks that asks for another network.
           `iifname ${ours} oifname ${ours} reject with ${icmp} type admin-prohibited`,

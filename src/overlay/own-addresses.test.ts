@@ -1,19 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { FRONT } from '../../test/builders/overlay-network.ts';
 import { IPV4, IPV6 } from './family.ts';
-import type { LocalAttachment, OverlayNetwork } from './namespace-state.ts';
+import type { LocalAttachment } from './namespace-state.ts';
 import { OwnAddressIndex } from './own-addresses.ts';
 
-const NETWORK: OverlayNetwork = {
-  id: 'front',
-  name: 'front',
-  subnets: [{ subnet: '10.0.1.0/24', gateway: '10.0.1.1' }],
-  internal: false,
-  ingress: false,
-  mtu: 1450,
-};
-
 function attachment(taskId: string, host: number): LocalAttachment {
-  const own = { taskId, index: 0, network: NETWORK, gateway: '10.0.1.1' };
+  const own = { taskId, index: 0, network: FRONT, gateway: '10.0.1.1' };
   return { ...own, address: `10.0.1.${host}/24` };
 }
 

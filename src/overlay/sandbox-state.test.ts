@@ -1,24 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FRONT as NETWORK } from '../../test/builders/overlay-network.ts';
 import type {
   HostAssignment,
   ServiceEndpointAssignment,
   TaskEndpointAssignment,
 } from '../model/index.ts';
 import { textOf } from './kernel.ts';
-import type { LocalAttachment, NamespaceState, OverlayNetwork } from './namespace-state.ts';
+import type { LocalAttachment, NamespaceState } from './namespace-state.ts';
 import { createTable } from './nft-ruleset.ts';
 import { Sandbox, type SandboxInput } from './sandbox-state.ts';
 
-const NETWORK: OverlayNetwork = {
-  id: 'front',
-  name: 'front',
-  subnets: [{ subnet: '10.0.1.0/24', gateway: '10.0.1.1' }],
-  internal: false,
-  ingress: false,
-  mtu: 1450,
-  vxlan: { vni: 1048577, port: 4789, local: '10.99.0.1', host: 1 },
-};
 const HOSTS = new Map([1, 2, 300].map((number) => [`h${number}`, host(number)]));
 
 function host(number: number): HostAssignment {

@@ -1,8 +1,8 @@
 // Carries out one task: asks the machine for the next step, takes it on the controller, reports the
 // state. One step at a time; a wish to stop interrupts a step that can take long.
 import {
-  abortedWith,
   SwarmError,
+  abortedWith,
   backoffMs,
   messageOf,
   sleep,
