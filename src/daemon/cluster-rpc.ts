@@ -9,7 +9,7 @@ import type {
   TraceAnswer,
   TraceQuestion,
 } from '../model/index.ts';
-import type { Issued, Manager, ManagerCaller } from '../manager/index.ts';
+import type { AttachmentRequest, Issued, Manager, ManagerCaller } from '../manager/index.ts';
 import { RpcClient, RpcServer, type TlsIdentity, type WireMethod } from '../platform/index.ts';
 import type { DispatcherConnection } from '../worker/index.ts';
 
@@ -133,6 +133,20 @@ export class ClusterRpc implements ManagerCaller {
     );
   }
 
+  /** Asks for the place of a container of this node on networks of the cluster. */
+  async attach(
+    managers: readonly string[],
+    request: Omit<AttachmentRequest, 'nodeId'>,
+  ): Promise<void> {
+    await this.#onAny(managers, (client) =>
+      client.unary<object>(
+        '/tsswarm.v1.Attachments/Attach',
+        { request: JSON.stringify(request) },
+        CALL_TIMEOUT_MS,
+      ),
+    );
+  }
+
   /** Logs of a task, from the node that has them. */
   logs(
     node: { nodeId: string; address: string },
@@ -232,6 +246,14 @@ export class ClusterRpc implements ManagerCaller {
       '/tsswarm.v1.Dispatcher/Session',
       (connection, { peer }) => {
         this.#manager().serveAgent(peer?.nodeId ?? '', connection);
+      },
+    );
+    this.server.unary<{ request: string }, object>(
+      '/tsswarm.v1.Attachments/Attach',
+      ({ request }, { peer }) => {
+        // Whatever the request says: a node speaks for itself alone.
+        const wish = { ...(JSON.parse(request) as AttachmentRequest), nodeId: peer?.nodeId ?? '' };
+        return this.#manager().call('attachment.create', wish);
       },
     );
     this.server.unary<{ method: string; body: string }, { body: string; index: number }>(

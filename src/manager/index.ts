@@ -1,7 +1,13 @@
 // One manager of the cluster.
 export { DEFAULT_CLUSTER_SPEC, type NewCluster } from './bootstrap.ts';
 export type { Issued, Signer } from './ca/index.ts';
-export { find, type ControlApi, type ControlMethod, type ControlMethods } from './control/index.ts';
+export {
+  find,
+  type AttachmentRequest,
+  type ControlApi,
+  type ControlMethod,
+  type ControlMethods,
+} from './control/index.ts';
 export { isActive } from './dispatcher/index.ts';
 export type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
 export type { ManagerCaller } from './leader-proxy.ts';

@@ -2,7 +2,7 @@
 // keeps the set; a COMPLETE message replaces it, an INCREMENTAL one updates or removes single items.
 // Everything a host has to know to run its tasks and its networks is one of these.
 import type { PortConfig, ServiceSpec } from './spec.ts';
-import type { HostEncryption, TaskNetwork } from './objects.ts';
+import type { HostEncryption, TaskAttachment, TaskNetwork } from './objects.ts';
 import type { TaskState } from './task-state.ts';
 
 /** A task of this node. Key: task id. */
@@ -21,6 +21,8 @@ export interface TaskAssignment {
   readonly nameservers?: readonly string[];
   /** True when the service publishes through the mesh (decides over the default route). */
   readonly publishesIngress: boolean;
+  /** The task is the place of a user's container on its networks, see `Task.attachment`. */
+  readonly attachment?: TaskAttachment;
 }
 
 /** The immutable spec of tasks above. Key: revision id. */
@@ -81,7 +83,7 @@ export interface TaskEndpointAssignment {
   readonly networkId: string;
   readonly serviceId: string;
   readonly taskId: string;
-  /** Container name `<service>.<slot|nodeId>.<taskId>`. */
+  /** Container name `<service>.<slot|nodeId>.<taskId>`, or that of a user's container. */
   readonly name: string;
   readonly nodeId: string;
   /** Without prefix length. */

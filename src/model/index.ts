@@ -9,6 +9,7 @@ export {
   type Transaction,
 } from './action.ts';
 export type * from './assignment.ts';
+export type * from './container.ts';
 export type * from './trace.ts';
 export type * from './objects.ts';
 export type * from './spec.ts';

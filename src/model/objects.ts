@@ -161,6 +161,15 @@ export interface Task extends Meta {
   readonly startAfter?: number;
   /** The task that this one replaces in its slot. */
   readonly replaces?: string;
+  /**
+   * A container that a user made on the node (`docker run`): the managers give it its addresses, its
+   * daemon does the rest. There is no service then, `serviceId` is the task's own id.
+   */
+  readonly attachment?: TaskAttachment;
+}
+
+export interface TaskAttachment {
+  readonly containerId: string;
 }
 
 export interface TaskStatus {

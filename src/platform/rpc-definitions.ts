@@ -10,6 +10,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   '/tsswarm.v1.Ca/GetRootCertificate': 'anyone',
   '/tsswarm.v1.Ca/IssueCertificate': 'anyone',
   '/tsswarm.v1.Dispatcher/Session': 'node',
+  '/tsswarm.v1.Attachments/Attach': 'node',
   '/tsswarm.v1.Control/Call': 'manager',
   '/tsswarm.v1.Logs/Read': 'manager',
   '/tsswarm.v1.Diagnosis/Trace': 'manager',
@@ -24,6 +25,7 @@ const PROTO_FILES = [
   'ca.proto',
   'logs.proto',
   'diagnosis.proto',
+  'attachments.proto',
 ];
 
 export type WireMethod = MethodDefinition<object, object>;

@@ -121,6 +121,7 @@ export class Allocator implements ControlLoop {
         }
         if (fixed.length > 0) this.#retryTasksOf(before.serviceId);
       }
+      if (before.attachment !== undefined) this.#retryAttachments(before.nodeId);
     }
   }
 
@@ -136,6 +137,13 @@ export class Allocator implements ControlLoop {
   #retryTasksOf(serviceId: string): void {
     for (const task of this.#view?.tasksOfService(serviceId) ?? []) {
       if (task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
+    }
+  }
+
+  /** The container's next run may have its address now. */
+  #retryAttachments(nodeId: string | undefined): void {
+    for (const task of this.#view?.tasksOfNode(nodeId ?? '') ?? []) {
+      if (task.attachment && task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
     }
   }
 
@@ -234,8 +242,8 @@ export class Allocator implements ControlLoop {
   #planTask(view: StoreView, task: Task | undefined, now: number): Planned {
     if (task?.status.state !== 'new' || !desiredAlive(task)) return { transactions: [] };
     const revision = view.get('revision', task.revisionId);
-    const service = view.get('service', task.serviceId);
-    if (revision === undefined || service === undefined) return { transactions: [] };
+    const known = task.attachment !== undefined || view.get('service', task.serviceId) !== undefined;
+    if (revision === undefined || !known) return { transactions: [] };
     const networks: TaskNetwork[] = [];
     for (const config of this.#networksOf(revision.spec, revision.ports)) {
       if (isPredefinedNetwork(config.networkId)) {
@@ -255,13 +263,15 @@ export class Allocator implements ControlLoop {
         }
         return this.#explain(task, config.networkId, now, holder);
       }
+      // A service's are reserved while it exists; a container's from here on.
+      for (const address of fixed) this.#pools.use(config.networkId, address);
       networks.push({ ...config, addresses });
     }
-    const status = {
-      state: 'pending',
-      timestamp: now,
-      message: 'pending task scheduling',
-    } as const;
+    const status =
+      task.attachment === undefined
+        ? ({ state: 'pending', timestamp: now, message: 'pending task scheduling' } as const)
+        : // Its node asked for it.
+          ({ state: 'assigned', timestamp: now, message: 'attached to its networks' } as const);
     return { transactions: [[update('task', { ...task, networks, status })]] };
   }
 
@@ -302,14 +312,15 @@ export class Allocator implements ControlLoop {
   }
 }
 
-/** The other task that has one of a service's own addresses, until it has ended. */
+/** The other task that has one of a service's or container's own addresses, until it has ended. */
 function heldBy(
   view: StoreView,
-  { id, serviceId }: Task,
+  { id, serviceId, attachment }: Task,
   networkId: string,
   fixed: readonly string[],
 ): string | undefined {
-  for (const other of view.tasksOfService(serviceId)) {
+  const others = attachment ? view.tasksOfNetwork(networkId) : view.tasksOfService(serviceId);
+  for (const other of others) {
     if (other.id === id || isTerminal(other.status.state)) continue;
     const own = other.networks.find((network) => network.networkId === networkId);
     const address = own?.addresses.find((one) => fixed.includes(one));

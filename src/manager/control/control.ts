@@ -3,6 +3,7 @@
 import type {
   ClusterSpec,
   ConfigSpec,
+  ContainerNetworkConfig,
   NetworkSpec,
   NodeSpec,
   SecretSpec,
@@ -38,6 +39,8 @@ export interface ControlMethods {
   'config.remove': { request: { id: string }; response: object };
   'node.update': { request: { id: string; version: number; spec: NodeSpec }; response: object };
   'node.remove': { request: { id: string; force: boolean }; response: object };
+  /** A user's container on a node wants its place on attachable networks; may be said again. */
+  'attachment.create': { request: AttachmentRequest; response: object };
   'cluster.update': {
     request: {
       version: number;
@@ -47,6 +50,16 @@ export interface ControlMethods {
     };
     response: object;
   };
+}
+
+export interface AttachmentRequest {
+  /** Chosen by the node, of the task that it becomes. */
+  readonly id: string;
+  readonly nodeId: string;
+  readonly containerId: string;
+  /** The container's, which others find it by. */
+  readonly name: string;
+  readonly networks: readonly ContainerNetworkConfig[];
 }
 
 export type ControlMethod = keyof ControlMethods;

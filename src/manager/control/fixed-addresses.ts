@@ -11,6 +11,7 @@ import {
   type Network,
   type Service,
   type ServiceSpec,
+  type Task,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 
@@ -25,7 +26,7 @@ export function checkFixedAddresses(
     const network = view.get('network', config.Target);
     if (addresses.length === 0 || network === undefined) continue;
     checkShape(spec, addresses);
-    for (const address of addresses) checkAddress(view, self, network, address);
+    for (const address of addresses) checkAddress(view, { service: self }, network, address);
   }
 }
 
@@ -45,9 +46,18 @@ function checkShape(spec: ServiceSpec, [address = '']: readonly string[]): void 
   }
 }
 
-function checkAddress(
+/** Who may have the address already. */
+interface Asker {
+  /** A service, with its tasks. */
+  readonly service?: Service | undefined;
+  /** A container: its place ends with its run, and it may run again at once. */
+  readonly containerId?: string;
+}
+
+/** Fails with `invalid` for what is no address of the network, with `conflict` for somebody else's. */
+export function checkAddress(
   view: StoreView,
-  self: Service | undefined,
+  self: Asker,
   network: Network,
   address: string,
 ): void {
@@ -74,7 +84,7 @@ function checkAddress(
 /** Who else has an address, in words; undefined when nobody has. */
 function holderOf(
   view: StoreView,
-  self: Service | undefined,
+  self: Asker,
   networkId: string,
   value: bigint,
 ): string | undefined {
@@ -86,12 +96,17 @@ function holderOf(
     }
     const wishes = service.spec.TaskTemplate.Networks ?? [];
     const fixed = wishes.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
-    if (service.id !== self?.id && fixed.some(is)) return `fixed for service ${service.spec.Name}`;
+    if (service.id !== self.service?.id && fixed.some(is)) return `fixed for service ${service.spec.Name}`;
   }
   for (const task of view.tasksOfNetwork(networkId)) {
-    if (task.serviceId === self?.id || isTerminal(task.status.state)) continue;
+    if (isTerminal(task.status.state) || belongsTo(self, task)) continue;
     const own = task.networks.find((network) => network.networkId === networkId);
     if (own?.addresses.some(is) === true) return `that of task ${task.id}`;
   }
   return undefined;
+}
+
+function belongsTo({ service, containerId }: Asker, { serviceId, attachment }: Task): boolean {
+  if (service !== undefined && serviceId === service.id) return true;
+  return containerId !== undefined && attachment?.containerId === containerId;
 }

@@ -4,6 +4,7 @@ import { SwarmError, type Clock, type Random } from '../../base/index.ts';
 import { update } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
+import { createAttachment } from './attachments.ts';
 import { Gate } from './gate.ts';
 import { removeNode, updateNode } from './nodes.ts';
 import {
@@ -82,6 +83,7 @@ function goesAlone<M extends ControlMethod>(
       const { spec } = request as ControlMethods['service.create']['request'];
       return (spec.EndpointSpec?.Ports ?? []).length > 0;
     }
+    case 'attachment.create':
     case 'network.create':
     case 'network.remove':
     case 'secret.remove':
@@ -110,6 +112,7 @@ function handlers({ store, clock, random, newJoinToken }: LeaderControlOptions):
     'config.remove': ({ id }) => removePayloadObject(view, 'config', id),
     'node.update': (request) => updateNode(view, request),
     'node.remove': (request) => removeNode(view, request, clock.now()),
+    'attachment.create': (request) => createAttachment(view, request, clock.now()),
     'cluster.update': (request) => updateCluster(store, request, newJoinToken),
   };
 }

@@ -5,6 +5,7 @@ import {
   ENCRYPTED_VALUES,
   create,
   desiredAlive,
+  isTerminal,
   nodeAddresses,
   parseSubnet,
   subnetContains,
@@ -167,6 +168,13 @@ export function removeNetwork(view: StoreView, { id }: { id: string }): Change<{
     }
   }
   for (const task of view.tasksOfNetwork(network.id)) {
+    if (task.attachment !== undefined && !isTerminal(task.status.state)) {
+      const node = view.get('node', task.nodeId ?? '');
+      throw new SwarmError(
+        'precondition',
+        `network ${network.id} is in use by container ${task.attachment.containerId.slice(0, 12)} on node ${node?.description?.hostname ?? task.nodeId}`,
+      );
+    }
     // Tasks of a removed service are on their way out and don't hold it back.
     if (!view.get('service', task.serviceId) || !desiredAlive(task)) continue;
     throw new SwarmError('precondition', `network ${network.id} is in use by task ${task.id}`);

@@ -143,6 +143,7 @@ function taskBody(task: Task, revision: Revision): AssignmentKinds['task'] {
     hostPorts: ports.filter((port) => port.PublishMode === 'host'),
     publishesIngress: ports.some((port) => port.PublishMode === 'ingress'),
     ...(nameservers.length > 0 && { nameservers }),
+    ...(task.attachment && { attachment: task.attachment }),
   };
 }
 
@@ -213,7 +214,7 @@ function endpointJson(view: StoreView, networkId: string, task: Task, node: Node
     networkId,
     serviceId: task.serviceId,
     taskId: task.id,
-    name: containerName(name, task),
+    name: task.attachment ? name : containerName(name, task),
     nodeId: node.id,
     addresses: (attachment?.addresses ?? []).map((address) => address.split('/')[0] ?? ''),
     aliases: attachment?.aliases ?? [],

@@ -1,7 +1,7 @@
 // The orchestrator as a control loop: keeps an agenda of services to look at and plans each with
 // `planService`. Replicated and global services, restarts, updates and rollbacks all go through here.
 import type { Random } from '../../base/index.ts';
-import type { Node, StoreChange } from '../../model/index.ts';
+import { isTerminal, type Node, type StoreChange, type Task } from '../../model/index.ts';
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
 import { wish } from './new-task.ts';
@@ -56,13 +56,18 @@ export class Orchestrator implements ControlLoop {
     const tasks = [...view.tasksOfService(id)];
     const service = view.get('service', id);
     if (service === undefined) {
-      const leftOver = tasks.filter((task) => task.desiredState !== 'remove');
+      const leftOver = tasks.filter((task) => task.desiredState !== 'remove' && !isInUse(task));
       return { transactions: leftOver.map((task) => [wish(task, 'remove')]), wakeAt: undefined };
     }
     const node = (nodeId: string): Node | undefined => view.get('node', nodeId);
     const allNodes = (): Iterable<Node> => view.all('node');
     return planService({ service, tasks, node, allNodes }, this.#random, now);
   }
+}
+
+/** The place of a user's container on its networks: it is the daemon's to end it. */
+function isInUse({ attachment, status }: Task): boolean {
+  return attachment !== undefined && !isTerminal(status.state);
 }
 
 /** Heartbeats and descriptions change nodes all the time; only these fields move tasks. */
