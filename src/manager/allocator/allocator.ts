@@ -242,7 +242,8 @@ export class Allocator implements ControlLoop {
   #planTask(view: StoreView, task: Task | undefined, now: number): Planned {
     if (task?.status.state !== 'new' || !desiredAlive(task)) return { transactions: [] };
     const revision = view.get('revision', task.revisionId);
-    const known = task.attachment !== undefined || view.get('service', task.serviceId) !== undefined;
+    const known =
+      task.attachment !== undefined || view.get('service', task.serviceId) !== undefined;
     if (revision === undefined || !known) return { transactions: [] };
     const networks: TaskNetwork[] = [];
     for (const config of this.#networksOf(revision.spec, revision.ports)) {

@@ -43,7 +43,9 @@ export function createAttachment(
     );
   }
   const Networks = networks.map((network) => resolve(view, node, containerId, network));
-  const twice = Networks.find(({ Target }, i) => Networks.findIndex((n) => n.Target === Target) < i);
+  const twice = Networks.find(
+    ({ Target }, i) => Networks.findIndex((n) => n.Target === Target) < i,
+  );
   if (twice !== undefined) {
     throw new SwarmError('invalid', `network ${twice.Target} is given twice`);
   }

@@ -96,7 +96,8 @@ function holderOf(
     }
     const wishes = service.spec.TaskTemplate.Networks ?? [];
     const fixed = wishes.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
-    if (service.id !== self.service?.id && fixed.some(is)) return `fixed for service ${service.spec.Name}`;
+    if (service.id !== self.service?.id && fixed.some(is))
+      return `fixed for service ${service.spec.Name}`;
   }
   for (const task of view.tasksOfNetwork(networkId)) {
     if (isTerminal(task.status.state) || belongsTo(self, task)) continue;
