@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/scheduler': ['src/model', 'src/base'],
   'src/overlay': ['src/model', 'src/base'],
   'src/worker': ['src/model', 'src/base', 'src/overlay'],
+  'src/worker/standalone': ['src/worker', 'src/model', 'src/base'],
   'src/worker/images': ['src/base'],
   'src/worker/volumes': ['src/base'],
   'src/worker/containerd': [
@@ -62,6 +63,7 @@ const OPEN_FILES: Readonly<Record<string, string>> = {
   'src/manager/leader-methods.ts': 'types that dispatcher and leader share',
   'src/manager/raft/consensus.ts': 'the contract alone, without the thread behind it',
   'src/worker/executor.ts': 'the contract alone, without the agent',
+  'src/worker/container-runtime.ts': 'likewise, for users’ containers',
 };
 
 /** Programs of their own: they put parts together, as the daemon does. */

@@ -30,6 +30,7 @@ import {
 } from '../platform/index.ts';
 import type { Overlay } from '../overlay/index.ts';
 import { Agent, type Executor } from '../worker/index.ts';
+import type { PlaceRequest } from '../worker/standalone/index.ts';
 import { formatAddress, raftAddress } from './addresses.ts';
 import { CertificateRenewal } from './certificate-renewal.ts';
 import { ClusterRpc, type LogReader } from './cluster-rpc.ts';
@@ -146,6 +147,11 @@ export class ClusterNode {
     await this.#options.overlay.removeAll();
     await this.#options.disk.remove(this.#options.membershipPath);
     await rm(this.#options.directory, { recursive: true, force: true });
+  }
+
+  /** Asks the managers for a container's place on their networks. */
+  attach(request: PlaceRequest): Promise<void> {
+    return this.rpc.attach(this.#managerAddresses(), request);
   }
 
   /** A fresh join token for this cluster's root. */

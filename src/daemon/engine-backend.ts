@@ -16,23 +16,27 @@ import type {
 import { issuerInfo } from '../platform/index.ts';
 import type { Manager } from '../manager/index.ts';
 import type { ContainerdExecutor } from '../worker/containerd/index.ts';
+import type { UserContainers } from '../worker/standalone/index.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { DaemonConfig } from './config.ts';
 import type { LocalEngine } from './local-engine.ts';
 import { traceNetwork } from './network-trace.ts';
 import type { SwarmNode } from './node.ts';
+import { containerBackend } from './user-containers.ts';
 import { VERSION } from './version.ts';
 
 export async function createBackend(
   config: DaemonConfig,
   engine: LocalEngine,
   node: SwarmNode,
+  containers: UserContainers,
 ): Promise<EngineBackend> {
   const facts = await readFacts(config);
   return {
     facts,
     images: imageBackend(engine.executor, facts.architecture),
     volumes: volumeBackend(engine.executor),
+    containers: containerBackend(containers),
     cluster: () => (node.cluster === undefined ? undefined : clusterState(node.cluster)),
     clusterError: () => node.error,
     init: (request) => node.init(request),

@@ -18,11 +18,14 @@ import {
 import { createContainerdExecutor, type ContainerdExecutor } from '../worker/containerd/index.ts';
 import type { DaemonConfig } from './config.ts';
 import type { InstallPaths } from './install-paths.ts';
+import { BoundNetworking } from './user-containers.ts';
 import { VERSION } from './version.ts';
 
 export interface LocalEngine {
   readonly executor: ContainerdExecutor;
   readonly overlay: Overlay;
+  /** The overlay as executor and users' containers use it. */
+  readonly networking: BoundNetworking;
 }
 
 /** Ports that tasks may not reach on this host, and that nobody may publish. */
@@ -56,12 +59,13 @@ export async function startLocalEngine(
     instance,
     ownPorts: OWN_PORTS,
   });
+  const networking = new BoundNetworking(overlay);
   const [executor] = await Promise.all([
     createContainerdExecutor({
       dataDirectory: dataRoot,
       runDirectory: runRoot,
       loggerPath: paths.logger,
-      networking: overlay,
+      networking,
       clock: systemClock,
       random: systemRandom,
       disk: fileDisk,
@@ -79,5 +83,5 @@ export async function startLocalEngine(
     }),
     overlay.start(),
   ]);
-  return { executor, overlay };
+  return { executor, overlay, networking };
 }

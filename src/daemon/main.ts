@@ -8,6 +8,7 @@ import { createBackend } from './engine-backend.ts';
 import { installPaths } from './install-paths.ts';
 import { startLocalEngine } from './local-engine.ts';
 import { SwarmNode } from './node.ts';
+import { createUserContainers } from './user-containers.ts';
 import { VERSION } from './version.ts';
 
 /** A planned stop hands leadership over; this bounds it. */
@@ -42,9 +43,13 @@ async function main(): Promise<void> {
   );
   const paths = installPaths();
   const engine = await startLocalEngine(config, paths, logger);
-  const node = new SwarmNode({ config, paths, engine, logger, onFatal: fatal });
-  const backend = await createBackend(config, engine, node);
+  const ready = (): SwarmNode | undefined => (node.ready ? node : undefined);
+  const containers = createUserContainers(config, engine, logger, ready);
+  const node = new SwarmNode({ config, paths, engine, containers, logger, onFatal: fatal });
+  const backend = await createBackend(config, engine, node, containers);
   const api = new EngineApiServer(backend, logger);
+  // Before the agent begins: it asks for the containers' places.
+  await containers.open();
   for (const path of config.sockets) await api.listen(path);
   logger.info({ sockets: config.sockets, version: VERSION }, 'API is up');
   let stopping = false;
@@ -54,7 +59,7 @@ async function main(): Promise<void> {
     logger.info({}, 'stopping');
     setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
     const end = async (): Promise<void> => {
-      await Promise.all([node.close(), api.close()]);
+      await Promise.all([node.close(), api.close(), containers.close()]);
       await engine.overlay.stop();
       engine.executor.close();
     };

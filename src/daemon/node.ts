@@ -15,6 +15,7 @@ import {
   systemRandom,
   type WireMethod,
 } from '../platform/index.ts';
+import type { UserContainers } from '../worker/standalone/index.ts';
 import {
   formatAddress,
   parseAddress,
@@ -32,6 +33,7 @@ import type { LocalEngine } from './local-engine.ts';
 import { restoreBackup } from './restore.ts';
 import { loadMembership, newRaftId, saveMembership, type Membership } from './membership-file.ts';
 import { readTaskLogBatches } from './task-logs.ts';
+import { NO_NETWORKS, withPlaces } from './user-containers.ts';
 
 const DEFAULT_POOLS = ['10.0.0.0/8'];
 const DEFAULT_SUBNET_SIZE = 24;
@@ -45,6 +47,7 @@ export interface NodeOptions {
   readonly config: DaemonConfig;
   readonly paths: InstallPaths;
   readonly engine: LocalEngine;
+  readonly containers: UserContainers;
   readonly logger: Logger;
   readonly onFatal: (error: Error) => void;
 }
@@ -56,6 +59,7 @@ export class SwarmNode {
   #cluster: ClusterNode | undefined;
   #changing: string | undefined;
   #error: string | undefined;
+  #ready = false;
 
   constructor(options: NodeOptions) {
     this.#options = options;
@@ -67,6 +71,11 @@ export class SwarmNode {
     return this.#cluster;
   }
 
+  /** The stored membership, if there is one, has been taken up. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
   /** Why the node is not up although it is a member. */
   get error(): string | undefined {
     return this.#error;
@@ -75,11 +84,16 @@ export class SwarmNode {
   /** Takes up the membership that was stored, if there is one. */
   async start(): Promise<void> {
     const membership = await loadMembership(fileDisk, this.#membershipPath);
-    if (membership === undefined) return;
+    if (membership === undefined) {
+      this.#options.engine.overlay.update(NO_NETWORKS);
+      this.#ready = true;
+      return;
+    }
     const cluster = this.#newClusterNode(membership);
     this.#cluster = cluster;
     try {
       await cluster.start();
+      this.#ready = true;
     } catch (error) {
       this.#error = messageOf(error);
       this.#options.logger.error(
@@ -206,7 +220,11 @@ export class SwarmNode {
     }
     this.#cluster = undefined;
     this.#error = undefined;
+    const { containers, engine } = this.#options;
+    // All networks of this machine go with the cluster's.
+    await containers.interrupt();
     await cluster.leave();
+    engine.overlay.update(NO_NETWORKS);
   }
 
   /** Init, join and restore exclude each other and an existing membership. */
@@ -243,13 +261,13 @@ export class SwarmNode {
   }
 
   #newClusterNode(membership: Membership): ClusterNode {
-    const { config, paths, engine, logger, onFatal } = this.#options;
+    const { config, paths, engine, containers, logger, onFatal } = this.#options;
     const options: ClusterNodeOptions = {
       directory: `${config.dataRoot}/cluster`,
       membershipPath: this.#membershipPath,
       raftThreadPath: paths.raftThread,
       methods: this.#methods,
-      executor: engine.executor,
+      executor: withPlaces(engine.executor, containers),
       overlay: engine.overlay,
       readLogs: (query, signal) => readTaskLogBatches(engine.executor, query, signal),
       clock: systemClock,

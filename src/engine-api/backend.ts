@@ -1,7 +1,13 @@
 // What the Engine API needs of the daemon behind it. The API knows HTTP and Docker's shapes; whatever
 // has an effect is behind this contract.
 import type { ControlMethod, ControlMethods, StoreView } from '../manager/index.ts';
-import type { ClusterSpec, TraceReport } from '../model/index.ts';
+import type {
+  ClusterSpec,
+  ContainerConfig,
+  ContainerDescription,
+  TraceReport,
+  WaitCondition,
+} from '../model/index.ts';
 
 /** Fixed facts of this machine and program. */
 export interface EngineFacts {
@@ -169,10 +175,59 @@ export interface VolumeBackend {
   remove(name: string): Promise<void>;
 }
 
+/**
+ * Containers that users made on this machine. `reference` is an id, a unique beginning of one, or a name
+ * (with or without Docker's leading slash). All of them raise `notFound` ("No such container: X") and
+ * `invalid` for a beginning of several ids.
+ */
+export interface ContainerBackend {
+  /** Raises `conflict` for a name in use, `notFound` for an image that is not here, `invalid`. */
+  create(config: ContainerConfig): Promise<string>;
+  list(): Promise<readonly ContainerDescription[]>;
+  inspect(reference: string): Promise<ContainerDescription>;
+  /** False when it runs already. */
+  start(reference: string): Promise<boolean>;
+  /** False when it did not run. */
+  stop(reference: string, how: StopRequest): Promise<boolean>;
+  restart(reference: string, how: StopRequest): Promise<void>;
+  /** `signal` as a name ("SIGHUP", "HUP") or number; raises `conflict` when it does not run. */
+  kill(reference: string, signal: string): Promise<void>;
+  rename(reference: string, name: string): Promise<void>;
+  /** Raises `conflict` when it runs, unless `force`. `volumes`: its anonymous ones go as well. */
+  remove(
+    reference: string,
+    how: { readonly force: boolean; readonly volumes: boolean },
+  ): Promise<void>;
+  /**
+   * The end of the present run (at once when there is none), of the next run to end, or the exit code of
+   * the last run once it was removed. The condition counts from the call on, not from when it is awaited.
+   */
+  wait(
+    reference: string,
+    condition: WaitCondition,
+    signal: AbortSignal,
+  ): Promise<{ readonly exitCode: number; readonly error: string }>;
+  /** What it has written, in all its runs. */
+  logs(reference: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  /**
+   * What it writes from now on, until its present run ends, or, when it does not run, its next one.
+   * `history`: what it wrote before as well. Counts from the call on.
+   */
+  output(reference: string, history: boolean, signal: AbortSignal): AsyncIterable<LogLine>;
+}
+
+export interface StopRequest {
+  /** Absent: the container's own. */
+  readonly signal: string | undefined;
+  /** Until it is killed; negative: never; absent: the container's own. */
+  readonly timeoutSeconds: number | undefined;
+}
+
 export interface EngineBackend {
   readonly facts: EngineFacts;
   readonly images: ImageBackend;
   readonly volumes: VolumeBackend;
+  readonly containers: ContainerBackend;
   /** Undefined while this node is in no cluster. */
   cluster(): ClusterState | undefined;
   /** Why the node is not up although it is a member. */

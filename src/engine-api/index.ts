@@ -13,6 +13,8 @@ export type {
   LogQuery,
   ManagerBackend,
   VolumeBackend,
+  ContainerBackend,
+  StopRequest,
   VolumeInfo,
 } from './backend.ts';
 export { EngineApiServer } from './server.ts';

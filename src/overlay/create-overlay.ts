@@ -300,7 +300,9 @@ class HostOverlay implements Overlay {
   #namespaceOf(attached: AttachedTask): TaskNamespace {
     const { task } = attached;
     const { attachments } = taskInterfaces(attached, networksIn(this.#engine.insight.views));
-    const name = `${task.serviceName}.${task.slot === 0 ? task.nodeId : task.slot}.${task.id}`;
+    const name = task.attachment
+      ? task.serviceName
+      : `${task.serviceName}.${task.slot === 0 ? task.nodeId : task.slot}.${task.id}`;
     const alone = attachments.length === 0;
     return {
       path: this.#options.kernel.namespacePath(taskNamespace(task.id)),

@@ -14,6 +14,7 @@ import {
   isPredefinedNetwork,
   type AssignmentsMessage,
   type ClusterNews,
+  type NetworkAssignment,
   type NodeDescription,
   type Register,
   type RevisionAssignment,
@@ -131,6 +132,11 @@ export class Agent {
   /** Tasks that are assigned to this node, for local inspection. */
   get tasks(): ReadonlyMap<string, TaskAssignment> {
     return this.#state.tables.task;
+  }
+
+  /** Networks that this node has something on. */
+  get networks(): ReadonlyMap<string, NetworkAssignment> {
+    return this.#state.tables.network;
   }
 
   /** Stops deciding; containers and network stay as they are. */

@@ -61,6 +61,8 @@ export interface TaskContext {
     readonly hostname: string;
     readonly platform: { readonly architecture: string; readonly os: string };
   };
+  /** A user's container (container-runtime.ts) instead of a task's: with its own name, no templates. */
+  readonly container?: { readonly name: string };
 }
 
 export interface Executor {

@@ -150,8 +150,13 @@ export class Containers {
   async waitForExit(key: ContainerKey, signal: AbortSignal): Promise<TaskExit> {
     const exit = await key.directory.readExit();
     if (exit !== undefined) return exit;
-    const end = await this.#options.exits.wait(key.containerId, key.containerId, signal);
-    return this.#finish(key, end);
+    for (;;) {
+      const end = await this.#options.exits.wait(key.containerId, key.containerId, signal);
+      // Of a container that runs again the word of its run before may come only now.
+      const early = end.exitedAt < ((await key.directory.startedAt()) ?? 0);
+      if (early && (await this.process(key))?.status === 'RUNNING') continue;
+      return this.#finish(key, end);
+    }
   }
 
   /** Sends the signal, waits, then kills; resolves when the process is gone. */
@@ -166,13 +171,13 @@ export class Containers {
     const exited = this.waitForExit(key, gone.signal);
     exited.catch(() => undefined);
     const { clock, logger } = this.#options;
-    await this.#kill(key, plan?.stopSignal ?? SIGKILL);
+    await this.signal(key, plan?.stopSignal ?? SIGKILL);
     const grace = new AbortController();
     const patience = sleep(clock, plan?.gracePeriodMs ?? 0, grace.signal).then(() => undefined);
     let exit = await Promise.race([exited, patience]);
     grace.abort();
     if (exit === undefined) {
-      await this.#kill(key, SIGKILL);
+      await this.signal(key, SIGKILL);
       const limit = new AbortController();
       const timeout = sleep(clock, KILL_TIMEOUT_MS, limit.signal).then(() => undefined);
       exit = await Promise.race([exited, timeout]);
@@ -236,7 +241,8 @@ export class Containers {
     }
   }
 
-  async #kill(key: ContainerKey, signal: number): Promise<void> {
+  /** A signal to the container's first process; nothing happens when it has ended. */
+  async signal(key: ContainerKey, signal: number): Promise<void> {
     const { containerId } = key;
     try {
       // SIGKILL to the first process takes its whole PID namespace along.
@@ -304,7 +310,7 @@ export class Containers {
       } catch (error) {
         const busy = error instanceof SwarmError && error.code === 'precondition';
         if (!busy || attempt >= DELETE_TRIES) throw error;
-        await this.#kill(key, SIGKILL);
+        await this.signal(key, SIGKILL);
         await sleep(clock, DELETE_RETRY_MS);
       }
     }

@@ -2,6 +2,7 @@
 // adopts containerd, keeps images, volumes and containers, and gives out a controller per task.
 import { join } from 'node:path';
 import { messageOf, type Clock, type Disk, type Logger, type Random } from '../../base/index.ts';
+import { USER_CONTAINER_PREFIX, type ContainerRuntime } from '../container-runtime.ts';
 import type { Executor, TaskContext, TaskController, TaskNetworking } from '../executor.ts';
 import { createImageStore, createRegistryClient, type ImageStore } from '../images/index.ts';
 import { createVolumeStore, type VolumeStore } from '../volumes/index.ts';
@@ -15,6 +16,7 @@ import { createHttpTransport } from './http.ts';
 import { createImageBackend } from './image-backend.ts';
 import { readTaskLogs, type LogLine, type LogOptions } from './log-reader.ts';
 import { PayloadDirectory } from './payloads.ts';
+import { UserContainerRuntime } from './user-container-runtime.ts';
 import { containerIdOf } from './preparation.ts';
 import { ensureContainerd, type ContainerdProcess } from './process.ts';
 import { TaskDirectories, type ContainerPlan } from './task-directory.ts';
@@ -67,6 +69,8 @@ export interface ContainerSummary extends ContainerPlan {
 export interface ContainerdExecutor extends Executor {
   readonly images: ImageStore;
   readonly volumes: VolumeStore;
+  /** What runs containers of users. */
+  readonly userContainers: ContainerRuntime;
   /** A task's output; with `follow` until its container is gone or the signal aborts. */
   logs(taskId: string, options?: LogOptions): AsyncIterable<LogLine>;
   /** The containers of tasks here, running or not. */
@@ -167,6 +171,7 @@ async function ports(
 class ExecutorOnContainerd implements ContainerdExecutor {
   readonly images: ImageStore;
   readonly volumes: VolumeStore;
+  readonly userContainers: ContainerRuntime;
   readonly #options: ContainerdExecutorOptions;
   readonly #client: ContainerdClient;
   readonly #daemon: OwnContainerd;
@@ -229,6 +234,12 @@ class ExecutorOnContainerd implements ContainerdExecutor {
       health: { client, exits, clock, logger, loggerPath, scratch: payloads },
       removeTask: (taskId) => this.removeTask(taskId),
     };
+    this.userContainers = new UserContainerRuntime({
+      ...this.#controllers,
+      key: (taskId) => this.#key(taskId),
+      remove: (taskId, anonymous) => this.#remove(taskId, anonymous),
+      logs: (taskId, wish) => this.logs(taskId, wish),
+    });
   }
 
   async describe() {
@@ -247,17 +258,23 @@ class ExecutorOnContainerd implements ContainerdExecutor {
       this.#directories.list(),
       this.#ports.containers.taskIds(),
     ]);
-    return [...new Set([...directories, ...containers])];
+    const all = new Set([...directories, ...containers]);
+    return [...all].filter((id) => !id.startsWith(USER_CONTAINER_PREFIX));
   }
 
-  async removeTask(taskId: string): Promise<void> {
+  removeTask(taskId: string): Promise<void> {
+    return this.#remove(taskId, true);
+  }
+
+  /** `anonymous`: also the volumes that only this container had. */
+  async #remove(taskId: string, anonymous: boolean): Promise<void> {
     const key = this.#key(taskId);
     this.#controllers.monitors.get(key.containerId)?.stop();
     this.#controllers.monitors.delete(key.containerId);
     await this.#ports.containers.remove(key);
     await this.#options.networking.detach(taskId);
     await this.#ports.payloads.remove(taskId);
-    await this.#forgetVolumes(key);
+    if (anonymous) await this.#forgetVolumes(key);
     await key.directory.remove();
   }
 

@@ -2,28 +2,10 @@
 // json.log and renames it to json.log.1 and so on; a file is known by its inode, not by its name.
 import * as fs from 'node:fs/promises';
 import { sleep, type Clock } from '../../base/index.ts';
+import type { ContainerLogLine, ContainerLogOptions } from '../container-runtime.ts';
 import { formatTime } from './time-text.ts';
 
-export interface LogLine {
-  readonly stream: 'stdout' | 'stderr';
-  /** RFC 3339 with nine digits, UTC: times compare as text. */
-  readonly time: string;
-  /** Without its newline; a long line comes in pieces, all but the last with `partial`. */
-  readonly line: string;
-  readonly partial: boolean;
-}
-
-export interface LogOptions {
-  readonly stdout?: boolean;
-  readonly stderr?: boolean;
-  /** Only the last so many lines; default all. */
-  readonly tail?: number;
-  /** Milliseconds since 1970. */
-  readonly since?: number;
-  readonly until?: number;
-  readonly follow?: boolean;
-  readonly signal?: AbortSignal;
-}
+export type { ContainerLogLine as LogLine, ContainerLogOptions as LogOptions };
 
 export interface LogSource {
   readonly clock: Clock;
@@ -48,9 +30,9 @@ const MAX_HOLES = 1;
 /** The lines that `options` ask for; ends at the end of the log unless it follows. */
 export async function* readTaskLogs(
   path: string,
-  options: LogOptions,
+  options: ContainerLogOptions,
   source: LogSource,
-): AsyncGenerator<LogLine> {
+): AsyncGenerator<ContainerLogLine> {
   const files = await openFiles(path);
   try {
     yield* selected(linesOf(path, files, options, source), options);
@@ -69,9 +51,9 @@ interface LogFile {
 async function* linesOf(
   path: string,
   files: LogFile[],
-  options: LogOptions,
+  options: ContainerLogOptions,
   source: LogSource,
-): AsyncGenerator<LogLine> {
+): AsyncGenerator<ContainerLogLine> {
   if (options.tail === undefined) {
     for (const file of files) yield* readToEnd(file);
   } else {
@@ -113,7 +95,7 @@ async function openFile(path: string): Promise<LogFile | undefined> {
   }
 }
 
-async function* readToEnd(file: LogFile): AsyncGenerator<LogLine> {
+async function* readToEnd(file: LogFile): AsyncGenerator<ContainerLogLine> {
   for (;;) {
     const buffer = Buffer.alloc(READ_BYTES);
     const { bytesRead } = await file.handle.read(buffer, 0, READ_BYTES, file.position);
@@ -133,16 +115,16 @@ async function* readToEnd(file: LogFile): AsyncGenerator<LogLine> {
 async function lastLines(
   files: readonly LogFile[],
   count: number,
-  options: LogOptions,
-): Promise<LogLine[]> {
-  let kept: LogLine[] = [];
+  options: ContainerLogOptions,
+): Promise<ContainerLogLine[]> {
+  let kept: ContainerLogLine[] = [];
   // From the newest file back, until there are enough.
   for (const file of files.toReversed()) {
     if (kept.length >= count) {
       file.position = (await file.handle.stat()).size;
       continue;
     }
-    const lines: LogLine[] = [];
+    const lines: ContainerLogLine[] = [];
     for await (const line of readToEnd(file)) {
       if (!fits(line, options)) continue;
       lines.push(line);
@@ -157,9 +139,9 @@ async function lastLines(
 async function* followed(
   path: string,
   files: LogFile[],
-  options: LogOptions,
+  options: ContainerLogOptions,
   source: LogSource,
-): AsyncGenerator<LogLine> {
+): AsyncGenerator<ContainerLogLine> {
   const { clock } = source;
   let nextCheck = clock.monotonicMs() + FINISHED_CHECK_MS;
   let finished = false;
@@ -234,9 +216,9 @@ async function inodeOf(path: string): Promise<number | undefined> {
 }
 
 async function* selected(
-  lines: AsyncIterable<LogLine>,
-  options: LogOptions,
-): AsyncGenerator<LogLine> {
+  lines: AsyncIterable<ContainerLogLine>,
+  options: ContainerLogOptions,
+): AsyncGenerator<ContainerLogLine> {
   const until = options.until === undefined ? undefined : logTime(options.until);
   for await (const line of lines) {
     if (until !== undefined && line.time > until) return;
@@ -244,7 +226,7 @@ async function* selected(
   }
 }
 
-function fits(line: LogLine, options: LogOptions): boolean {
+function fits(line: ContainerLogLine, options: ContainerLogOptions): boolean {
   if (options.stdout === false && line.stream === 'stdout') return false;
   if (options.stderr === false && line.stream === 'stderr') return false;
   if (options.since !== undefined && line.time < logTime(options.since)) return false;
@@ -252,7 +234,7 @@ function fits(line: LogLine, options: LogOptions): boolean {
 }
 
 /** One record of the file; undefined for anything else. */
-export function parseLine(text: string): LogLine | undefined {
+export function parseLine(text: string): ContainerLogLine | undefined {
   try {
     const record = JSON.parse(text) as { log?: unknown; stream?: unknown; time?: unknown };
     const { log, stream, time } = record;

@@ -233,9 +233,11 @@ async function writeNetworkFiles(
 
 /** Labels as Docker's Swarm sets them, over those of the service's container spec. */
 function containerLabels(context: TaskContext): Record<string, string> {
-  const { task, revision } = context;
+  const { task, revision, container } = context;
+  const own = revision.spec.TaskTemplate.ContainerSpec.Labels ?? {};
+  if (container !== undefined) return own;
   return {
-    ...revision.spec.TaskTemplate.ContainerSpec.Labels,
+    ...own,
     'com.docker.swarm.node.id': task.nodeId,
     'com.docker.swarm.service.id': task.serviceId,
     'com.docker.swarm.service.name': task.serviceName,

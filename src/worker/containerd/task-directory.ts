@@ -120,6 +120,13 @@ export class TaskDirectory {
     return this.#write('started.json', { startedAt });
   }
 
+  /** Forgets a run, so that another one can begin. */
+  async forgetRun(): Promise<void> {
+    for (const name of ['exit.json', 'started.json', 'health.json']) {
+      await fs.rm(join(this.path, name), { force: true });
+    }
+  }
+
   /** When the start was first tried, in milliseconds since 1970. */
   async startedAt(): Promise<number | undefined> {
     return (await this.#read<{ startedAt: number }>('started.json'))?.startedAt;

@@ -8,12 +8,14 @@ import type { TaskContext } from '../executor.ts';
  * global.
  */
 export function taskName(context: TaskContext): string {
-  const { task } = context;
+  const { task, container } = context;
+  if (container !== undefined) return container.name;
   return `${task.serviceName}.${task.slot > 0 ? task.slot : task.nodeId}.${task.id}`;
 }
 
-/** Replaces all placeholders; throws `invalid` naming one that does not exist. */
+/** Replaces all placeholders; throws `invalid` naming one that does not exist. Users' containers have none. */
 export function expandTemplate(text: string, context: TaskContext): string {
+  if (context.container !== undefined) return text;
   return text.replaceAll(/\{\{(.*?)\}\}/gs, (whole, expression: string) => {
     const value = lookUp(expression.trim(), context);
     if (value === undefined) {

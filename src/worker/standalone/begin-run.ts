@@ -1,0 +1,118 @@
+// The beginning of one run of a user's container: its place on networks of the cluster, ports of this
+// machine that nobody else has, and the process.
+import { SwarmError, messageOf, newId, type Clock, type Random } from '../../base/index.ts';
+import type { TaskAssignment, TaskNetwork } from '../../model/index.ts';
+import type { ContainerRuntime } from '../container-runtime.ts';
+import type { TaskContext } from '../executor.ts';
+import type { Place, Places } from './places.ts';
+import type { ContainerRecord } from './record.ts';
+import { choosePorts, clusterNetworks, runContext } from './run-context.ts';
+
+/** Free ports that are tried before it is said that there is none. */
+const PORT_TRIES_MAX = 20;
+
+/** What a container has of the network side of this machine. */
+export interface ContainerNetworking {
+  /** By which id the network side knows the key's container; undefined: by the key. */
+  bind(key: string, placeId: string | undefined): void;
+  /** Of the key's namespace, without prefix lengths. */
+  addresses(key: string): readonly string[];
+  /** Gives back everything. */
+  detach(key: string): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly runtime: ContainerRuntime;
+  readonly places: Places;
+  readonly networking: ContainerNetworking;
+  readonly node: () => TaskContext['node'];
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Run {
+  readonly place: Place | undefined;
+  readonly pid: number;
+  readonly startedAt: number;
+}
+
+/** The container's record, as it changes on the way; durable when `change` resolves. */
+export interface RecordHolder {
+  readonly record: ContainerRecord;
+  change(change: Partial<ContainerRecord>): Promise<void>;
+}
+
+/** Raises why it could not begin; nothing is left then. `stop`: the managers want the place back. */
+export async function beginRun(
+  options: RunOptions,
+  holder: RecordHolder,
+  stop: () => Promise<void>,
+): Promise<Run> {
+  const { runtime, places, networking, clock, random } = options;
+  const { key, id, config } = holder.record;
+  const networks = clusterNetworks(config);
+  const placeId = networks.length > 0 ? newId(random) : undefined;
+  // Stored before anybody hears of it: a daemon that is killed on the way leaves nothing for ever.
+  await holder.change({ running: true, placeId, networks: [], error: '' });
+  const place = placeId === undefined ? undefined : places.open(placeId, id, stop);
+  networking.bind(key, placeId);
+  try {
+    const request = { id: placeId ?? '', containerId: id, name: config.name, networks };
+    const assigned = place === undefined ? undefined : await places.obtain(request);
+    const context = await prepare(options, holder, assigned);
+    await runtime.start(key);
+    const { pid, startedAt, end } = await runtime.observe(key);
+    await holder.change({ networks: withOwnAddress(context, networking.addresses(key)) });
+    if (end === undefined) place?.run(pid);
+    return { place, pid, startedAt: startedAt ?? clock.now() };
+  } catch (error) {
+    const message = messageOf(error);
+    place?.end({ exitCode: 128, oomKilled: false, error: message });
+    await runtime.stop(key, { graceMs: 0 });
+    await networking.detach(key);
+    await holder.change({ running: false, error: message });
+    throw error;
+  }
+}
+
+/** With ports that nobody else on this machine has. */
+async function prepare(
+  { runtime, random, node }: RunOptions,
+  holder: RecordHolder,
+  assigned: TaskAssignment | undefined,
+): Promise<TaskContext> {
+  const { key, config } = holder.record;
+  for (let tries = 1; ; tries++) {
+    await holder.change({ ports: choosePorts(config.ports, random) });
+    await runtime.renew(key);
+    const context = runContext(holder.record, assigned, node());
+    try {
+      await runtime.prepare(context);
+      return context;
+    } catch (error) {
+      const taken = error instanceof SwarmError && error.code === 'conflict';
+      const chosen = config.ports.some(({ PublishedPort }) => !PublishedPort);
+      if (!taken || !chosen || tries >= PORT_TRIES_MAX) throw error;
+    }
+  }
+}
+
+/** The address on "bridge" is this machine's to give, and known only now. */
+function withOwnAddress({ task }: TaskContext, all: readonly string[]): readonly TaskNetwork[] {
+  const given = task.networks.flatMap(({ addresses }) => addresses.map(bare));
+  const own = all.filter((address) => !given.includes(address));
+  const networks = task.networks.length === 0 ? [BRIDGE] : task.networks;
+  return networks.map((network) =>
+    network.networkId === BRIDGE.networkId
+      ? { ...network, addresses: own.map((address) => `${address}/${BRIDGE_PREFIX}`) }
+      : network,
+  );
+}
+
+const BRIDGE: TaskNetwork = { networkId: 'bridge', addresses: [], aliases: [] };
+/** Its subnets are of this size, see src/overlay/bridge-network.ts. */
+const BRIDGE_PREFIX = 16;
+
+function bare(address: string): string {
+  return address.split('/')[0] ?? '';
+}
