@@ -45,8 +45,10 @@ export async function createBackend(
     backup: (key) => node.backup(key),
     restore: (request, file) => node.restore(request, file),
     containerCounts: () => {
-      const all = node.cluster?.agent?.tasks.size ?? 0;
-      return { running: all, stopped: 0 };
+      const tasks = [...(node.cluster?.agent?.tasks.values() ?? [])];
+      const own = containers.counts();
+      const running = tasks.filter(({ attachment }) => attachment === undefined).length;
+      return { running: running + own.running, stopped: own.stopped };
     },
     problems: () => engine.overlay.problems().map((problem) => problem.message),
   };

@@ -239,7 +239,7 @@ export interface EngineBackend {
   backup(key: string): Promise<AsyncIterable<Uint8Array>>;
   /** Takes up the cluster of a backup; returns the node's id. Raises `invalid`, `dataLoss`. */
   restore(request: RestoreRequest, file: AsyncIterable<Uint8Array>): Promise<string>;
-  /** Containers of tasks on this node. */
+  /** Containers on this node, of tasks and of users. */
   containerCounts(): { readonly running: number; readonly stopped: number };
   /** Networks that tasks here use, on a worker; managers show all. */
   problems(): readonly string[];

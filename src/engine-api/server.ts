@@ -2,10 +2,13 @@
 // headers. Streaming routes write their responses themselves, so all of Node's time limits are off.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { chmod, unlink } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { SwarmError, messageOf, type Logger } from '../base/index.ts';
 import type { EngineBackend } from './backend.ts';
 import { Router, type Reply, type Request } from './router.ts';
 import { ROUTES } from './routes/index.ts';
+import { TakenConnections, ignoreUpgrade } from './upgrade.ts';
 import { API_VERSION, splitVersion } from './version.ts';
 
 /** Bodies are specs; images are streamed and not counted. */
@@ -16,6 +19,7 @@ export class EngineApiServer {
   readonly #logger: Logger;
   readonly #router = new Router(ROUTES);
   readonly #servers: Server[] = [];
+  readonly #taken = new TakenConnections();
 
   constructor(backend: EngineBackend, logger: Logger) {
     this.#backend = backend;
@@ -31,6 +35,10 @@ export class EngineApiServer {
         void this.#serve(request, response);
       },
     );
+    server.on('upgrade', (request, socket, head) => {
+      // It is what this server listens on, whatever the type says.
+      this.#upgrade(server, request, socket as Socket, head);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(path, () => resolve());
@@ -46,23 +54,48 @@ export class EngineApiServer {
           new Promise<void>((resolve) => {
             server.close(() => resolve());
             server.closeAllConnections();
+            this.#taken.closeAll();
           }),
       ),
     );
   }
 
-  async #serve(raw: IncomingMessage, response: ServerResponse): Promise<void> {
+  #upgrade(server: Server, raw: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (!this.#upgrades(raw)) return ignoreUpgrade(server, raw, socket, head);
+    const { response, takeOver } = this.#taken.take(raw, socket);
+    void this.#serve(raw, response, takeOver);
+  }
+
+  #upgrades(raw: IncomingMessage): boolean {
+    try {
+      const { path } = splitVersion(urlOf(raw).pathname);
+      return this.#router.find(raw.method ?? 'GET', path)?.upgrades === true;
+    } catch {
+      // The ordinary way says what is wrong with it.
+      return false;
+    }
+  }
+
+  async #serve(
+    raw: IncomingMessage,
+    response: ServerResponse,
+    takeOver?: () => Duplex,
+  ): Promise<void> {
     this.#setHeaders(response);
     try {
-      const reply = await this.#route(raw, response);
+      const reply = await this.#route(raw, response, takeOver);
       if (reply !== 'handled') send(response, reply, raw.method === 'HEAD');
     } catch (error) {
       this.#sendError(raw, response, error);
     }
   }
 
-  async #route(raw: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const url = new URL(raw.url ?? '/', 'http://localhost');
+  async #route(
+    raw: IncomingMessage,
+    response: ServerResponse,
+    takeOver: (() => Duplex) | undefined,
+  ): Promise<Reply> {
+    const url = urlOf(raw);
     const { path, version } = splitVersion(url.pathname);
     const method = raw.method ?? 'GET';
     const found = this.#router.find(method, path);
@@ -80,6 +113,7 @@ export class EngineApiServer {
         const value = raw.headers[name];
         return Array.isArray(value) ? value[0] : value;
       },
+      ...(takeOver === undefined ? {} : { takeOver }),
     };
     return found.handler(request, response);
   }
@@ -110,6 +144,10 @@ export class EngineApiServer {
       false,
     );
   }
+}
+
+function urlOf(raw: IncomingMessage): URL {
+  return new URL(raw.url ?? '/', 'http://localhost');
 }
 
 function send(response: ServerResponse, reply: Exclude<Reply, 'handled'>, head: boolean): void {

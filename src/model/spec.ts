@@ -112,7 +112,12 @@ export interface Mount {
   readonly Source?: string;
   readonly Target: string;
   readonly ReadOnly?: boolean;
-  readonly BindOptions?: { readonly Propagation?: string; readonly NonRecursive?: boolean };
+  readonly BindOptions?: {
+    readonly Propagation?: string;
+    readonly NonRecursive?: boolean;
+    /** A directory of the host that is missing is made (`docker run -v`). */
+    readonly CreateMountpoint?: boolean;
+  };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
     readonly Labels?: Readonly<Record<string, string>>;

@@ -3,6 +3,7 @@
 import { isActive, type StoreView } from '../../manager/index.ts';
 import {
   TASK_STATE,
+  addressFamily,
   isTerminal,
   type Network,
   type Service,
@@ -46,6 +47,25 @@ export function networkDetails(
     }),
     EndpointVersion: version,
   };
+}
+
+/** Users' containers on the network, of all nodes: Docker shows those of the asked one alone. */
+export function attachedContainers(view: StoreView, network: Network): Record<string, object> {
+  const containers: Record<string, object> = {};
+  for (const task of view.tasksOfNetwork(network.id)) {
+    if (task.attachment === undefined || isTerminal(task.status.state)) continue;
+    const own = task.networks.find(({ networkId }) => networkId === network.id);
+    const of = (family: 4 | 6): string =>
+      own?.addresses.find((address) => addressFamily(address.split('/')[0] ?? '') === family) ?? '';
+    containers[task.attachment.containerId] = {
+      Name: view.get('revision', task.revisionId)?.spec.Name ?? '',
+      EndpointID: `${network.id}.${task.id}`,
+      MacAddress: '',
+      IPv4Address: of(4),
+      IPv6Address: of(6),
+    };
+  }
+  return containers;
 }
 
 /** Position in the log of the last change of anything that the network's hosts are told. */

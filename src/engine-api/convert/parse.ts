@@ -23,7 +23,7 @@ const ajv = new Ajv({ removeAdditional: true, allErrors: false, strict: false })
 const validators = new Map<object, ValidateFunction>();
 
 /** A copy of `body` that fits the schema. */
-function validated<T>(schema: object, body: unknown, what: string): T {
+export function validated<T>(schema: object, body: unknown, what: string): T {
   let validate = validators.get(schema);
   if (validate === undefined) validators.set(schema, (validate = ajv.compile(schema)));
   const copy = withoutNulls(body);
@@ -39,7 +39,7 @@ function explain(what: string, error: ErrorObject | undefined): string {
 }
 
 /** Go sends null for empty lists and maps. */
-function withoutNulls(value: unknown): unknown {
+export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.filter((one) => one !== null).map(withoutNulls);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).filter(([, inner]) => inner !== null);
@@ -99,7 +99,7 @@ export function parseServiceSpec(body: unknown, replicas = 1): ServiceSpec {
 }
 
 /** At these a port is open everywhere, as without an address. */
-const EVERY_ADDRESS: readonly (string | undefined)[] = [undefined, '', '0.0.0.0', '::'];
+export const EVERY_ADDRESS: readonly (string | undefined)[] = [undefined, '', '0.0.0.0', '::'];
 
 function parsePort({ HostIP, ...port }: Partial<PortConfig>): PortConfig {
   return {

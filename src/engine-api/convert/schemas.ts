@@ -1,20 +1,20 @@
 // JSON schemas of request bodies, for types and enumerations; the meaning is checked by the managers.
 // Fields that are not here are dropped, as Docker ignores what it does not know.
 
-const string = { type: 'string' } as const;
-const integer = { type: 'integer' } as const;
+export const string = { type: 'string' } as const;
+export const integer = { type: 'integer' } as const;
 const number = { type: 'number' } as const;
-const boolean = { type: 'boolean' } as const;
-const strings = { type: 'array', items: string } as const;
-const stringMap = { type: 'object', additionalProperties: string } as const;
+export const boolean = { type: 'boolean' } as const;
+export const strings = { type: 'array', items: string } as const;
+export const stringMap = { type: 'object', additionalProperties: string } as const;
 const oneOf = (...values: string[]): object => ({ type: 'string', enum: values });
-const object = (properties: object, required: readonly string[] = []): object => ({
+export const object = (properties: object, required: readonly string[] = []): object => ({
   type: 'object',
   properties,
   required,
   additionalProperties: false,
 });
-const list = (items: object): object => ({ type: 'array', items });
+export const list = (items: object): object => ({ type: 'array', items });
 
 const amounts = object({ NanoCPUs: integer, MemoryBytes: integer, Pids: integer });
 const file = object({ Name: string, UID: string, GID: string, Mode: integer }, ['Name']);
@@ -36,7 +36,7 @@ const mount = object(
   ['Target'],
 );
 
-const healthcheck = object({
+export const healthcheck = object({
   Test: strings,
   Interval: integer,
   Timeout: integer,

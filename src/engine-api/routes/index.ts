@@ -1,6 +1,8 @@
 // All routes of the Engine API.
 import type { Route } from '../router.ts';
 import { clusterRoutes } from './cluster.ts';
+import { containerRoutes } from './containers.ts';
+import { containerStreamRoutes } from './container-streams.ts';
 import { imageRoutes } from './images.ts';
 import { logRoutes } from './logs.ts';
 import { networkRoutes } from './networks.ts';
@@ -22,4 +24,6 @@ export const ROUTES: readonly Route[] = [
   ...traceRoutes,
   ...payloadRoutes,
   ...imageRoutes,
+  ...containerRoutes,
+  ...containerStreamRoutes,
 ];

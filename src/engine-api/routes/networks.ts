@@ -3,7 +3,7 @@ import { SwarmError } from '../../base/index.ts';
 import { find } from '../../manager/index.ts';
 import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../model/index.ts';
 import { networkToApi, predefinedNetworkToApi } from '../convert/objects.ts';
-import { networkDetails } from '../convert/network-details.ts';
+import { attachedContainers, networkDetails } from '../convert/network-details.ts';
 import { parseNetworkSpec } from '../convert/parse.ts';
 import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
@@ -55,11 +55,12 @@ async function inspect(request: Request): Promise<Reply> {
   const backend = request.backend.cluster()?.manager;
   if (backend === undefined) throw new SwarmError('notFound', `network ${id} not found`);
   const network = find(backend.view, 'network', id);
-  if (!flag(request, 'verbose')) return ok(networkToApi(network));
+  const body = { ...networkToApi(network), Containers: attachedContainers(backend.view, network) };
+  if (!flag(request, 'verbose')) return ok(body);
   // While there is no leader the rest is still worth showing.
   const acknowledged = await backend.acknowledged().catch(() => undefined);
   return ok({
-    ...networkToApi(network),
+    ...body,
     ...networkDetails(backend.view, network, acknowledged),
   });
 }

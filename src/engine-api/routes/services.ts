@@ -112,7 +112,10 @@ async function remove(request: Request): Promise<Reply> {
 function listTasks(request: Request): Reply {
   const { view } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), TASK_FILTERS);
-  const tasks = candidates(view, filters).filter((task) => taskMatches(view, task, filters));
+  const tasks = candidates(view, filters).filter(
+    // Places of users' containers are tasks to the managers alone.
+    (task) => task.attachment === undefined && taskMatches(view, task, filters),
+  );
   return ok(tasks.sort(compareTasks).map((task) => taskToApi(view, task)));
 }
 

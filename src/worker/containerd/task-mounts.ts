@@ -99,6 +99,7 @@ async function bindMount(mount: Mount, context: TaskContext): Promise<OciMount> 
       `invalid mount config for type "bind": invalid mount path: '${source}' mount path must be absolute`,
     );
   }
+  if (mount.BindOptions?.CreateMountpoint === true) await makeMissing(source);
   const exists = await fs.stat(source).then(
     () => true,
     () => false,
@@ -120,6 +121,15 @@ async function bindMount(mount: Mount, context: TaskContext): Promise<OciMount> 
   const options = [NonRecursive ? 'bind' : 'rbind', propagation];
   if (mount.ReadOnly === true) options.push('ro');
   return { destination: mount.Target, type: 'bind', source, options };
+}
+
+/** What is there stays as it is, be it a file. */
+async function makeMissing(source: string): Promise<void> {
+  try {
+    await fs.mkdir(source, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
 }
 
 function tmpfsMount(mount: Mount): OciMount {

@@ -102,9 +102,14 @@ export class UserContainer {
 
   /** False when it runs already. */
   start(): Promise<boolean> {
-    return this.#alone(() => {
+    return this.#alone(async () => {
       this.#lastDelayMs = 0;
-      return this.#start(0);
+      try {
+        return await this.#start(0);
+      } catch (error) {
+        if (this.#record.config.autoRemove) void this.#removeItself();
+        throw error;
+      }
     });
   }
 

@@ -352,6 +352,16 @@ describe('those who wait', () => {
     expect(runtime.removed).toEqual([{ key: keyOf(id), volumes: true }]);
   });
 
+  it('are told when it does not even start, and goes', async () => {
+    await containers.create(aConfig({ autoRemove: true }));
+    const removed = containers.wait('db', 'removed', never);
+    runtime.startFails = 'exec: "nope": not found';
+    await expect(containers.start('db')).rejects.toThrow('nope');
+    expect(await removed).toMatchObject({ exitCode: 128, error: 'exec: "nope": not found' });
+    await settle();
+    expect(await states()).toEqual([]);
+  });
+
   it('get the last exit code when nothing runs', async () => {
     const id = await containers.create(aConfig());
     expect(await containers.wait('db', 'not-running', never)).toMatchObject({ exitCode: 0 });

@@ -139,6 +139,11 @@ export class UserContainers {
     return Promise.all([...this.#byKey.values()].map((container) => this.#describe(container)));
   }
 
+  counts(): { readonly running: number; readonly stopped: number } {
+    const running = [...this.#byKey.values()].filter(({ run }) => run !== undefined).length;
+    return { running, stopped: this.#byKey.size - running };
+  }
+
   async inspect(reference: string): Promise<ContainerDescription> {
     return this.#describe(this.#find(reference));
   }

@@ -1,0 +1,203 @@
+// /containers: what users run on this machine alone, beside the tasks of services. Its output and its
+// end are in container-streams.ts.
+import { SwarmError } from '../../base/index.ts';
+import { normalizeArchitecture, type ContainerDescription } from '../../model/index.ts';
+import type { ContainerBackend, EngineBackend, StopRequest } from '../backend.ts';
+import type { ImageDefaults } from '../convert/container-config.ts';
+import { checkedName, parseContainer } from '../convert/container-create.ts';
+import {
+  CONTAINER_FILTERS,
+  checkFilterValues,
+  matchesFilters,
+} from '../convert/container-filters.ts';
+import { containerSummary, containerToApi, isUp } from '../convert/containers.ts';
+import { parseFilters, type Filters } from '../filters.ts';
+import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
+import { flag } from './context.ts';
+
+export const containerRoutes: readonly Route[] = [
+  { method: 'POST', pattern: '/containers/create', handler: create },
+  { method: 'POST', pattern: '/containers/prune', handler: prune },
+  { method: 'GET', pattern: '/containers/json', handler: list },
+  { method: 'GET', pattern: '/containers/{id}/json', handler: inspect },
+  { method: 'POST', pattern: '/containers/{id}/start', handler: start },
+  { method: 'POST', pattern: '/containers/{id}/stop', handler: stop },
+  { method: 'POST', pattern: '/containers/{id}/restart', handler: restart },
+  { method: 'POST', pattern: '/containers/{id}/kill', handler: kill },
+  { method: 'POST', pattern: '/containers/{id}/rename', handler: rename },
+  { method: 'DELETE', pattern: '/containers/{id}', handler: remove },
+];
+
+const IMAGE_ID = /^(?:sha256:)?[0-9a-f]{4,64}$/;
+
+async function create(request: Request): Promise<Reply> {
+  const { backend, query } = request;
+  checkPlatform(query.get('platform') ?? '', backend);
+  const body = await request.json();
+  if (Object.keys(body).length === 0) {
+    throw new SwarmError('invalid', 'config cannot be empty in order to create a container');
+  }
+  const { config, warnings } = parseContainer(body, query.get('name') ?? '');
+  const id = await backend.containers.create(config);
+  return created({ Id: id, Warnings: warnings });
+}
+
+/** Only images of this machine's platform are here. */
+function checkPlatform(platform: string, { facts }: EngineBackend): void {
+  if (platform === '') return;
+  const [os, architecture = facts.architecture] = platform.split('/');
+  const own = normalizeArchitecture(facts.architecture);
+  if (os === 'linux' && normalizeArchitecture(architecture) === own) return;
+  throw new SwarmError(
+    'unimplemented',
+    `platform ${platform} is not available in this release: use linux/${own}, or leave out --platform`,
+  );
+}
+
+async function list(request: Request): Promise<Reply> {
+  const { backend, query } = request;
+  const filters = parseFilters(query.get('filters'), CONTAINER_FILTERS);
+  checkFilterValues(filters);
+  const limit = integerOf(query.get('limit') ?? '') ?? 0;
+  const all = await backend.containers.list();
+  const defaults = await imageDefaults(backend, all);
+  const ancestors = await ancestorIds(backend, filters);
+  // As in Docker: who asks for states or for the newest gets stopped ones as well.
+  const stopped = flag(request, 'all') || limit > 0 || filters.has('status');
+  const found = all.filter((container) => {
+    const image = defaults.get(container.imageId) ?? {};
+    if (!stopped && !isUp(container)) return false;
+    return matchesFilters(container, filters, { image, ancestors, all });
+  });
+  found.sort((a, b) => b.createdAt - a.createdAt);
+  const now = Date.now();
+  return ok(
+    found
+      .slice(0, limit > 0 ? limit : undefined)
+      .map((one) => containerSummary(one, defaults.get(one.imageId) ?? {}, now)),
+  );
+}
+
+function integerOf(text: string): number | undefined {
+  if (text === '') return undefined;
+  if (/^-?\d+$/.test(text)) return Number(text);
+  throw new SwarmError('invalid', `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
+}
+
+/** What the images of these containers say; nothing for images that are gone. */
+async function imageDefaults(
+  { images }: EngineBackend,
+  containers: readonly ContainerDescription[],
+): Promise<ReadonlyMap<string, ImageDefaults>> {
+  const ids = [...new Set(containers.map(({ imageId }) => imageId))];
+  const entries = ids.map(async (id) => {
+    const image = await images.inspect(id).catch(() => ({}));
+    return [id, (image as { readonly Config?: ImageDefaults | null }).Config ?? {}] as const;
+  });
+  return new Map(await Promise.all(entries));
+}
+
+/** The images that the filter `ancestor` means: by name, with or without tag, or by id. */
+async function ancestorIds({ images }: EngineBackend, filters: Filters): Promise<string[]> {
+  const wanted = filters.get('ancestor') ?? [];
+  if (wanted.length === 0) return [];
+  const fits = (id: string, tags: readonly string[], text: string): boolean =>
+    tags.includes(text) ||
+    tags.includes(`${text}:latest`) ||
+    (IMAGE_ID.test(text) && id.startsWith(`sha256:${text.replace('sha256:', '')}`));
+  const all = await images.list();
+  return all
+    .filter(({ id, tags }) => wanted.some((one) => fits(id, tags, one)))
+    .map(({ id }) => id);
+}
+
+async function inspect(request: Request): Promise<Reply> {
+  const { backend } = request;
+  const container = await backend.containers.inspect(referenceOf(request));
+  const defaults = await imageDefaults(backend, [container]);
+  const volumes = container.volumes.length > 0 ? await backend.volumes.list() : [];
+  const places = new Map(volumes.map(({ name, mountpoint }) => [name, mountpoint]));
+  return ok(containerToApi(container, defaults.get(container.imageId) ?? {}, places));
+}
+
+async function start(request: Request): Promise<Reply> {
+  return empty((await request.backend.containers.start(referenceOf(request))) ? 204 : 304);
+}
+
+async function stop(request: Request): Promise<Reply> {
+  const stopped = await request.backend.containers.stop(referenceOf(request), stopRequest(request));
+  return empty(stopped ? 204 : 304);
+}
+
+async function restart(request: Request): Promise<Reply> {
+  await request.backend.containers.restart(referenceOf(request), stopRequest(request));
+  return empty(204);
+}
+
+function stopRequest({ query }: Request): StopRequest {
+  return {
+    signal: query.get('signal') || undefined,
+    timeoutSeconds: integerOf(query.get('t') ?? ''),
+  };
+}
+
+async function kill(request: Request): Promise<Reply> {
+  await request.backend.containers.kill(
+    referenceOf(request),
+    request.query.get('signal') || 'SIGKILL',
+  );
+  return empty(204);
+}
+
+async function rename(request: Request): Promise<Reply> {
+  const name = request.query.get('name') ?? '';
+  if (name === '') throw new SwarmError('invalid', 'Neither old nor new names may be empty');
+  await request.backend.containers.rename(referenceOf(request), checkedName(name));
+  return empty(204);
+}
+
+async function remove(request: Request): Promise<Reply> {
+  if (flag(request, 'link')) {
+    throw new SwarmError(
+      'unimplemented',
+      'links are not available in this release: containers find each other on attachable networks',
+    );
+  }
+  await request.backend.containers.remove(referenceOf(request), {
+    force: flag(request, 'force'),
+    volumes: flag(request, 'v'),
+  });
+  return empty(204);
+}
+
+async function prune(request: Request): Promise<Reply> {
+  const { backend, query } = request;
+  const filters = parseFilters(query.get('filters'), ['label']);
+  const all = await backend.containers.list();
+  const defaults = await imageDefaults(backend, all);
+  const deleted: string[] = [];
+  for (const container of all) {
+    const image = defaults.get(container.imageId) ?? {};
+    if (isUp(container) || !matchesFilters(container, filters, { image, ancestors: [], all })) {
+      continue;
+    }
+    if (await removeStopped(backend.containers, container.id)) deleted.push(container.id);
+  }
+  return ok({ ContainersDeleted: deleted, SpaceReclaimed: 0 });
+}
+
+/** False for one that was started or removed in the meantime. */
+async function removeStopped(containers: ContainerBackend, id: string): Promise<boolean> {
+  try {
+    await containers.remove(id, { force: false, volumes: false });
+    return true;
+  } catch (error) {
+    const code = error instanceof SwarmError ? error.code : undefined;
+    if (code === 'conflict' || code === 'notFound') return false;
+    throw error;
+  }
+}
+
+function referenceOf(request: Request): string {
+  return request.params['id'] ?? '';
+}
