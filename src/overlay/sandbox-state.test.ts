@@ -81,6 +81,11 @@ describe('Sandbox', () => {
     ]);
   });
 
+  it('routes without a look for sockets', () => {
+    const { sysctls } = new Sandbox().state(input({}));
+    expect(sysctls).toContainEqual({ name: 'ipv4/ip_early_demux', value: '0' });
+  });
+
   it('has one neighbour and one forwarding entry a host, one route a task', () => {
     const endpoints = [
       endpoint('a', 'h300', '10.0.1.11'),
