@@ -67,6 +67,7 @@ describe('a container on an attachable network', () => {
       'service',
       'create',
       '-q',
+      '--detach',
       '--no-resolve-image',
       '--name',
       'web',
@@ -81,6 +82,7 @@ describe('a container on an attachable network', () => {
       'service',
       'create',
       '-q',
+      '--detach',
       '--no-resolve-image',
       '--name',
       'caller',
@@ -271,7 +273,7 @@ describe('docker run', () => {
     const free = /:(\d+)/.exec(await docker('w2', 'port', 'port', '81'))?.[1];
     expect(Number(free)).toBeGreaterThanOrEqual(32_768);
     const address = await lab.address('w2');
-    const push = 'exec 3<>/dev/tcp/$0/8090; printf "PUSH hello\\n" >&3; head -n 1 <&3';
+    const push = 'exec 3<>/dev/tcp/$0/8090; printf "INCR hello\\n" >&3; head -n 1 <&3';
     await waitFor('the store takes a line', async () => {
       const { status } = await lab.lab(
         'exec',

@@ -36,7 +36,7 @@ export class UserContainer {
   /** `ended` resolves when all that its end brings is done, but for a next start or removal. */
   #run: (Run & { readonly ended: Promise<RunEnd> }) | undefined;
   #last: { readonly startedAt?: number | undefined; readonly end?: RunEnd | undefined } = {};
-  #runs = 0;
+  #ends = 0;
   #restart: Timer | undefined;
   #lastDelayMs = 0;
   #turn: Promise<unknown> = Promise.resolve();
@@ -60,9 +60,9 @@ export class UserContainer {
     return this.#last;
   }
 
-  /** Runs that have ended since this daemon began. */
-  get runs(): number {
-    return this.#runs;
+  /** Runs that have ended, or could not begin, since this daemon did. */
+  get ends(): number {
+    return this.#ends;
   }
 
   get restarting(): boolean {
@@ -204,7 +204,13 @@ export class UserContainer {
       },
       change: (change) => this.#change(change),
     };
-    this.#began(await beginRun(this.#options, holder, this.#stopForPlace));
+    try {
+      this.#began(await beginRun(this.#options, holder, this.#stopForPlace));
+    } catch (error) {
+      this.#ends++;
+      this.changes.tell();
+      throw error;
+    }
     return true;
   }
 
@@ -239,7 +245,7 @@ export class UserContainer {
     await this.#note({ running: false });
     this.#run = undefined;
     this.#last = { startedAt: run.startedAt, end };
-    this.#runs++;
+    this.#ends++;
     this.changes.tell();
     const delayMs = this.#delayAfter(end.exitCode, clock.now() - run.startedAt);
     if (delayMs !== undefined) this.#startAfter(delayMs);

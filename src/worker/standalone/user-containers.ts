@@ -183,15 +183,12 @@ export class UserContainers {
     signal: AbortSignal,
   ): Promise<{ readonly exitCode: number; readonly error: string }> {
     const container = this.#find(reference);
-    const { runs } = container;
+    const { ends } = container;
     const atRest = container.run === undefined && !container.restarting;
     if (condition === 'not-running' && atRest) return container.lastExit;
     const holds = (): boolean =>
-      condition === 'removed' ? container.removed : container.runs > runs || container.removed;
-    const { error } = container.record;
-    // A start that failed is an end, too.
-    const failed = (): boolean => container.record.error !== '' && container.record.error !== error;
-    await container.changes.until(() => holds() || failed(), signal);
+      container.removed || (condition !== 'removed' && container.ends > ends);
+    await container.changes.until(holds, signal);
     return container.lastExit;
   }
 
@@ -213,12 +210,12 @@ export class UserContainers {
     const container = this.#find(reference);
     const { clock } = this.#options;
     const since = container.run === undefined ? undefined : clock.now();
-    return this.#output(container, container.runs, { history, since }, signal, container.reading());
+    return this.#output(container, container.ends, { history, since }, signal, container.reading());
   }
 
   async *#output(
     container: UserContainer,
-    runs: number,
+    ends: number,
     { history, since }: { readonly history: boolean; readonly since: number | undefined },
     signal: AbortSignal,
     finished: () => void,
@@ -226,7 +223,7 @@ export class UserContainers {
     const { runtime } = this.#options;
     try {
       const begun = (): boolean =>
-        container.run !== undefined || container.runs > runs || container.removed;
+        container.run !== undefined || container.ends > ends || container.removed;
       await container.changes.until(begun, signal);
       if (signal.aborted) return;
       const startedAt = container.run?.startedAt ?? container.last.startedAt;
