@@ -16,9 +16,9 @@ import {
   traceProbes,
 } from '../platform/index.ts';
 import { createContainerdExecutor, type ContainerdExecutor } from '../worker/containerd/index.ts';
+import { BoundNetworking } from './bound-networking.ts';
 import type { DaemonConfig } from './config.ts';
 import type { InstallPaths } from './install-paths.ts';
-import { BoundNetworking } from './user-containers.ts';
 import { VERSION } from './version.ts';
 
 export interface LocalEngine {

@@ -25,6 +25,7 @@ import {
   type HostPort,
 } from './addresses.ts';
 import { parseBackupKey, sealBackup } from './backup-file.ts';
+import { NO_NETWORKS, withPlaces } from './bound-networking.ts';
 import { ClusterNode, type ClusterNodeOptions } from './cluster-node.ts';
 import type { DaemonConfig } from './config.ts';
 import type { InstallPaths } from './install-paths.ts';
@@ -33,7 +34,6 @@ import type { LocalEngine } from './local-engine.ts';
 import { restoreBackup } from './restore.ts';
 import { loadMembership, newRaftId, saveMembership, type Membership } from './membership-file.ts';
 import { readTaskLogBatches } from './task-logs.ts';
-import { NO_NETWORKS, withPlaces } from './user-containers.ts';
 
 const DEFAULT_POOLS = ['10.0.0.0/8'];
 const DEFAULT_SUBNET_SIZE = 24;

@@ -1,87 +1,14 @@
-// Users' containers in the daemon: their network side, their way to the managers, and the Engine API's
-// view of them.
+// Users' containers in the daemon: their way to the managers, and the Engine API's view of them.
 import { hostname } from 'node:os';
 import { SwarmError, type Logger } from '../base/index.ts';
 import type { ContainerBackend, LogLine, StopRequest } from '../engine-api/index.ts';
-import type {
-  ContainerAttachment,
-  NetworkAssignment,
-  TaskAssignment,
-  TaskNetwork,
-} from '../model/index.ts';
-import type { Overlay, OverlayState } from '../overlay/index.ts';
+import type { ContainerAttachment, NetworkAssignment, TaskNetwork } from '../model/index.ts';
 import { fileDisk, systemClock, systemRandom } from '../platform/index.ts';
 import type { ContainerLogLine } from '../worker/container-runtime.ts';
-import type { Executor, TaskContext, TaskController, TaskNetworking } from '../worker/index.ts';
 import { UserContainers, type PlaceRequest, type StopWish } from '../worker/standalone/index.ts';
 import type { DaemonConfig } from './config.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { SwarmNode } from './node.ts';
-
-/**
- * The overlay for tasks and users' containers alike. The overlay knows a container on networks of the
- * cluster by its place's id, as the managers do; the executor knows it by its own key.
- */
-export class BoundNetworking implements TaskNetworking {
-  readonly #overlay: Overlay;
-  readonly #places = new Map<string, string>();
-  readonly #addresses = new Map<string, readonly string[]>();
-
-  constructor(overlay: Overlay) {
-    this.#overlay = overlay;
-  }
-
-  async attach(task: TaskAssignment) {
-    const namespace = await this.#overlay.attach({ ...task, id: this.#idOf(task.id) });
-    this.#addresses.set(
-      task.id,
-      namespace.hosts.map(({ address }) => address),
-    );
-    return namespace;
-  }
-
-  async detach(taskId: string): Promise<void> {
-    await this.#overlay.detach(this.#idOf(taskId));
-    this.#addresses.delete(taskId);
-    this.#places.delete(taskId);
-  }
-
-  bind(key: string, placeId: string | undefined): void {
-    if (placeId === undefined) this.#places.delete(key);
-    else this.#places.set(key, placeId);
-  }
-
-  addresses(key: string): readonly string[] {
-    return this.#addresses.get(key) ?? [];
-  }
-
-  #idOf(taskId: string): string {
-    return this.#places.get(taskId) ?? taskId;
-  }
-}
-
-/** Of a machine in no cluster: the network "bridge" alone, once somebody uses it. */
-export const NO_NETWORKS: OverlayState = {
-  self: undefined,
-  dataPathPort: 4789,
-  networks: new Map(),
-  hosts: new Map(),
-  services: new Map(),
-  endpoints: new Map(),
-};
-
-/** Places of users' containers are run by their keeper, everything else by the executor. */
-export function withPlaces(executor: Executor, containers: UserContainers): Executor {
-  return {
-    describe: () => executor.describe(),
-    controller: (context: TaskContext): TaskController =>
-      context.task.attachment === undefined
-        ? executor.controller(context)
-        : containers.controller(context),
-    listTasks: () => executor.listTasks(),
-    removeTask: (taskId) => executor.removeTask(taskId),
-  };
-}
 
 /** `node`: this machine's membership; undefined while the daemon starts. */
 export function createUserContainers(
