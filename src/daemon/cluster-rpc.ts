@@ -12,6 +12,7 @@ import type {
 import type { AttachmentRequest, Issued, Manager, ManagerCaller } from '../manager/index.ts';
 import { RpcClient, RpcServer, type TlsIdentity, type WireMethod } from '../platform/index.ts';
 import type { DispatcherConnection } from '../worker/index.ts';
+import { parseAttachment } from './attachment-request.ts';
 
 const CALL_TIMEOUT_MS = 15_000;
 const CLIENTS_MAX = 64;
@@ -250,11 +251,8 @@ export class ClusterRpc implements ManagerCaller {
     );
     this.server.unary<{ request: string }, object>(
       '/tsswarm.v1.Attachments/Attach',
-      ({ request }, { peer }) => {
-        // Whatever the request says: a node speaks for itself alone.
-        const wish = { ...(JSON.parse(request) as AttachmentRequest), nodeId: peer?.nodeId ?? '' };
-        return this.#manager().call('attachment.create', wish);
-      },
+      ({ request }, { peer }) =>
+        this.#manager().call('attachment.create', parseAttachment(request, peer?.nodeId ?? '')),
     );
     this.server.unary<{ method: string; body: string }, { body: string; index: number }>(
       '/tsswarm.v1.Control/Call',

@@ -68,9 +68,10 @@ export async function beginRun(
   } catch (error) {
     const message = messageOf(error);
     place?.end({ exitCode: 128, oomKilled: false, error: message });
-    await runtime.stop(key, { graceMs: 0 });
-    await networking.detach(key);
-    await holder.change({ running: false, error: message });
+    // What can't be undone now is undone by the next start, or with the container.
+    await runtime.stop(key, { graceMs: 0 }).catch(() => undefined);
+    await networking.detach(key).catch(() => undefined);
+    await holder.change({ running: false, error: message }).catch(() => undefined);
     throw error;
   }
 }
