@@ -222,14 +222,8 @@ describe('published ports', () => {
   });
 
   it('that a program of one node holds are served by the others, and later by all', async () => {
-    const holder = await lab.spawn('w1', [
-      'ncat',
-      '-lk',
-      '-p',
-      String(HOLDER_PORT),
-      '-c',
-      'echo other',
-    ]);
+    const program = `require('net').createServer((s) => s.end('other')).listen(${HOLDER_PORT})`;
+    const holder = await lab.spawn('w1', [process.execPath, '-e', program]);
     try {
       await serve('open', '-p', `${HOLDER_PORT}:80`);
       await lab.waitRunning('m1', 'open', 1);
