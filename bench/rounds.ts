@@ -1,5 +1,5 @@
 // npx tsx bench/rounds.ts [ROUNDS]: a stack with three networks is deployed, asked and removed again and
-// again. After each round every host must be as it was: links, namespaces, rules, routes, addresses,
+// again. After each round every host must be as it was: links, namespaces, rules, routes, addresses, VNIs,
 // mounts, control groups, sockets, processes and open files; memory is printed, after a warm-up.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,6 +41,9 @@ const LEFTOVERS: Readonly<Record<string, string>> = {
   neighbours: 'ip neigh show nud permanent; ip -6 neigh show nud permanent',
   'nftables rules': 'nft list ruleset',
   mounts: "awk '{print $1, $3}' /proc/self/mounts | sort",
+  VNIs:
+    'for n in $(awk \'$3 == "nsfs" {print $2}\' /proc/self/mounts); do ' +
+    "nsenter --net=$n ip -o -d link show type vxlan | grep -o 'vxlan id [0-9]*'; done | sort",
   sockets: "ss -Hltnu | awk '{print $1, $5}' | sort",
   processes: 'ps -eo comm= | grep -v "^\\(sh\\|ps\\|sort\\|grep\\|nsenter\\)$" | sort',
 };
