@@ -1,6 +1,7 @@
 // A node's life in one cluster: its gRPC port, its agent, its manager while it has that role, the
 // renewal of its certificate, promotion and demotion. Made by init, join, or a restart.
 import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import {
   SwarmError,
   messageOf,
@@ -146,6 +147,8 @@ export class ClusterNode {
     this.rpc.close();
     await this.#options.overlay.removeAll();
     await this.#options.disk.remove(this.#options.membershipPath);
+    // A loss of power must not bring it back without its files.
+    await this.#options.disk.syncDirectory(dirname(this.#options.membershipPath));
     await rm(this.#options.directory, { recursive: true, force: true });
   }
 

@@ -42,6 +42,12 @@ export class AddressPool {
     if (offset >= this.#next) this.#next = offset + 1;
   }
 
+  /** Whether somebody has it; an address that rests is nobody's. */
+  isUsed(address: string): boolean {
+    const offset = this.#offsetOf(address);
+    return offset !== undefined && this.#used.has(offset);
+  }
+
   /** Gives an address back; it rests from `now` (ms) on. */
   free(address: string, now: number): void {
     const offset = this.#offsetOf(address);

@@ -24,6 +24,13 @@ import { PortPool } from './port-pool.ts';
 /** What could not be given is tried again at least this often. */
 const RETRY_MS = 60_000;
 
+/** An address that the last plan gave to somebody, and whether they have it now. */
+interface Grant {
+  readonly networkId: string;
+  readonly address: string;
+  readonly isHeld: () => boolean;
+}
+
 interface Planned {
   transactions: readonly (readonly Action[])[];
   wakeAt?: number | undefined;
@@ -34,12 +41,14 @@ export class Allocator implements ControlLoop {
   readonly #agenda = new Agenda();
   readonly #pools = new NetworkPools();
   #ports = new PortPool();
+  #grants: Grant[] = [];
   #view: StoreView | undefined;
   #ingressId: string | undefined;
 
   reset(view: StoreView): void {
     this.#view = view;
     this.#agenda.clear();
+    this.#grants = [];
     this.#pools.reset(view);
     for (const network of view.all('network')) {
       if (network.spec.Ingress) this.#ingressId = network.id;
@@ -72,7 +81,19 @@ export class Allocator implements ControlLoop {
   }
 
   plan(now: number, budget: Budget): Plan {
+    this.#takeBack(now);
     return planAgenda(this.#agenda, now, budget, (key) => this.#planOne(key, now));
+  }
+
+  /**
+   * What nobody has got: one of their networks was full, or the plan was refused because they had changed
+   * meanwhile. All of the last plan has been decided by now (ControlLoopRunner).
+   */
+  #takeBack(now: number): void {
+    for (const { networkId, address, isHeld } of this.#grants) {
+      if (!isHeld()) this.#pools.free(networkId, address, now);
+    }
+    this.#grants = [];
   }
 
   #observeNetwork(before: Network | undefined, after: Network | undefined): void {
@@ -232,6 +253,16 @@ export class Allocator implements ControlLoop {
         };
       }
       for (const address of addresses) virtualIps.push({ networkId, address });
+      const own = kept.map(({ address }) => address);
+      this.#granted(
+        networkId,
+        addresses.filter((address) => !own.includes(address)),
+        () =>
+          (this.#view?.get('service', service.id)?.endpoint.virtualIps ?? []).map((vip) => ({
+            networkId: vip.networkId,
+            addresses: [vip.address],
+          })),
+      );
     }
     for (const vip of service.endpoint.virtualIps) {
       if (!wanted.includes(vip.networkId)) this.#pools.free(vip.networkId, vip.address, now);
@@ -255,18 +286,19 @@ export class Allocator implements ControlLoop {
       const wishes = revision.spec.TaskTemplate.Networks ?? [];
       const wish = wishes.find(({ Target }) => Target === config.networkId);
       const fixed = this.#pools.spell(config.networkId, wish ? fixedAddresses(wish) : []);
-      const holder = fixed.length === 0 ? undefined : heldBy(view, task, config.networkId, fixed);
+      const holder = this.#holderOf(view, task, config.networkId, fixed);
       const addresses =
         holder === undefined ? this.#pools.take(config.networkId, now, fixed) : undefined;
-      if (addresses === undefined) {
-        for (const given of networks) {
-          for (const one of given.addresses) this.#pools.free(given.networkId, one, now);
-        }
-        return this.#explain(task, config.networkId, now, holder);
-      }
+      if (addresses === undefined) return this.#explain(task, config.networkId, now, holder);
       // A service's are reserved while it exists; a container's from here on.
       for (const address of fixed) this.#pools.use(config.networkId, address);
       networks.push({ ...config, addresses });
+      const reserved = task.attachment === undefined ? fixed : [];
+      this.#granted(
+        config.networkId,
+        addresses.filter((address) => !reserved.includes(address)),
+        () => view.get('task', task.id)?.networks ?? [],
+      );
     }
     const status =
       task.attachment === undefined
@@ -274,6 +306,33 @@ export class Allocator implements ControlLoop {
         : // Its node asked for it.
           ({ state: 'assigned', timestamp: now, message: 'attached to its networks' } as const);
     return { transactions: [[update('task', { ...task, networks, status })]] };
+  }
+
+  #granted(
+    networkId: string,
+    addresses: readonly string[],
+    held: () => readonly Pick<TaskNetwork, 'networkId' | 'addresses'>[],
+  ): void {
+    for (const address of addresses) {
+      const isHeld = (): boolean =>
+        held().some((one) => one.networkId === networkId && one.addresses.includes(address));
+      this.#grants.push({ networkId, address, isHeld });
+    }
+  }
+
+  /** Who else has one of a service's or container's own addresses, also by this very plan. */
+  #holderOf(
+    view: StoreView,
+    task: Task,
+    networkId: string,
+    fixed: readonly string[],
+  ): string | undefined {
+    if (fixed.length === 0) return undefined;
+    const holder = heldBy(view, task, networkId, fixed);
+    if (holder !== undefined || task.attachment === undefined) return holder;
+    // A service's are reserved while it exists: used, and its task's all the same.
+    const used = fixed.find((address) => this.#pools.isUsed(networkId, address));
+    return used === undefined ? undefined : `address ${used} is in use`;
   }
 
   #nameOf(networkId: string): string {
@@ -313,15 +372,14 @@ export class Allocator implements ControlLoop {
   }
 }
 
-/** The other task that has one of a service's or container's own addresses, until it has ended. */
+/** The other task that has one of these addresses, until it has ended. */
 function heldBy(
   view: StoreView,
-  { id, serviceId, attachment }: Task,
+  { id }: Task,
   networkId: string,
   fixed: readonly string[],
 ): string | undefined {
-  const others = attachment ? view.tasksOfNetwork(networkId) : view.tasksOfService(serviceId);
-  for (const other of others) {
+  for (const other of view.tasksOfNetwork(networkId)) {
     if (other.id === id || isTerminal(other.status.state)) continue;
     const own = other.networks.find((network) => network.networkId === networkId);
     const address = own?.addresses.find((one) => fixed.includes(one));

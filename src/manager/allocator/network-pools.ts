@@ -87,6 +87,10 @@ export class NetworkPools {
     this.#poolOf(networkId, address)?.use(address);
   }
 
+  isUsed(networkId: string, address: string): boolean {
+    return this.#poolOf(networkId, address)?.isUsed(address) === true;
+  }
+
   free(networkId: string, address: string, now: number): void {
     this.#poolOf(networkId, address)?.free(address, now);
   }
