@@ -128,6 +128,11 @@ export function taskNamespace(taskId: string): string {
   return `t-${taskId}`;
 }
 
+/** Undefined for what is no task's. */
+export function taskOfNamespace(namespace: string): string | undefined {
+  return namespace.startsWith('t-') ? namespace.slice(2) : undefined;
+}
+
 export function networkNamespace(networkId: string): string {
   return `n-${networkId}`;
 }

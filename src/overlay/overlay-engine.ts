@@ -10,7 +10,7 @@ import {
   type Timer,
 } from '../base/index.ts';
 import type { TaskAssignment } from '../model/index.ts';
-import { networkNamespace, taskNamespace } from './addressing.ts';
+import { networkNamespace, taskNamespace, taskOfNamespace } from './addressing.ts';
 import { BRIDGE_NETWORK, isPredefined, networkIds, type AttachedTask } from './attachment.ts';
 import { bridgeNetwork } from './bridge-network.ts';
 import { ExpectedListing } from './expected-listing.ts';
@@ -110,7 +110,12 @@ export class OverlayEngine {
   async adopt(tasks: readonly AttachedTask[], removed: RemovedEndpoints): Promise<void> {
     this.#removed = removed;
     const existing = new Set(await this.#options.kernel.listNamespaces());
-    for (const namespace of existing) this.#reconciler(namespace, true);
+    for (const namespace of existing) {
+      this.#reconciler(namespace, true);
+      // Left where that process ended before what it had detached was gone.
+      const taskId = taskOfNamespace(namespace);
+      if (taskId !== undefined) this.#detaching.add(taskId);
+    }
     for (const attached of tasks) this.#tasks.set(attached.task.id, attached);
     this.#scheduleCheck();
   }

@@ -128,6 +128,24 @@ describe('Overlay', () => {
     );
   });
 
+  // A task was detached before the managers were heard, and the daemon killed: nobody knew of it.
+  it('removes what an earlier process detached and had no time to remove', async () => {
+    const world = new OverlayWorld();
+    const first = await world.daemon();
+    first.update(overlayState());
+    for (const id of ['a', 'b'])
+      await first.attach(localTask(id, `10.0.1.${id === 'a' ? 5 : 6}/24`));
+    await first.stop();
+    const second = await world.daemon();
+    await second.detach('a');
+    await second.stop();
+    const third = await world.daemon();
+    third.update(overlayState());
+    await third.settled();
+    expect(await world.kernel.listNamespaces()).not.toContain('t-a');
+    expect(await world.kernel.listNamespaces()).toContain('t-b');
+  });
+
   it('finds and repairs what others changed', async () => {
     const world = new OverlayWorld();
     const { kernel } = world;
