@@ -115,6 +115,31 @@ describe('a container on an attachable network', () => {
     expect(place('c1')).toBeUndefined();
   });
 
+  // Its node had given up and heard of it only once it had addresses: it held its networks for ever.
+  it('goes when it gets no addresses in time', async () => {
+    const id = await network('tiny', { IPAM: { Config: [{ Subnet: '10.77.0.0/29' }] } });
+    const given = ['c1', 'c2', 'c3', 'c4', 'c5'];
+    for (const one of [...given, 'late']) await attach(one, 'tiny');
+    expect(place('late')?.status).toMatchObject({ state: 'new' });
+    await world.clock.advance(60_000);
+    expect(place('late')).toBeUndefined();
+    expect(world.store.view.get('revision', 'late')).toBeUndefined();
+    expect(given.map((one) => place(one)?.status.state)).toEqual(given.map(() => 'running'));
+    for (const one of given) await end(one);
+    await world.control.call('network.remove', { id });
+  });
+
+  // Only tasks that had been assigned were looked at: it got its addresses later, for nobody.
+  it('goes with its node before it has addresses', async () => {
+    await network('tiny', { IPAM: { Config: [{ Subnet: '10.77.0.0/29' }] } });
+    for (const one of ['c1', 'c2', 'c3', 'c4', 'c5', 'late']) await attach(one, 'tiny');
+    expect(place('late')?.status).toMatchObject({ state: 'new' });
+    await world.control.call('node.remove', { id: 'a', force: true });
+    await world.clock.advance(1_000);
+    expect([...world.store.view.all('task')]).toEqual([]);
+    expect([...world.store.view.all('revision')]).toEqual([]);
+  });
+
   it('survives a new leader’s first look', async () => {
     await network('back');
     await attach('c1', 'back');
@@ -140,6 +165,20 @@ describe('a fixed address', () => {
       networks.some(({ addresses }) => addresses.includes('10.77.0.50/24')),
     );
     expect(taken.map(({ id }) => id)).toEqual(['c1']);
+  });
+
+  // Both were given it by one plan, which saw neither in the store.
+  it('goes to one of two that asked for it at the same time', async () => {
+    await network('back', { IPAM: { Config: [{ Subnet: '10.77.0.0/24' }] } });
+    world.runner.stop();
+    for (const id of ['c1', 'c2']) await attach(id, 'back', '10.77.0.50');
+    world.runner.start();
+    await world.clock.advance(100);
+    expect(place('c1')?.networks[0]?.addresses).toEqual(['10.77.0.50/24']);
+    expect(place('c2')?.status).toMatchObject({
+      state: 'new',
+      error: expect.stringContaining('address 10.77.0.50/24 is') as string,
+    });
   });
 
   it('waits for the end of the container’s last run', async () => {

@@ -1,7 +1,7 @@
 // The task reaper: forgets what nobody needs. Tasks that are to be removed go once they have ended (or
 // were never given to a node); one that was never given to a node and is to stop has ended; of dead
-// tasks each slot keeps as many as the cluster's history limit
-// says; revisions and credentials go when no service and no task names them.
+// tasks each slot keeps as many as the cluster's history limit says; places of containers that never got
+// their addresses end; revisions and credentials go when no service and no task names them.
 import { isTerminal, remove, update, TASK_STATE } from '../../model/index.ts';
 import type { Action, Service, StoreChange, Task } from '../../model/index.ts';
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
@@ -10,6 +10,9 @@ import { compareAge, slotKey } from './slots.ts';
 
 /** A task on a node that has been down for this long is taken for lost (SwarmKit's 24 h). */
 const ORPHAN_AFTER_MS = 24 * 3_600_000;
+
+/** A container's node has given up its place by then: 15 s for the answer, 20 s for the addresses. */
+const PLACE_LIMIT_MS = 40_000;
 
 export class TaskReaper implements ControlLoop {
   readonly name = 'task reaper';
@@ -28,7 +31,7 @@ export class TaskReaper implements ControlLoop {
     if (change.table === 'task') {
       const task = change.after ?? change.before;
       const over = change.after === undefined || (task && (isDead(task) || isUnwanted(task)));
-      if (task && over) this.#agenda.add(task.serviceId);
+      if (task && (over || isWaitingPlace(task))) this.#agenda.add(task.serviceId);
     } else if (change.table === 'service') {
       const id = (change.after ?? change.before)?.id;
       if (id !== undefined) this.#agenda.add(id);
@@ -54,7 +57,9 @@ export class TaskReaper implements ControlLoop {
     const service = view.get('service', serviceId);
     const tasks = [...view.tasksOfService(serviceId)];
     const orphans = planOrphans(view, tasks, now);
-    const transactions: (readonly Action[])[] = orphans.transactions;
+    const waiting = planWaitingPlaces(tasks, now);
+    const transactions = [...orphans.transactions, ...waiting.transactions];
+    const wakeAt = earlier(orphans.wakeAt, waiting.wakeAt);
     for (const task of tasks.filter(isUnwanted)) {
       // Nobody will ever report its end, and it may hold addresses.
       const status = { ...task.status, state: 'shutdown', timestamp: now } as const;
@@ -71,31 +76,56 @@ export class TaskReaper implements ControlLoop {
       if (view.get('credential', revision.id)) actions.push(remove('credential', revision.id));
       transactions.push(actions);
     }
-    return { transactions, wakeAt: orphans.wakeAt };
+    return { transactions, wakeAt };
   }
 }
 
+interface Planned {
+  readonly transactions: readonly (readonly Action[])[];
+  readonly wakeAt: number | undefined;
+}
+
 /** Tasks of nodes that are gone, or have been down for a day, will never be heard of again. */
-function planOrphans(
-  view: StoreView,
-  tasks: readonly Task[],
-  now: number,
-): { transactions: (readonly Action[])[]; wakeAt: number | undefined } {
+function planOrphans(view: StoreView, tasks: readonly Task[], now: number): Planned {
   const transactions: (readonly Action[])[] = [];
   let wakeAt: number | undefined;
   for (const task of tasks) {
     if (task.nodeId === undefined || isTerminal(task.status.state)) continue;
-    if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
+    if (TASK_STATE[task.status.state] < TASK_STATE.assigned && !isWaitingPlace(task)) continue;
     const node = view.get('node', task.nodeId);
     if (node !== undefined && node.status.state !== 'down') continue;
     const lostAt = (node?.status.since ?? -ORPHAN_AFTER_MS) + ORPHAN_AFTER_MS;
-    if (lostAt > now) wakeAt = Math.min(wakeAt ?? lostAt, lostAt);
+    if (lostAt > now) wakeAt = earlier(wakeAt, lostAt);
     else {
       const status = { ...task.status, state: 'orphaned', timestamp: now } as const;
       transactions.push([update('task', { ...task, status })]);
     }
   }
   return { transactions, wakeAt };
+}
+
+/** Places of containers that got no addresses: nobody waits for them any more, and they hold networks. */
+function planWaitingPlaces(tasks: readonly Task[], now: number): Planned {
+  const transactions: (readonly Action[])[] = [];
+  let wakeAt: number | undefined;
+  for (const task of tasks.filter(isWaitingPlace)) {
+    const overAt = task.createdAt + PLACE_LIMIT_MS;
+    if (overAt > now) wakeAt = earlier(wakeAt, overAt);
+    else {
+      const status = { ...task.status, state: 'rejected', timestamp: now } as const;
+      transactions.push([update('task', { ...task, status })]);
+    }
+  }
+  return { transactions, wakeAt };
+}
+
+/** Its node hears of it only once it has addresses. */
+function isWaitingPlace({ attachment, status }: Task): boolean {
+  return attachment !== undefined && status.state === 'new';
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a;
 }
 
 function historyLimit(view: StoreView, service: Service | undefined): number {

@@ -62,7 +62,8 @@ export async function beginRun(
     const context = await prepare(options, holder, assigned);
     await runtime.start(key);
     const { pid, startedAt, end } = await runtime.observe(key);
-    await holder.change({ networks: withOwnAddress(context, networking.addresses(key)) });
+    const own = withOwnAddress(context, networking.addresses(key));
+    await holder.change({ networks: own, ran: true });
     if (end === undefined) place?.run(pid);
     return { place, pid, startedAt: startedAt ?? clock.now() };
   } catch (error) {

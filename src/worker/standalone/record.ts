@@ -13,6 +13,8 @@ export interface ContainerRecord {
   readonly createdAt: number;
   /** It was begun, and its end was not seen. */
   readonly running: boolean;
+  /** Some run of it began, whatever came of later ones; absent: not yet. */
+  readonly ran?: boolean;
   /** By its user, since its last start. */
   readonly stopped: boolean;
   readonly restartCount: number;

@@ -93,9 +93,10 @@ export class UserContainer {
       return;
     }
     if (running) await networking.detach(key);
-    await this.#note({ running: false });
+    // The runtime forgets its runs where the next one is begun, and that may have failed.
+    const ran = startedAt !== undefined || running || this.#record.ran === true;
+    await this.#note({ running: false, ran });
     if (running && config.autoRemove) return this.#removeItself();
-    const ran = startedAt !== undefined || running;
     const exitCode = end?.exitCode ?? 255;
     if (startsWithDaemon(config.restart, { stopped, ran, exitCode })) this.#startAfter(0);
   }

@@ -426,6 +426,30 @@ describe('a daemon that starts', () => {
     ]);
   });
 
+  // The runtime had forgotten its runs for one that could not begin.
+  it('starts again what ran once, also when the last try failed', async () => {
+    const restart = { name: 'always', maximumRetries: 0 } as const;
+    const id = await containers.create(aConfig({ restart }));
+    await containers.start('db');
+    runtime.startFails = 'the networks are not known yet';
+    await runtime.exit(keyOf(id), 1);
+    await clock.advance(150);
+    expect(await runtime.observe(keyOf(id))).toMatchObject({ state: 'absent' });
+    await again();
+    runtime.startFails = undefined;
+    await clock.advance(1_000);
+    expect(await states()).toEqual(['db running 0']);
+  });
+
+  it('knows nothing of what was removed, also after a loss of power', async () => {
+    await containers.create(aConfig({ restart: { name: 'always', maximumRetries: 0 } }));
+    await containers.start('db');
+    await containers.remove('db', true, false);
+    disk.crash(new Prng('power'));
+    await again();
+    expect(await containers.list()).toEqual([]);
+  });
+
   it('undoes a start that the one before it did not finish', async () => {
     assign = false;
     const id = await containers.create(onNetwork());

@@ -278,7 +278,10 @@ export class UserContainers {
       save: (changed) => this.#save(changed),
       forget: async ({ key }) => {
         await this.#writing.get(key);
-        await this.#options.disk.remove(this.#path(key));
+        const { disk, directory } = this.#options;
+        await disk.remove(this.#path(key));
+        // Else it may be back after a loss of power, and run.
+        await disk.syncDirectory(directory);
         this.#byKey.delete(key);
       },
     });
