@@ -3,6 +3,7 @@
 import { describeHistory, findAnomaly, type HistoryEntry, type RegisterOperation } from 'sim';
 import { SwarmError } from '../../../src/base/index.ts';
 import type { ControlMethod, ControlMethods, Manager } from '../../../src/manager/index.ts';
+import type { SimulatedDaemon } from './daemon.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
@@ -68,6 +69,15 @@ export function atManager<T>(
     const error = new SwarmError('precondition', `${machine.host} is no manager now`);
     return Promise.resolve({ kind: 'refused', error });
   }
+  return atDaemon(world, daemon, () => body(manager));
+}
+
+/** Runs something in a daemon, as a request over its socket does. */
+export function atDaemon<T>(
+  world: World,
+  daemon: SimulatedDaemon,
+  body: () => Promise<T>,
+): Promise<Outcome<T>> {
   return new Promise((resolve) => {
     const forget = daemon.process.onKilled(() =>
       world.clock.after(1, () => resolve({ kind: 'unknown' })),
@@ -77,7 +87,7 @@ export function atManager<T>(
       world.clock.after(1, () => resolve(outcome));
     };
     daemon.process.enter(() => {
-      body(manager).then(
+      body().then(
         (value) => answer({ kind: 'done', value }),
         (error: unknown) => answer(failed(error)),
       );

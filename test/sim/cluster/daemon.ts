@@ -11,9 +11,11 @@ import {
 import { startLocalConsensus, type Member } from '../../../src/manager/raft/index.ts';
 import type { AgentMessage, ClusterNews, DispatcherMessage } from '../../../src/model/index.ts';
 import type { Overlay } from '../../../src/overlay/index.ts';
+import { withPlaces } from '../../../src/daemon/bound-networking.ts';
 import { forgetLog } from '../../../src/daemon/raft-directory.ts';
 import { RoleFollower, type RoleSteps } from '../../../src/daemon/role-follower.ts';
 import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
+import type { PlaceRequest, UserContainers } from '../../../src/worker/standalone/index.ts';
 import { SimulatedStream } from './connections.ts';
 import { processDisk } from './disk.ts';
 import { SimulatedExecutor } from './executor.ts';
@@ -21,11 +23,14 @@ import { processOverlay } from './kernel.ts';
 import type { Machine } from './machine.ts';
 import { DaemonCalls, MembershipFile, hostOf, signer, type Membership } from './membership.ts';
 import type { SimulatedProcess } from './process.ts';
+import { keepUserContainers } from './user-containers.ts';
 import type { World } from './world.ts';
 
 const JOIN_RETRY_MS = 500;
 const RAFT_TICK_MS = 100;
 const SEGMENT_BYTES = 64 * 1024;
+/** A planned stop takes no longer, although somebody's start may wait for an address. */
+const STOP_LIMIT_MS = 5_000;
 
 /** One run of the daemon of one machine. */
 export class SimulatedDaemon {
@@ -43,6 +48,8 @@ export class SimulatedDaemon {
   #agent: Agent | undefined;
   #blacklist: ReadonlySet<string> = new Set();
   readonly #role: RoleFollower;
+  readonly containers: UserContainers;
+  #phase: 'starting' | 'member' | 'leaving' = 'starting';
 
   constructor(world: World, machine: Machine, process: SimulatedProcess) {
     this.machine = machine;
@@ -53,6 +60,15 @@ export class SimulatedDaemon {
     this.#calls = new DaemonCalls(world, this);
     this.#role = new RoleFollower(this.#roleSteps(), process.clock, this.#logger);
     this.#overlay = processOverlay(machine, process, this.#logger);
+    this.containers = keepUserContainers({
+      process,
+      machine,
+      overlay: this.#overlay,
+      disk: this.#disk,
+      logger: this.#logger,
+      nodeId: () => this.nodeId ?? '',
+      askManagers: (request) => this.#attach(request),
+    });
   }
 
   get manager(): Manager | undefined {
@@ -74,6 +90,8 @@ export class SimulatedDaemon {
   /** Takes up what is on disk, or joins, or (with `found`) founds the cluster. */
   async start(how: 'found' | { readonly join: 'manager' | 'worker' }): Promise<void> {
     await this.#overlay.start();
+    // Before the agent begins: it asks for the containers' places.
+    await this.containers.open();
     this.#membership = await this.#file.load();
     let begins: 'manager' | 'worker' | undefined;
     if (this.#membership === undefined && how === 'found') await this.#found();
@@ -84,11 +102,14 @@ export class SimulatedDaemon {
       else begins = role;
     }
     await this.#startAgent();
+    this.#phase = 'member';
     if (begins !== undefined) this.#role.want(begins);
   }
 
   /** The node's containers and network go; the machine is out of the cluster afterwards. */
   async leave(): Promise<void> {
+    this.#phase = 'leaving';
+    await this.containers.interrupt();
     await this.#agent?.removeAll();
     await this.#manager?.close();
     this.#manager = undefined;
@@ -99,8 +120,11 @@ export class SimulatedDaemon {
 
   /** A planned stop. */
   async close(): Promise<void> {
+    const limit = sleep(this.process.clock, STOP_LIMIT_MS);
+    const containers = Promise.race([this.containers.close(), limit]);
     await this.#agent?.close();
     await this.#manager?.close();
+    await containers;
   }
 
   /** Server's side of a session. */
@@ -120,6 +144,13 @@ export class SimulatedDaemon {
       .then((reply) => ({ body: JSON.stringify(reply), index: manager.view.index }));
   }
 
+  /** Whatever the request says: a node speaks for itself alone. */
+  async serveAttach(nodeId: string, body: string): Promise<void> {
+    if (this.#blacklist.has(nodeId)) throw new SwarmError('denied', `${nodeId} was removed`);
+    const request = JSON.parse(body) as PlaceRequest;
+    await this.#requireManager().call('attachment.create', { ...request, nodeId });
+  }
+
   async serveCertificate(request: { token: string; peer: Peer | undefined }): Promise<Issued> {
     const manager = this.#requireManager();
     if (request.peer !== undefined) return manager.renew('csr', request.peer);
@@ -134,6 +165,12 @@ export class SimulatedDaemon {
   get #member(): Membership {
     if (this.#membership === undefined) throw new SwarmError('internal', 'not in a cluster');
     return this.#membership;
+  }
+
+  async #attach(request: PlaceRequest): Promise<void> {
+    if (this.#phase === 'starting') throw new SwarmError('unavailable', 'the daemon is starting');
+    if (this.#phase === 'leaving') throw new SwarmError('notFound', 'this node is in no cluster');
+    await this.#calls.attach(this.#managerAddresses().map(hostOf), request);
   }
 
   #requireManager(): Manager {
@@ -188,16 +225,13 @@ export class SimulatedDaemon {
   async #startAgent(): Promise<void> {
     const { process, machine } = this;
     const { nodeId } = this.#member;
-    const executor = new SimulatedExecutor({
-      process,
-      runtime: machine.runtime,
-      overlay: this.#overlay,
-      description: machine.description,
-    });
+    const { runtime, description } = machine;
+    const overlay = this.#overlay;
+    const executor = new SimulatedExecutor({ process, runtime, overlay, description });
     this.#agent = await Agent.start({
       nodeId,
-      executor,
-      overlay: this.#overlay,
+      executor: withPlaces(executor, this.containers),
+      overlay,
       clock: process.clock,
       random: process.random,
       disk: this.#disk,

@@ -2,11 +2,13 @@
 // to rest within a bound of virtual time.
 import { Prng, Trace, type SeedResult } from 'sim';
 import { History } from './client.ts';
+import { ContainerUser } from './container-load.ts';
+import { missingOfUserContainers } from './container-rest.ts';
 import { allCheckers } from './checkers/index.ts';
 import { Faults } from './faults.ts';
 import { LoadClient } from './load.ts';
 import { describeOptions, drawOptions, type ClusterOptions } from './options.ts';
-import { removeForgotten, repair } from './repair.ts';
+import { removeForgotten, repair, repairContainers } from './repair.ts';
 import { missingForCluster, missingForRest, missingForUpdates } from './rest.ts';
 import { World } from './world.ts';
 
@@ -20,6 +22,8 @@ export interface ClusterRunOptions {
 const FOUND_MS = 20_000;
 /** Bounds of the second phase, virtual time. */
 const CALM_MS = 60_000;
+/** Two starts of a container, one after the other, each 15 s for a manager's answer, 20 s for addresses. */
+const ORDERS_MS = 120_000;
 const CLUSTER_MS = 60_000;
 const UPDATES_MS = 120_000;
 const REST_MS = 150_000;
@@ -41,14 +45,18 @@ export async function runClusterSeed(
     { length: options.clients },
     (_, i) => new LoadClient(`client${i + 1}`, world, history),
   );
+  const user = new ContainerUser(world);
   await world.pass(options.busyMs);
   trace.line('mended');
   faults.mend();
-  for (const client of clients) client.stop();
+  for (const client of [...clients, user]) client.stop();
   await within(world, 'requests', CALM_MS, () =>
     clients.some(({ busy }) => busy) ? 'a request has no answer' : undefined,
   );
-  await comeToRest(world);
+  await within(world, 'orders to containers', ORDERS_MS, () =>
+    user.busy ? 'an order has no answer' : undefined,
+  );
+  await comeToRest(world, user);
   await readAll(world, clients[0]);
   const anomaly = history.anomaly();
   if (anomaly !== undefined) world.fail('linearizability', anomaly);
@@ -74,7 +82,7 @@ async function boot(world: World): Promise<void> {
   await within(world, 'the start', CLUSTER_MS, () => missingForCluster(world));
 }
 
-async function comeToRest(world: World): Promise<void> {
+async function comeToRest(world: World, user: ContainerUser): Promise<void> {
   const leader = () => world.leader();
   await within(world, 'a leader', CLUSTER_MS, () => (leader() ? undefined : 'there is no leader'));
   await removeForgotten(world);
@@ -84,15 +92,19 @@ async function comeToRest(world: World): Promise<void> {
     return manager === undefined ? 'no leader' : missingForUpdates(manager.view);
   });
   await repair(world);
+  await repairContainers(world, user);
   await within(world, 'rest', REST_MS, () => {
     const manager = leader();
-    return missingForCluster(world) ?? (manager && missingForRest(world, manager));
+    const missing = missingForCluster(world) ?? (manager && missingForRest(world, manager));
+    return missing ?? (manager && missingOfUserContainers(world, user, manager));
   });
   // What was decided last reaches every agent and its disk.
   await world.pass(1_000);
   const manager = leader();
   if (manager === undefined) return world.fail('liveness', 'the leader was lost at rest');
   for (const checker of world.checkers) await checker.settled?.(manager);
+  const missing = await missingOfUserContainers(world, user, manager);
+  if (missing !== undefined) world.fail('user containers', missing);
   if (world.failure !== undefined) throw world.failure;
 }
 
@@ -111,11 +123,11 @@ async function within(
   world: World,
   what: string,
   limitMs: number,
-  missing: () => string | undefined,
+  missing: () => string | undefined | Promise<string | undefined>,
 ): Promise<void> {
   const end = world.clock.monotonicMs() + limitMs;
   for (;;) {
-    const sentence = missing();
+    const sentence = await missing();
     if (sentence === undefined) return;
     if (world.clock.monotonicMs() > end) {
       world.fail('liveness', `${what} not reached in ${limitMs / 1000} s: ${sentence}`);

@@ -8,6 +8,7 @@ import { SimulatedDaemon } from './daemon.ts';
 import { goodDisk, type DiskFaults } from './disk.ts';
 import { SimulatedRuntime, type ContainerObserver } from './executor.ts';
 import { SimulatedProcess, type Timekeeping } from './process.ts';
+import { UserRuntime } from './user-containers.ts';
 import type { World } from './world.ts';
 
 /** An operator waits so long for `leave`, then wipes the machine. */
@@ -18,6 +19,7 @@ export class Machine {
   readonly number: number;
   readonly host: string;
   readonly runtime: SimulatedRuntime;
+  readonly userRuntime: UserRuntime;
   readonly disk = new SimDisk();
   readonly time: Timekeeping = { rate: 1, offsetMs: 0, lagMs: 0 };
   readonly diskFaults: DiskFaults = goodDisk();
@@ -50,6 +52,13 @@ export class Machine {
     this.#random = world.random.split(this.host);
     const runtimeRandom = this.#random.split('runtime');
     this.runtime = new SimulatedRuntime(this.host, world.clock, runtimeRandom, observer);
+    this.userRuntime = new UserRuntime(
+      this.host,
+      world.clock,
+      this.#random.split('user containers'),
+      observer,
+      () => world.mended,
+    );
     this.description = {
       hostname: this.host,
       platform: { architecture: 'x86_64', os: 'linux' },
@@ -110,6 +119,7 @@ export class Machine {
     this.powered = false;
     this.#world.trace.line(`${this.host} without power`);
     this.runtime.powerLost();
+    this.userRuntime.powerLost();
     this.disk.crash(this.#random.split(`crash${this.#runs}`));
     this.kernel = new FakeKernel();
     this.runDisk = new SimDisk();
@@ -132,6 +142,7 @@ export class Machine {
     this.kill();
     this.powered = false;
     this.runtime.wipe();
+    this.userRuntime.wipe();
     return true;
   }
 

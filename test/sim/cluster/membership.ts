@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { SwarmError, type Disk, type Peer } from '../../../src/base/index.ts';
 import type { Issued, Signer } from '../../../src/manager/index.ts';
 import type { Member } from '../../../src/manager/raft/index.ts';
+import type { PlaceRequest } from '../../../src/worker/standalone/index.ts';
 import type { SimulatedDaemon } from './daemon.ts';
 import type { World } from './world.ts';
 
@@ -79,6 +80,13 @@ export class DaemonCalls {
       daemon.serveCall('leader.addMember', body),
     );
     return (JSON.parse(reply.body) as { members: Member[] }).members;
+  }
+
+  /** Asks for the place of a container of this node on networks of the cluster. */
+  async attach(hosts: readonly string[], request: PlaceRequest): Promise<void> {
+    const { nodeId = '' } = this.#daemon;
+    const body = JSON.stringify(request);
+    await this.#onAny(hosts, CALL_TIMEOUT_MS, (daemon) => daemon.serveAttach(nodeId, body));
   }
 
   /** The ManagerCaller port. */

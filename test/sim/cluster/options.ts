@@ -63,6 +63,8 @@ export interface ClusterOptions {
   readonly snapshotInterval: number;
   /** Networks of few addresses, so that a leaked one is missed. */
   readonly smallNetworks: boolean;
+  /** Users run containers of their own, with `docker run`. */
+  readonly userContainers: boolean;
 }
 
 /** Draws the options of a seed. */
@@ -84,11 +86,13 @@ export function drawOptions(random: Prng): ClusterOptions {
     clients: random.between(1, 3),
     snapshotInterval: random.pick([40, 200, 10_000]),
     smallNetworks: random.chance(0.4),
+    userContainers: random.split('user containers').chance(0.7),
   };
 }
 
 /** For people. */
 export function describeOptions(options: ClusterOptions): string {
-  const { managers, workers, faults, loads } = options;
-  return `${managers} managers, ${workers} workers, faults ${[...faults].join(' ') || 'none'}, load ${[...loads].join(' ') || 'plain'}`;
+  const { managers, workers, faults, loads, userContainers } = options;
+  const load = [...loads, ...(userContainers ? ['userContainers'] : [])].join(' ') || 'plain';
+  return `${managers} managers, ${workers} workers, faults ${[...faults].join(' ') || 'none'}, load ${load}`;
 }

@@ -3,6 +3,7 @@
 import type { Manager } from '../../../src/manager/index.ts';
 import type { Node, Service, ServiceSpec } from '../../../src/model/index.ts';
 import { request } from './client.ts';
+import type { ContainerUser, KnownContainer } from './container-load.ts';
 import type { World } from './world.ts';
 
 const TRIES = 10;
@@ -62,6 +63,39 @@ export async function removeForgotten(world: World): Promise<void> {
       if (id === machine.nodeId) await call(world, 'node.remove', { id, force: true });
     });
   }
+}
+
+/** Containers that try to start for ever, since what they ask for can't be had, are removed. */
+export async function repairContainers(world: World, user: ContainerUser): Promise<void> {
+  const { smallNetworks } = world.options;
+  for (const known of user.containers) {
+    const { machine, config, removal } = known;
+    if (removal === 'done' || machine.retired) continue;
+    const runs = machine.userRuntime.running.some(({ containerId }) => containerId === known.id);
+    // Others may have what is left of a small network, or the very address.
+    const scarce = config.networks.some(({ addresses }) => smallNetworks || addresses.length > 0);
+    if (removal === 'none' && (scarce ? runs : hasNetworks(world, known))) continue;
+    for (let tries = 0; ; tries++) {
+      let removed: boolean | undefined;
+      void user.remove(known).then((done) => (removed = done));
+      await world.until(() => removed !== undefined, LEAVE_MS);
+      if (removed === true) break;
+      if (tries >= TRIES) {
+        return world.fail('liveness', `container ${known.id} could not be removed`);
+      }
+      await world.pass(PAUSE_MS);
+    }
+  }
+}
+
+function hasNetworks(world: World, { config }: KnownContainer): boolean {
+  const view = world.leader()?.view;
+  return config.networks.every(
+    ({ target }) =>
+      target === 'bridge' ||
+      view?.get('network', target) !== undefined ||
+      view?.byName('network', target) !== undefined,
+  );
 }
 
 function feasible(service: Service, nodes: number, small: boolean): ServiceSpec {

@@ -73,7 +73,7 @@ export function missingForRest(world: World, { view }: Manager): string | undefi
   for (const task of view.all('task')) {
     const { state } = task.status;
     if (isTerminal(state)) continue;
-    if (view.get('service', task.serviceId) === undefined)
+    if (task.attachment === undefined && view.get('service', task.serviceId) === undefined)
       return `${named(view, task)} has no service`;
     if (state !== 'running' || task.desiredState !== 'running') return named(view, task);
   }
@@ -117,7 +117,7 @@ function missingOfContainers(view: StoreView, machine: Machine): string | undefi
   const { nodeId } = machine;
   if (nodeId === undefined || machine.retired) return undefined;
   for (const task of view.tasksOfNode(nodeId)) {
-    if (task.status.state !== 'running') continue;
+    if (task.attachment !== undefined || task.status.state !== 'running') continue;
     if (machine.runtime.containers.get(task.id)?.state !== 'running') {
       return `${named(view, task)} has no running container on ${machine.host}`;
     }

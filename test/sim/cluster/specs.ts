@@ -88,6 +88,7 @@ export function aNetwork(random: Prng, options: ClusterOptions, name: string): N
   return {
     Name: name,
     Driver: 'overlay',
+    Attachable: true,
     ...(options.smallNetworks ? { IPAM: { Config: [{ Subnet }] } } : {}),
   };
 }

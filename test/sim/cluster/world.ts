@@ -42,6 +42,7 @@ export interface AppliedStep {
   readonly daemon: SimulatedDaemon;
   readonly manager: Manager;
   readonly index: number;
+  readonly payload: Uint8Array;
   readonly changes: readonly StoreChange[];
   readonly first: boolean;
 }
@@ -283,7 +284,7 @@ export class World {
           handler.apply([entry]);
           stop();
           for (const checker of this.checkers) {
-            checker.applied?.({ daemon, manager, index, changes, first });
+            checker.applied?.({ daemon, manager, index, payload, changes, first });
           }
         }
       },

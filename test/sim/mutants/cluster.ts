@@ -146,4 +146,42 @@ export const clusterMutants: readonly Mutant[] = [
     why: 'Containers whose task was forgotten while the agent was down run for ever.',
     checker: 'liveness',
   },
+  {
+    name: 'end-places-of-a-down-node',
+    size: 'cluster',
+    file: 'src/manager/orchestrator/task-reaper.ts',
+    find: '    const lostAt = (node?.status.since ?? -ORPHAN_AFTER_MS) + ORPHAN_AFTER_MS;',
+    replace: `    const wait = task.attachment === undefined ? ORPHAN_AFTER_MS : 0;
+    const lostAt = (node?.status.since ?? -wait) + wait;`,
+    why: 'The place of a container ends when its node is merely down, and its address with it.',
+    checker: 'liveness',
+  },
+  {
+    name: 'keep-the-places-of-ended-containers',
+    size: 'cluster',
+    file: 'src/manager/orchestrator/orchestrator.ts',
+    find: '  return attachment !== undefined && !isTerminal(status.state);',
+    replace:
+      "  return attachment !== undefined && (!isTerminal(status.state) || status.state === 'complete');",
+    why: 'A container that has ended well keeps its place in the store for ever.',
+    checker: 'liveness',
+  },
+  {
+    name: 'wait-for-ever-with-a-place',
+    size: 'cluster',
+    file: 'src/manager/orchestrator/task-reaper.ts',
+    find: '    const overAt = task.createdAt + PLACE_LIMIT_MS;',
+    replace: '    const overAt = Infinity;',
+    why: 'A place that gets no addresses is kept although its node has given up long ago.',
+    checker: 'liveness',
+  },
+  {
+    name: 'let-a-removed-container-return',
+    size: 'cluster',
+    file: 'src/worker/standalone/user-containers.ts',
+    find: '        await disk.syncDirectory(directory);',
+    replace: '        if (directory === "") await disk.syncDirectory(directory);',
+    why: 'A container that was removed is back, and may run, after a loss of power.',
+    checker: 'liveness',
+  },
 ];

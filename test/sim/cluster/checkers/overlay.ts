@@ -58,6 +58,7 @@ export class OverlayChecker implements Checker {
     for (const task of view.tasksOfNode(machine.nodeId ?? '')) {
       if (!isTerminal(task.status.state)) wanted.add(taskNamespace(task.id));
     }
+    for (const { overlayId } of machine.userRuntime.running) wanted.add(taskNamespace(overlayId));
     for (const name of wanted) {
       if (!existing.has(name))
         this.#world.fail(this.name, `${machine.host} lacks namespace ${name}`);

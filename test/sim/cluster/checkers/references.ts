@@ -29,8 +29,10 @@ export class ReferenceChecker implements Checker {
         if (!view.get('config', ConfigID)) miss(who, `config ${ConfigID}`);
       }
     }
-    for (const { id, revisionId, serviceId } of view.all('task')) {
+    for (const { id, revisionId, serviceId, attachment } of view.all('task')) {
       if (!view.get('revision', revisionId)) miss(`task ${id}`, `revision ${revisionId}`);
+      // The place of a user's container has no service: it stands for itself.
+      if (attachment !== undefined) continue;
       if (!view.get('service', serviceId)) miss(`task ${id}`, `service ${serviceId}`);
     }
     for (const { id, serviceId } of view.all('revision')) {

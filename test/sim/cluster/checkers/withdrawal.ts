@@ -111,15 +111,18 @@ export class WithdrawalChecker implements Checker {
    * until the last task is off it: nobody is left there to use it. The mesh's ports are open on every
    * host.
    */
-  #hasClients({ runtime }: Machine, networkId: string): boolean {
+  #hasClients({ runtime, userRuntime }: Machine, networkId: string): boolean {
     const network = this.#networks.get(networkId);
     if (network === undefined) return false;
     if (network.spec.Ingress === true) return true;
-    return [...runtime.containers.values()].some(({ taskId, state, addresses }) => {
-      const task = this.#tasks.get(taskId);
-      if (state !== 'running' || task === undefined || isTerminal(task.status.state)) return false;
-      return addresses.some((address) => address.networkId === networkId);
-    });
+    return [...runtime.containers.values(), ...userRuntime.running].some(
+      ({ taskId, state, addresses }) => {
+        const task = this.#tasks.get(taskId);
+        if (state !== 'running' || task === undefined || isTerminal(task.status.state))
+          return false;
+        return addresses.some((address) => address.networkId === networkId);
+      },
+    );
   }
 
   #isWaitedFor(machine: Machine, wish: Wish): boolean {
