@@ -195,7 +195,11 @@ export class UserContainer {
   }
 
   async #start(restartCount: number): Promise<boolean> {
-    if (this.#run !== undefined) return false;
+    if (this.#run !== undefined) {
+      // It survived a signal that was to end it, and is wanted again.
+      if (this.#record.stopped) await this.#change({ stopped: false });
+      return false;
+    }
     this.#cancelRestart();
     await this.#change({ stopped: false, restartCount });
     const record = (): ContainerRecord => this.#record;

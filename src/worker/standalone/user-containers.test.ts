@@ -321,6 +321,18 @@ describe('a policy', () => {
     expect(await states()).toEqual(['db exited 1']);
   });
 
+  it('holds again for one that survived a signal and is wanted (seed 776)', async () => {
+    const restart = { name: 'always', maximumRetries: 0 } as const;
+    const id = await containers.create(aConfig({ restart }));
+    await containers.start('db');
+    runtime.kill = async () => {};
+    await containers.kill('db', 'SIGTERM');
+    expect(await containers.start('db')).toBe(false);
+    await runtime.exit(keyOf(id), 1);
+    await clock.advance(100);
+    expect(await states()).toEqual(['db running 0']);
+  });
+
   it('does not count tries that there were no managers for', async () => {
     const restart = { name: 'on-failure', maximumRetries: 2 } as const;
     const id = await containers.create(onNetwork('back', { restart }));
