@@ -63,6 +63,11 @@ export class UserRuntime {
     return [...this.runs.values()].filter(({ state }) => state === 'running');
   }
 
+  /** Whether what is named so fails to start this time; nothing ends or fails once it is calm. */
+  startFails({ image }: UserRun): boolean {
+    return image.startsWith('crash') && !this.#calm() && this.#random.chance(0.2);
+  }
+
   create(context: TaskContext, nodeId: string, placeId: string | undefined): void {
     const { id: key, networks } = context.task;
     this.runs.set(key, {
@@ -204,7 +209,7 @@ class ProcessRuntime implements ContainerRuntime {
     await this.#pause(50);
     const run = this.#run(key);
     if (run === undefined) throw new SwarmError('precondition', `${key} has no container to start`);
-    if (run.image.startsWith('crash') && this.#random.chance(0.2)) {
+    if (this.#runtime.startFails(run)) {
       throw new SwarmError('precondition', 'starting container failed');
     }
     if (run.state === 'created') this.#runtime.start(run);
