@@ -39,6 +39,15 @@ async function lastAnswer(host: string, caller: string): Promise<string> {
   return stdout + stderr;
 }
 
+function serviceOnBack(name: string, ...command: string[]): Promise<string> {
+  const create = ['service', 'create', '-q', '--detach', '--no-resolve-image', '--name', name];
+  return docker('m1', ...create, '--network', 'back', DEMO, ...command);
+}
+
+function containerOnBack(host: string, name: string, ...command: string[]): Promise<string> {
+  return docker(host, 'run', '-d', '--name', name, '--network', 'back', DEMO, ...command);
+}
+
 async function taskOnBack(service: string): Promise<void> {
   await waitFor(`${service} runs`, async () => {
     const out = await docker('m1', 'service', 'ps', '--format', '{{.CurrentState}}', service);
@@ -62,63 +71,10 @@ describe('a container on an attachable network', () => {
       'hello',
       '80',
     );
-    await docker(
-      'm1',
-      'service',
-      'create',
-      '-q',
-      '--detach',
-      '--no-resolve-image',
-      '--name',
-      'web',
-      '--network',
-      'back',
-      DEMO,
-      'hello',
-      '80',
-    );
-    await docker(
-      'm1',
-      'service',
-      'create',
-      '-q',
-      '--detach',
-      '--no-resolve-image',
-      '--name',
-      'caller',
-      '--network',
-      'back',
-      DEMO,
-      'call',
-      'pg',
-      '80',
-    );
-    await docker(
-      'w2',
-      'run',
-      '-d',
-      '--name',
-      'near',
-      '--network',
-      'back',
-      DEMO,
-      'call',
-      'db',
-      '80',
-    );
-    await docker(
-      'w2',
-      'run',
-      '-d',
-      '--name',
-      'far',
-      '--network',
-      'back',
-      DEMO,
-      'call',
-      'web',
-      '80',
-    );
+    await serviceOnBack('web', 'hello', '80');
+    await serviceOnBack('caller', 'call', 'pg', '80');
+    await containerOnBack('w2', 'near', 'call', 'db', '80');
+    await containerOnBack('w2', 'far', 'call', 'web', '80');
     await taskOnBack('caller');
     const [near, far] = [await addressOf('w2', 'near'), await addressOf('w2', 'far')];
     expect(near).toMatch(/^10\.\d+\.\d+\.\d+$/);
