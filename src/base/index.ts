@@ -9,3 +9,19 @@ export { SwarmError, codeFromGrpc, messageOf, type ErrorCode } from './errors.ts
 export { LayeredMap, mapChanges, type MapChange } from './layered-map.ts';
 export { silentLogger, type LogFields, type Logger } from './logger.ts';
 export { newId, type Random } from './random.ts';
+export { parseJson, type JsonLimits } from './json.ts';
+export {
+  count,
+  decoder,
+  explain,
+  integer,
+  list,
+  map,
+  oneOf,
+  optional,
+  record,
+  text,
+  type Decoded,
+  type Decoder,
+  type TSchema,
+} from './schema.ts';

@@ -1,0 +1,142 @@
+// Schemas: one is the source of a type and of the check that a value has it. Whatever comes from
+// outside the process (messages, files, entries of the log, answers of other programs) passes a
+// decoder before anything looks at it.
+//
+//   const STATUS = record({ state: oneOf('ready', 'down'), address: text(64), pid: optional(count()) });
+//   type Status = Decoded<typeof STATUS>;
+//   const decodeStatus = decoder(STATUS, 'node status');
+//   decodeStatus(value); decodeStatus.json(text);
+//
+// Fields that a record does not know are dropped (a newer sender may have more); lists, maps, texts and
+// numbers all have a bound.
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Type, type Static, type TObject, type TProperties, type TSchema } from 'typebox';
+import { SwarmError } from './errors.ts';
+import { parseJson, type JsonLimits } from './json.ts';
+
+export { Type, type TSchema };
+
+/** The type that a schema describes, immutable all the way down. */
+export type Decoded<S extends TSchema> = ReadonlyDeep<Static<S>>;
+
+type ReadonlyDeep<T> = T extends object ? { readonly [K in keyof T]: ReadonlyDeep<T[K]> } : T;
+
+/** Longest text where a field has no better bound. */
+export const TEXT_MAX = 64 * 1024;
+/** Longest list or largest map where a field has no better bound. */
+export const ITEMS_MAX = 10_000;
+
+/** An object with these fields and no others. */
+export function record<P extends TProperties>(properties: P): TObject<P> {
+  return Type.Object(properties, { additionalProperties: false });
+}
+
+/** A field that may be absent. */
+export function optional<S extends TSchema>(schema: S): ReturnType<typeof Type.Optional<S>> {
+  return Type.Optional(schema);
+}
+
+/** A text of at most `max` characters; with `pattern`, one that matches it whole. */
+export function text(max = TEXT_MAX, pattern?: RegExp): ReturnType<typeof Type.String> {
+  return Type.String({
+    maxLength: max,
+    ...(pattern === undefined ? {} : { pattern: `^(?:${pattern.source})$` }),
+  });
+}
+
+/** One of a few texts. */
+export function oneOf<const V extends readonly string[]>(
+  ...values: V
+): ReturnType<typeof Type.Unsafe<V[number]>> {
+  return Type.Unsafe<V[number]>({ type: 'string', enum: values });
+}
+
+/** A whole number, exact in this runtime. */
+export function integer(
+  minimum: number = Number.MIN_SAFE_INTEGER,
+  maximum: number = Number.MAX_SAFE_INTEGER,
+): ReturnType<typeof Type.Integer> {
+  return Type.Integer({ minimum, maximum });
+}
+
+/** A whole number from 0 on. */
+export function count(maximum: number = Number.MAX_SAFE_INTEGER): ReturnType<typeof Type.Integer> {
+  return Type.Integer({ minimum: 0, maximum });
+}
+
+export function list<S extends TSchema>(
+  items: S,
+  max = ITEMS_MAX,
+): ReturnType<typeof Type.Array<S>> {
+  return Type.Array(items, { maxItems: max });
+}
+
+/** Any names (of at most 4096 characters) to values of one kind. */
+export function map<S extends TSchema>(
+  values: S,
+  max = ITEMS_MAX,
+): ReturnType<typeof Type.Unsafe<Record<string, Static<S>>>> {
+  return Type.Unsafe<Record<string, Static<S>>>({
+    type: 'object',
+    additionalProperties: values,
+    propertyNames: { maxLength: 4096 },
+    maxProperties: max,
+  });
+}
+
+export interface Decoder<T> {
+  /** `value` as a T, in place: unknown fields of it are gone. Raises an error that names the field. */
+  (value: unknown): T;
+  /** The same of JSON text or bytes. */
+  json(text: string | Uint8Array): T;
+  /** Whether `value` is a T as it stands; changes nothing but drops unknown fields. */
+  accepts(value: unknown): value is T;
+}
+
+let ajv: Ajv | undefined;
+
+/** Made when it is first needed: a command that decodes nothing does not wait for it. */
+function compiler(): Ajv {
+  ajv ??= new Ajv({ removeAdditional: true, allErrors: false, strict: false, verbose: true });
+  return ajv;
+}
+
+/** Compiled at its first use. Errors are `invalid` or `limits.code`, and begin with `what`. */
+export function decoder<S extends TSchema>(
+  schema: S,
+  what: string,
+  limits: JsonLimits = {},
+): Decoder<Decoded<S>> {
+  let validate: ValidateFunction<Decoded<S>> | undefined;
+  const accepts = (value: unknown): value is Decoded<S> => {
+    validate ??= compiler().compile<Decoded<S>>(schema);
+    return validate(value);
+  };
+  const decode = (value: unknown): Decoded<S> => {
+    if (accepts(value)) return value;
+    throw new SwarmError(limits.code ?? 'invalid', explain(what, validate?.errors?.[0]));
+  };
+  const json = (text: string | Uint8Array): Decoded<S> => decode(parseJson(text, what, limits));
+  return Object.assign(decode, { json, accepts });
+}
+
+/** "node status: state must be one of ready, down, not 7" */
+export function explain(what: string, error: ErrorObject | undefined): string {
+  if (error === undefined) return `${what} does not fit`;
+  const path = error.instancePath.slice(1).replaceAll('/', '.');
+  const { allowedValues } = error.params as { allowedValues?: readonly unknown[] };
+  const rule = allowedValues ? `must be one of ${allowedValues.join(', ')}` : error.message;
+  const told = error.keyword === 'required' ? '' : `, not ${shown(error.data)}`;
+  return `${what}: ${path === '' ? '' : `${path} `}${rule ?? 'does not fit'}${told}`;
+}
+
+const SHOWN_MAX = 80;
+
+function shown(value: unknown): string {
+  const json = typeof value === 'object' && value !== null ? kindOf(value) : JSON.stringify(value);
+  return json.length <= SHOWN_MAX ? json : `${json.slice(0, SHOWN_MAX)}…`;
+}
+
+function kindOf(value: object): string {
+  return Array.isArray(value) ? `a list of ${value.length}` : 'an object';
+}
