@@ -11,17 +11,25 @@ export { silentLogger, type LogFields, type Logger } from './logger.ts';
 export { newId, type Random } from './random.ts';
 export { parseJson, type JsonLimits } from './json.ts';
 export {
+  boolean,
   count,
   decoder,
   explain,
   integer,
+  integerOf,
   list,
   map,
+  number,
   oneOf,
   optional,
+  pair,
+  present,
   record,
   text,
+  unknown,
   type Decoded,
   type Decoder,
+  type TObject,
+  type TProperties,
   type TSchema,
 } from './schema.ts';

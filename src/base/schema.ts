@@ -14,7 +14,7 @@ import { Type, type Static, type TObject, type TProperties, type TSchema } from 
 import { SwarmError } from './errors.ts';
 import { parseJson, type JsonLimits } from './json.ts';
 
-export { Type, type TSchema };
+export type { TObject, TProperties, TSchema };
 
 /** The type that a schema describes, immutable all the way down. */
 export type Decoded<S extends TSchema> = ReadonlyDeep<Static<S>>;
@@ -51,6 +51,21 @@ export function oneOf<const V extends readonly string[]>(
   return Type.Unsafe<V[number]>({ type: 'string', enum: values });
 }
 
+/** One of a few whole numbers. */
+export function integerOf<const V extends readonly number[]>(
+  ...values: V
+): ReturnType<typeof Type.Unsafe<V[number]>> {
+  return Type.Unsafe<V[number]>({ type: 'integer', enum: values });
+}
+
+/** Two texts, numbers or records, one after the other. */
+export function pair<A extends TSchema, B extends TSchema>(
+  first: A,
+  second: B,
+): ReturnType<typeof Type.Tuple<[A, B]>> {
+  return Type.Tuple([first, second]);
+}
+
 /** A whole number, exact in this runtime. */
 export function integer(
   minimum: number = Number.MIN_SAFE_INTEGER,
@@ -62,6 +77,28 @@ export function integer(
 /** A whole number from 0 on. */
 export function count(maximum: number = Number.MAX_SAFE_INTEGER): ReturnType<typeof Type.Integer> {
   return Type.Integer({ minimum: 0, maximum });
+}
+
+/** Any finite number in the range. */
+export function number(
+  minimum: number = -Number.MAX_VALUE,
+  maximum: number = Number.MAX_VALUE,
+): ReturnType<typeof Type.Number> {
+  return Type.Number({ minimum, maximum });
+}
+
+export function boolean(): ReturnType<typeof Type.Boolean> {
+  return Type.Boolean();
+}
+
+/** Anything: whoever uses it has to look. Depth is bounded where text is parsed. */
+export function unknown(): ReturnType<typeof Type.Unknown> {
+  return Type.Unknown();
+}
+
+/** An object without fields: that it is there says it all. */
+export function present(): ReturnType<typeof Type.Unsafe<Record<string, never>>> {
+  return Type.Unsafe<Record<string, never>>({ type: 'object', additionalProperties: false });
 }
 
 export function list<S extends TSchema>(

@@ -1,6 +1,8 @@
 // The objects of the cluster: immutable, without behaviour beyond arithmetic and matching.
 export {
   create,
+  decodeAction,
+  isTableName,
   remove,
   update,
   type Action,
@@ -12,6 +14,17 @@ export type * from './assignment.ts';
 export type * from './container.ts';
 export type * from './trace.ts';
 export type * from './objects.ts';
+export {
+  ADDRESS,
+  HOST_PORT,
+  MESSAGE_MAX,
+  NODE_DESCRIPTION,
+  REPORTED_STATUS,
+  TABLES,
+  TASK_STATUS,
+  specIndexOf,
+} from './objects.ts';
+export { FEATURE_LEVEL, levelProblem } from './feature-level.ts';
 export type * from './spec.ts';
 export {
   TASK_STATE,

@@ -1,234 +1,289 @@
 // What users ask for, in the very shape of Docker's Engine API (names, units: durations in
 // nanoseconds, CPUs in nano-CPUs, bytes as base64). Specs are stored as they were accepted, so that
-// no second model can lose a field on the way; unknown fields were dropped at the border.
+// no second model can lose a field on the way; unknown fields were dropped at the border. The schemas
+// say of which kind a field is and bound its size; which values make sense is checked when a spec is
+// accepted (validate-service.ts and its siblings).
+import {
+  boolean,
+  integer,
+  list,
+  map,
+  number,
+  oneOf,
+  optional,
+  present,
+  record,
+  text,
+  unknown,
+  type Decoded,
+} from '../base/index.ts';
 
-export interface Annotations {
-  readonly Name: string;
-  readonly Labels?: Readonly<Record<string, string>>;
-}
+/** Elements of any list in a spec. */
+const LIST_MAX = 10_000;
+/** Arguments of a command, environment: as long as the kernel takes. */
+const LONG_TEXT = 2 * 1024 * 1024;
+const strings = list(text(LONG_TEXT), LIST_MAX);
+const stringMap = map(text(LONG_TEXT));
 
-export interface ServiceSpec extends Annotations {
-  readonly TaskTemplate: TaskSpec;
-  readonly Mode: ServiceMode;
-  readonly UpdateConfig?: UpdateConfig;
-  readonly RollbackConfig?: UpdateConfig;
-  readonly EndpointSpec?: EndpointSpec;
-}
+const annotations = { Name: text(), Labels: optional(stringMap) };
+
+const RESOURCE_AMOUNTS = record({
+  NanoCPUs: optional(integer()),
+  MemoryBytes: optional(integer()),
+  /** Limits only. */
+  Pids: optional(integer()),
+});
+export type ResourceAmounts = Decoded<typeof RESOURCE_AMOUNTS>;
+
+const RESTART_POLICY = record({
+  Condition: optional(oneOf('none', 'on-failure', 'any')),
+  Delay: optional(integer()),
+  MaxAttempts: optional(integer()),
+  Window: optional(integer()),
+});
+export type RestartPolicy = Decoded<typeof RESTART_POLICY>;
+
+const PLACEMENT = record({
+  Constraints: optional(strings),
+  Preferences: optional(
+    list(record({ Spread: optional(record({ SpreadDescriptor: text() })) }), LIST_MAX),
+  ),
+  MaxReplicas: optional(integer()),
+  Platforms: optional(
+    list(record({ Architecture: optional(text()), OS: optional(text()) }), LIST_MAX),
+  ),
+});
+export type Placement = Decoded<typeof PLACEMENT>;
+
+const NETWORK_ATTACHMENT_CONFIG = record({
+  /** Network id (stored form; names are resolved at the border). */
+  Target: text(),
+  Aliases: optional(strings),
+  DriverOpts: optional(stringMap),
+});
+export type NetworkAttachmentConfig = Decoded<typeof NETWORK_ATTACHMENT_CONFIG>;
+
+const MOUNT = record({
+  Type: optional(oneOf('bind', 'volume', 'tmpfs')),
+  Source: optional(text()),
+  Target: text(),
+  ReadOnly: optional(boolean()),
+  BindOptions: optional(
+    record({
+      Propagation: optional(text()),
+      NonRecursive: optional(boolean()),
+      /** A directory of the host that is missing is made (`docker run -v`). */
+      CreateMountpoint: optional(boolean()),
+    }),
+  ),
+  VolumeOptions: optional(
+    record({
+      NoCopy: optional(boolean()),
+      Labels: optional(stringMap),
+      DriverConfig: optional(record({ Name: optional(text()), Options: optional(stringMap) })),
+    }),
+  ),
+  TmpfsOptions: optional(record({ SizeBytes: optional(integer()), Mode: optional(integer()) })),
+});
+export type Mount = Decoded<typeof MOUNT>;
+
+const HEALTHCHECK = record({
+  /** [], ["NONE"], ["CMD", …] or ["CMD-SHELL", line]; absent or empty means the image's own. */
+  Test: optional(strings),
+  Interval: optional(integer()),
+  Timeout: optional(integer()),
+  Retries: optional(integer()),
+  StartPeriod: optional(integer()),
+  StartInterval: optional(integer()),
+});
+export type Healthcheck = Decoded<typeof HEALTHCHECK>;
+
+const FILE_TARGET = record({
+  Name: text(),
+  UID: optional(text()),
+  GID: optional(text()),
+  Mode: optional(integer()),
+});
+export type FileTarget = Decoded<typeof FILE_TARGET>;
+
+const SECRET_REFERENCE = record({
+  SecretID: text(),
+  SecretName: text(),
+  File: optional(FILE_TARGET),
+});
+export type SecretReference = Decoded<typeof SECRET_REFERENCE>;
+
+const CONFIG_REFERENCE = record({
+  ConfigID: text(),
+  ConfigName: text(),
+  File: optional(FILE_TARGET),
+});
+export type ConfigReference = Decoded<typeof CONFIG_REFERENCE>;
+
+export const CONTAINER_SPEC = record({
+  Image: text(),
+  Labels: optional(stringMap),
+  /** Replaces the image's entrypoint. */
+  Command: optional(strings),
+  /** Replaces the image's command. */
+  Args: optional(strings),
+  Hostname: optional(text()),
+  Env: optional(strings),
+  Dir: optional(text()),
+  User: optional(text()),
+  Groups: optional(strings),
+  Privileges: optional(map(unknown())),
+  Init: optional(boolean()),
+  StopSignal: optional(text()),
+  TTY: optional(boolean()),
+  OpenStdin: optional(boolean()),
+  ReadOnly: optional(boolean()),
+  Mounts: optional(list(MOUNT, LIST_MAX)),
+  StopGracePeriod: optional(integer()),
+  Healthcheck: optional(HEALTHCHECK),
+  /** Lines "ip host [host …]". */
+  Hosts: optional(strings),
+  DNSConfig: optional(
+    record({
+      Nameservers: optional(strings),
+      Search: optional(strings),
+      Options: optional(strings),
+    }),
+  ),
+  Secrets: optional(list(SECRET_REFERENCE, LIST_MAX)),
+  Configs: optional(list(CONFIG_REFERENCE, LIST_MAX)),
+  Sysctls: optional(stringMap),
+  CapabilityAdd: optional(strings),
+  CapabilityDrop: optional(strings),
+  Ulimits: optional(list(record({ Name: text(), Soft: integer(), Hard: integer() }), LIST_MAX)),
+  OomScoreAdj: optional(integer()),
+});
+export type ContainerSpec = Decoded<typeof CONTAINER_SPEC>;
+
+const RESOURCES = record({
+  Limits: optional(RESOURCE_AMOUNTS),
+  Reservations: optional(RESOURCE_AMOUNTS),
+});
+
+const LOG_DRIVER = record({ Name: optional(text()), Options: optional(stringMap) });
+
+const TASK_SPEC = record({
+  ContainerSpec: CONTAINER_SPEC,
+  Resources: optional(RESOURCES),
+  RestartPolicy: optional(RESTART_POLICY),
+  Placement: optional(PLACEMENT),
+  Networks: optional(list(NETWORK_ATTACHMENT_CONFIG, LIST_MAX)),
+  LogDriver: optional(LOG_DRIVER),
+  ForceUpdate: optional(integer()),
+  Runtime: optional(text()),
+});
+export type TaskSpec = Decoded<typeof TASK_SPEC>;
 
 /** Exactly one of the fields is set (checked at the border). */
-export interface ServiceMode {
-  readonly Replicated?: { readonly Replicas: number };
-  readonly Global?: Readonly<Record<string, never>>;
-}
+const SERVICE_MODE = record({
+  Replicated: optional(record({ Replicas: integer() })),
+  Global: optional(present()),
+});
+export type ServiceMode = Decoded<typeof SERVICE_MODE>;
 
-export interface TaskSpec {
-  readonly ContainerSpec: ContainerSpec;
-  readonly Resources?: {
-    readonly Limits?: ResourceAmounts;
-    readonly Reservations?: ResourceAmounts;
-  };
-  readonly RestartPolicy?: RestartPolicy;
-  readonly Placement?: Placement;
-  readonly Networks?: readonly NetworkAttachmentConfig[];
-  readonly LogDriver?: {
-    readonly Name?: string;
-    readonly Options?: Readonly<Record<string, string>>;
-  };
-  readonly ForceUpdate?: number;
-  readonly Runtime?: string;
-}
-
-export interface ResourceAmounts {
-  readonly NanoCPUs?: number;
-  readonly MemoryBytes?: number;
-  /** Limits only. */
-  readonly Pids?: number;
-}
-
-export interface RestartPolicy {
-  readonly Condition?: 'none' | 'on-failure' | 'any';
-  readonly Delay?: number;
-  readonly MaxAttempts?: number;
-  readonly Window?: number;
-}
-
-export interface Placement {
-  readonly Constraints?: readonly string[];
-  readonly Preferences?: readonly { readonly Spread?: { readonly SpreadDescriptor: string } }[];
-  readonly MaxReplicas?: number;
-  readonly Platforms?: readonly { readonly Architecture?: string; readonly OS?: string }[];
-}
-
-export interface NetworkAttachmentConfig {
-  /** Network id (stored form; names are resolved at the border). */
-  readonly Target: string;
-  readonly Aliases?: readonly string[];
-  readonly DriverOpts?: Readonly<Record<string, string>>;
-}
-
-export interface ContainerSpec {
-  readonly Image: string;
-  readonly Labels?: Readonly<Record<string, string>>;
-  /** Replaces the image's entrypoint. */
-  readonly Command?: readonly string[];
-  /** Replaces the image's command. */
-  readonly Args?: readonly string[];
-  readonly Hostname?: string;
-  readonly Env?: readonly string[];
-  readonly Dir?: string;
-  readonly User?: string;
-  readonly Groups?: readonly string[];
-  readonly Privileges?: Readonly<Record<string, unknown>>;
-  readonly Init?: boolean;
-  readonly StopSignal?: string;
-  readonly TTY?: boolean;
-  readonly OpenStdin?: boolean;
-  readonly ReadOnly?: boolean;
-  readonly Mounts?: readonly Mount[];
-  readonly StopGracePeriod?: number;
-  readonly Healthcheck?: Healthcheck;
-  /** Lines "ip host [host …]". */
-  readonly Hosts?: readonly string[];
-  readonly DNSConfig?: {
-    readonly Nameservers?: readonly string[];
-    readonly Search?: readonly string[];
-    readonly Options?: readonly string[];
-  };
-  readonly Secrets?: readonly SecretReference[];
-  readonly Configs?: readonly ConfigReference[];
-  readonly Sysctls?: Readonly<Record<string, string>>;
-  readonly CapabilityAdd?: readonly string[];
-  readonly CapabilityDrop?: readonly string[];
-  readonly Ulimits?: readonly {
-    readonly Name: string;
-    readonly Soft: number;
-    readonly Hard: number;
-  }[];
-  readonly OomScoreAdj?: number;
-}
-
-export interface Mount {
-  readonly Type?: 'bind' | 'volume' | 'tmpfs';
-  readonly Source?: string;
-  readonly Target: string;
-  readonly ReadOnly?: boolean;
-  readonly BindOptions?: {
-    readonly Propagation?: string;
-    readonly NonRecursive?: boolean;
-    /** A directory of the host that is missing is made (`docker run -v`). */
-    readonly CreateMountpoint?: boolean;
-  };
-  readonly VolumeOptions?: {
-    readonly NoCopy?: boolean;
-    readonly Labels?: Readonly<Record<string, string>>;
-    readonly DriverConfig?: {
-      readonly Name?: string;
-      readonly Options?: Readonly<Record<string, string>>;
-    };
-  };
-  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
-}
-
-export interface Healthcheck {
-  /** [], ["NONE"], ["CMD", …] or ["CMD-SHELL", line]; absent or empty means the image's own. */
-  readonly Test?: readonly string[];
-  readonly Interval?: number;
-  readonly Timeout?: number;
-  readonly Retries?: number;
-  readonly StartPeriod?: number;
-  readonly StartInterval?: number;
-}
-
-export interface FileTarget {
-  readonly Name: string;
-  readonly UID?: string;
-  readonly GID?: string;
-  readonly Mode?: number;
-}
-
-export interface SecretReference {
-  readonly SecretID: string;
-  readonly SecretName: string;
-  readonly File?: FileTarget;
-}
-
-export interface ConfigReference {
-  readonly ConfigID: string;
-  readonly ConfigName: string;
-  readonly File?: FileTarget;
-}
-
-export interface UpdateConfig {
+const UPDATE_CONFIG = record({
   /** Slots at a time; 0 means all. */
-  readonly Parallelism: number;
-  readonly Delay?: number;
-  readonly FailureAction?: 'pause' | 'continue' | 'rollback';
-  readonly Monitor?: number;
-  readonly MaxFailureRatio?: number;
-  readonly Order?: 'stop-first' | 'start-first';
-}
+  Parallelism: integer(),
+  Delay: optional(integer()),
+  FailureAction: optional(oneOf('pause', 'continue', 'rollback')),
+  Monitor: optional(integer()),
+  MaxFailureRatio: optional(number()),
+  Order: optional(oneOf('stop-first', 'start-first')),
+});
+export type UpdateConfig = Decoded<typeof UPDATE_CONFIG>;
 
-export interface EndpointSpec {
-  readonly Mode?: 'vip' | 'dnsrr';
-  readonly Ports?: readonly PortConfig[];
-}
-
-export interface PortConfig {
-  readonly Name?: string;
-  readonly Protocol: 'tcp' | 'udp' | 'sctp';
-  readonly TargetPort: number;
+export const PORT_CONFIG = record({
+  Name: optional(text()),
+  Protocol: oneOf('tcp', 'udp', 'sctp'),
+  TargetPort: integer(),
   /** Absent or 0: the allocator chooses one of 30000–32767. */
-  readonly PublishedPort?: number;
-  readonly PublishMode: 'ingress' | 'host';
+  PublishedPort: optional(integer()),
+  PublishMode: oneOf('ingress', 'host'),
   /**
    * The port is open at this address of a node alone, e.g. 127.0.0.1 (a field of our own; Docker's API
    * has none). Absent: at every address.
    */
-  readonly HostIP?: string;
-}
+  HostIP: optional(text()),
+});
+export type PortConfig = Decoded<typeof PORT_CONFIG>;
 
-export interface NodeSpec {
-  readonly Name?: string;
-  readonly Labels?: Readonly<Record<string, string>>;
-  readonly Role: 'worker' | 'manager';
-  readonly Availability: 'active' | 'pause' | 'drain';
-}
+const ENDPOINT_SPEC = record({
+  Mode: optional(oneOf('vip', 'dnsrr')),
+  Ports: optional(list(PORT_CONFIG, LIST_MAX)),
+});
+export type EndpointSpec = Decoded<typeof ENDPOINT_SPEC>;
 
-export interface NetworkSpec extends Annotations {
-  readonly Driver: string;
-  readonly Internal?: boolean;
-  readonly Attachable?: boolean;
-  readonly Ingress?: boolean;
-  readonly EnableIPv6?: boolean;
-  readonly Options?: Readonly<Record<string, string>>;
-  readonly IPAM?: {
-    readonly Driver?: string;
-    readonly Config?: readonly {
-      readonly Subnet?: string;
-      readonly Gateway?: string;
-      readonly IPRange?: string;
-    }[];
-  };
-}
+export const SERVICE_SPEC = record({
+  ...annotations,
+  TaskTemplate: TASK_SPEC,
+  Mode: SERVICE_MODE,
+  UpdateConfig: optional(UPDATE_CONFIG),
+  RollbackConfig: optional(UPDATE_CONFIG),
+  EndpointSpec: optional(ENDPOINT_SPEC),
+});
+export type ServiceSpec = Decoded<typeof SERVICE_SPEC>;
 
-export interface SecretSpec extends Annotations {
+export const NODE_SPEC = record({
+  Name: optional(text()),
+  Labels: optional(stringMap),
+  Role: oneOf('worker', 'manager'),
+  Availability: oneOf('active', 'pause', 'drain'),
+});
+export type NodeSpec = Decoded<typeof NODE_SPEC>;
+
+export const NETWORK_SPEC = record({
+  ...annotations,
+  Driver: text(),
+  Internal: optional(boolean()),
+  Attachable: optional(boolean()),
+  Ingress: optional(boolean()),
+  EnableIPv6: optional(boolean()),
+  Options: optional(stringMap),
+  IPAM: optional(
+    record({
+      Driver: optional(text()),
+      Config: optional(
+        list(
+          record({
+            Subnet: optional(text()),
+            Gateway: optional(text()),
+            IPRange: optional(text()),
+          }),
+          LIST_MAX,
+        ),
+      ),
+    }),
+  ),
+});
+export type NetworkSpec = Decoded<typeof NETWORK_SPEC>;
+
+export const SECRET_SPEC = record({
+  ...annotations,
   /** Base64; present only in requests and in the payload record. */
-  readonly Data?: string;
-}
+  Data: optional(text(LONG_TEXT)),
+});
+export type SecretSpec = Decoded<typeof SECRET_SPEC>;
 
 export type ConfigSpec = SecretSpec;
 
 /** The cluster-wide settings of `docker swarm update`. */
-export interface ClusterSpec extends Annotations {
-  readonly Orchestration: { readonly TaskHistoryRetentionLimit: number };
-  readonly Raft: {
-    readonly SnapshotInterval: number;
-    readonly KeepOldSnapshots: number;
-    readonly LogEntriesForSlowFollowers: number;
-    readonly ElectionTick: number;
-    readonly HeartbeatTick: number;
-  };
-  readonly Dispatcher: { readonly HeartbeatPeriod: number };
-  readonly CAConfig: { readonly NodeCertExpiry: number };
-  readonly EncryptionConfig: { readonly AutoLockManagers: boolean };
-}
+export const CLUSTER_SPEC = record({
+  ...annotations,
+  Orchestration: record({ TaskHistoryRetentionLimit: integer() }),
+  Raft: record({
+    SnapshotInterval: integer(),
+    KeepOldSnapshots: integer(),
+    LogEntriesForSlowFollowers: integer(),
+    ElectionTick: integer(),
+    HeartbeatTick: integer(),
+  }),
+  Dispatcher: record({ HeartbeatPeriod: integer() }),
+  CAConfig: record({ NodeCertExpiry: integer() }),
+  EncryptionConfig: record({ AutoLockManagers: boolean() }),
+});
+export type ClusterSpec = Decoded<typeof CLUSTER_SPEC>;

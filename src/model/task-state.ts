@@ -20,6 +20,24 @@ export const TASK_STATE = {
 
 export type TaskState = keyof typeof TASK_STATE;
 
+/** All of them, in their order. */
+export const TASK_STATES: readonly TaskState[] = [
+  'new',
+  'pending',
+  'assigned',
+  'accepted',
+  'preparing',
+  'ready',
+  'starting',
+  'running',
+  'complete',
+  'shutdown',
+  'failed',
+  'rejected',
+  'remove',
+  'orphaned',
+];
+
 /** Negative, zero or positive as `a` comes before, with or after `b`. */
 export function compareTaskStates(a: TaskState, b: TaskState): number {
   return TASK_STATE[a] - TASK_STATE[b];

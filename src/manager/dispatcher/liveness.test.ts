@@ -2,8 +2,8 @@
 import { VirtualClock, settle } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../base/index.ts';
-import type { Action } from '../../model/index.ts';
-import { Store } from '../store/index.ts';
+import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
+import type { Store } from '../store/index.ts';
 import { Liveness } from './liveness.ts';
 
 const PERIOD_MS = 500;
@@ -15,39 +15,21 @@ let answering: Set<string>;
 
 beforeEach(async () => {
   clock = new VirtualClock();
-  store = new Store({ clock, logger: silentLogger, instance: 'liveness' });
-  let index = 0;
-  store.connect({
-    propose: (payload) => {
-      store.apply([{ index: ++index, payload }]);
-      return Promise.resolve(index);
-    },
-  });
+  ({ store } = memoryStore(clock));
   answering = new Set();
   liveness = new Liveness(store, clock, silentLogger, {
     periodMs: () => PERIOD_MS,
     probe: (address) => Promise.resolve(answering.has(address)),
   });
   // m1 leads; w1 speaks through m2, and so does m2 itself; w2 through m1.
-  for (const id of ['m1', 'm2', 'w1', 'w2']) await store.propose([aNode(id)]);
+  for (const id of ['m1', 'm2', 'w1', 'w2'])
+    await store.propose([newNode(id, { address: `${id}:2377` })]);
   const managers = { m1: 'm1', m2: 'm2', w1: 'm2', w2: 'm1' };
   for (const [nodeId, managerId] of Object.entries(managers)) {
     await store.propose([{ kind: 'session', nodeId, managerId }]);
   }
   liveness.start(false);
 });
-
-function aNode(id: string): Action {
-  const status = {
-    state: 'ready',
-    message: '',
-    address: `${id}:2377`,
-    dataPathAddress: '',
-    since: 0,
-  } as const;
-  const spec = { Role: 'worker', Availability: 'active', Labels: {} } as const;
-  return { kind: 'addNode', object: { id, spec, role: 'worker', status } };
-}
 
 const beat = (...nodeIds: string[]): void => {
   liveness.beats(

@@ -1,8 +1,8 @@
 import { VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../base/index.ts';
+import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
 import { create, update, type Draft, type Task } from '../../model/index.ts';
-import { Store } from '../store/index.ts';
 import { WITHDRAWAL_LIMIT_MS } from './limits.ts';
 import { hostsThatKnow } from './withdrawal.ts';
 import { Withdrawals } from './withdrawals.ts';
@@ -27,32 +27,18 @@ function aTask(id: string, nodeId: string, more: Partial<Draft<Task>> = {}): Dra
 /** Nodes a, b and c; tasks of one network on a and b. */
 async function cluster() {
   const clock = new VirtualClock();
-  const store = new Store({ clock, logger: silentLogger, instance: 'test' });
-  let index = 0;
-  store.connect({
-    propose: (payload) => {
-      store.apply([{ index: ++index, payload }]);
-      return Promise.resolve(index);
-    },
-  });
-  for (const id of ['a', 'b', 'c']) {
-    const status = { state: 'ready', message: '', address: '', dataPathAddress: id, since: 0 };
-    const spec = { Role: 'worker', Availability: 'active', Labels: {} };
-    await store.propose([
-      { kind: 'addNode', object: { id, spec, role: 'worker', status } } as never,
-    ]);
-  }
-  const spec = { Name: 'ingress', Ingress: true };
-  await store.propose([create('network', { id: 'ingress', spec, subnets: [] } as never)]);
-  await store.propose([
-    create('network', { id: 'net', spec: { Name: 'net' }, subnets: [] } as never),
-  ]);
+  const { store, log } = memoryStore(clock);
+  for (const id of ['a', 'b', 'c']) await store.propose([newNode(id)]);
+  const ingress = { Name: 'ingress', Driver: 'overlay', Ingress: true };
+  await store.propose([create('network', { id: 'ingress', spec: ingress, subnets: [] })]);
+  const spec = { Name: 'net', Driver: 'overlay' };
+  await store.propose([create('network', { id: 'net', spec, subnets: [] })]);
   await store.propose([create('task', aTask('t1', 'a')), create('task', aTask('t2', 'b'))]);
   const stop = async (id: string): Promise<number> => {
     const task = store.view.get('task', id);
     if (task === undefined) throw new Error(`no task ${id}`);
     await store.propose([update('task', { ...task, desiredState: 'shutdown' })]);
-    return index;
+    return log.length;
   };
   const setDown = async (id: string): Promise<void> => {
     const node = store.view.get('node', id);

@@ -5,6 +5,7 @@ import {
   compareTaskStates,
   desiredAlive,
   isTerminal,
+  specIndexOf,
   type Action,
   type Meta,
   type StoreChange,
@@ -23,10 +24,16 @@ export type TransactionResult =
 
 const OK: TransactionResult = { ok: true };
 
-/** Applies one transaction at log position `index`; changes are appended to `changes`. */
+/** Where in the log an entry is, and the feature level that it was written under. */
+export interface EntryPosition {
+  readonly index: number;
+  readonly level: number;
+}
+
+/** Applies one transaction of the entry at `position`; changes are appended to `changes`. */
 export function applyTransaction(
   tables: TableSet,
-  index: number,
+  position: EntryPosition,
   transaction: Transaction,
   changes: StoreChange[],
 ): TransactionResult {
@@ -35,7 +42,7 @@ export function applyTransaction(
     if (problem !== undefined) return problem;
   }
   for (const action of transaction.actions) {
-    const change = perform(tables, index, transaction.time, action);
+    const change = perform(tables, position, transaction.time, action);
     if (change !== undefined) changes.push(change);
   }
   return OK;
@@ -108,10 +115,11 @@ function nameOf(table: TableName, object: object): string | undefined {
 
 function perform(
   tables: TableSet,
-  index: number,
+  position: EntryPosition,
   time: number,
   action: Action,
 ): StoreChange | undefined {
+  const { index } = position;
   switch (action.kind) {
     case 'create':
       return write(tables, action.table, {
@@ -119,6 +127,7 @@ function perform(
         version: index,
         createdAt: time,
         updatedAt: time,
+        ...(position.level === 0 ? {} : { specIndex: index }),
         ...(action.table === 'task' ? { createdIndex: index } : {}),
       } as Tables[TableName]);
     case 'update': {
@@ -128,6 +137,7 @@ function perform(
         version: index,
         createdAt: before?.createdAt ?? time,
         updatedAt: time,
+        ...specIndex(before, action.object, position),
         ...(action.table === 'task' ? marks(action.object as Task, before as Task, index) : {}),
       } as Tables[TableName]);
     }
@@ -146,8 +156,26 @@ function perform(
     case 'taskStatus':
       return performTaskStatus(tables, index, time, action);
     case 'addNode':
-      return performAddNode(tables, index, time, action);
+      return performAddNode(tables, position, time, action);
   }
+}
+
+/**
+ * What users' updates are compared with: the place in the log of the last change of the spec. A service
+ * counts its changes, also those to the same spec.
+ */
+function specIndex(
+  before: Meta | undefined,
+  after: object,
+  { index, level }: EntryPosition,
+): Pick<Meta, 'specIndex'> {
+  if (level === 0 || before === undefined) return {};
+  return { specIndex: specKey(before) === specKey(after) ? specIndexOf(before) : index };
+}
+
+function specKey(object: object): string {
+  if ('specVersion' in object) return String(object.specVersion);
+  return 'spec' in object ? JSON.stringify(object.spec) : '';
 }
 
 /** The first wish that a task ends is numbered, too: hosts acknowledge that they act on it. */
@@ -205,7 +233,7 @@ function supersedes(
 /** The number of a new node comes from the cluster's counter, both change in the same entry. */
 function performAddNode(
   tables: TableSet,
-  index: number,
+  { index, level }: EntryPosition,
   time: number,
   action: Extract<Action, { kind: 'addNode' }>,
 ): StoreChange {
@@ -214,7 +242,13 @@ function performAddNode(
   if (cluster !== undefined) {
     tables.put('cluster', { ...cluster, nextNodeNumber: number + 1 });
   }
-  return write(tables, 'node', { ...action.object, number, ...metaOf(undefined, index, time) });
+  const specIndexes = level === 0 ? {} : { specIndex: index };
+  return write(tables, 'node', {
+    ...action.object,
+    number,
+    ...specIndexes,
+    ...metaOf(undefined, index, time),
+  });
 }
 
 function metaOf(before: Meta | undefined, index: number, time: number): Omit<Meta, 'id'> {

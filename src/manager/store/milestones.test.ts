@@ -1,34 +1,16 @@
 // When a task ran and when it ended is counted in the managers' time, whatever its node's clock says.
 import { VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../../base/index.ts';
+import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
 import { create, type TaskState, type TaskStatus } from '../../model/index.ts';
-import { Store } from './store.ts';
 
 const HOUR_MS = 3_600_000;
 
 /** A task on node n, whose clock is off by `offMs`; returns what its reports come to. */
 async function reported(offMs: number): Promise<(state: TaskState) => Promise<TaskStatus>> {
   const clock = new VirtualClock();
-  const store = new Store({ clock, logger: silentLogger, instance: 'test' });
-  let index = 0;
-  store.connect({
-    propose: (payload) => {
-      store.apply([{ index: ++index, payload }]);
-      return Promise.resolve(index);
-    },
-  });
-  await store.propose([
-    {
-      kind: 'addNode',
-      object: {
-        id: 'n',
-        spec: { Role: 'worker', Availability: 'active', Labels: {} },
-        role: 'worker',
-        status: { state: 'ready', message: '', address: '', dataPathAddress: '', since: 0 },
-      },
-    },
-  ]);
+  const { store } = memoryStore(clock);
+  await store.propose([newNode('n')]);
   const status = { state: 'assigned', timestamp: clock.now(), message: '' } as const;
   await store.propose([
     create('task', {

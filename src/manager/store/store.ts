@@ -5,11 +5,17 @@
 //   const result = await store.propose([update('service', {...service, spec})]);
 //
 // Proposals that arrive while others are under way share one entry (up to the limits below).
-import { SwarmError, type Clock, type Logger } from '../../base/index.ts';
-import type { Action, Meta, StoreChange, TableName, Transaction } from '../../model/index.ts';
+import { SwarmError, messageOf, type Clock, type Logger } from '../../base/index.ts';
+import type { Action, StoreChange, Transaction } from '../../model/index.ts';
 import { applyTransaction, type TransactionResult } from './apply.ts';
 import { ClusterTime } from './cluster-time.ts';
-import { decodeEntry, decodeSnapshot, encodeEntry, encodeSnapshot } from './entry.ts';
+import {
+  decodeEntry,
+  decodeSnapshot,
+  encodeEntry,
+  encodeSnapshot,
+  type SnapshotLine,
+} from './entry.ts';
 import { TABLE_NAMES, TableSet, type StoreView } from './tables.ts';
 
 /** Transactions in one entry: bounds the time of one synchronous `apply`. */
@@ -119,17 +125,17 @@ export class Store {
   /** Raft's side: the state as of now; the view is frozen at the first call of `next`. */
   async *snapshot(): AsyncIterable<Uint8Array> {
     const tables = TABLE_NAMES.map((table) => ({ table, objects: this.#tables.freeze(table) }));
-    for (const chunk of encodeSnapshot(this.#tables.index, tables)) yield chunk;
+    for (const chunk of encodeSnapshot(this.#tables.index, this.#level, tables)) yield chunk;
   }
 
   /** Raft's side: replaces everything. */
   async restore(index: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const lines: { t: TableName; o: never }[] = [];
-    await decodeSnapshot(chunks, (line) => lines.push(line as { t: TableName; o: never }));
+    const lines: SnapshotLine[] = [];
+    await decodeSnapshot(chunks, (line) => lines.push(line));
     this.#tables.clear();
-    for (const { t, o } of lines) {
-      this.#tables.put(t, o);
-      this.time.observe((o as Meta).updatedAt);
+    for (const { table, object } of lines) {
+      this.#tables.put(table, object);
+      this.time.observe(object.updatedAt);
     }
     this.#tables.index = index;
     for (const listener of this.#restored) listener();
@@ -139,11 +145,18 @@ export class Store {
   #applyEntry(index: number, payload: Uint8Array): void {
     const entry = decodeEntry(payload);
     const changes: StoreChange[] = [];
-    const results = entry.tx.map((transaction) => {
+    const results = entry.tx.map(({ transaction, problem }): TransactionResult => {
+      if (transaction === undefined) {
+        this.#options.logger.error(
+          { index, problem },
+          'a change in the log is malformed: left out',
+        );
+        return { ok: false, code: 'internal', message: problem };
+      }
       this.time.observe(transaction.time);
-      return applyTransaction(this.#tables, index, transaction, changes);
+      return applyTransaction(this.#tables, { index, level: entry.level }, transaction, changes);
     });
-    if (changes.length > 0) for (const watcher of this.#watchers) watcher(changes);
+    if (changes.length > 0) for (const watcher of this.#watchers) this.#tell(watcher, changes);
     if (entry.by !== this.#options.instance) return;
     const waiting = this.#inFlight.get(entry.seq);
     this.#inFlight.delete(entry.seq);
@@ -151,6 +164,22 @@ export class Store {
       const result = results[i];
       if (result !== undefined) one.resolve(result);
     });
+  }
+
+  /** A watcher that fails does not keep the change from the others, and the manager goes on. */
+  #tell(watcher: (changes: readonly StoreChange[]) => void, changes: readonly StoreChange[]): void {
+    try {
+      watcher(changes);
+    } catch (error) {
+      this.#options.logger.error(
+        { error: messageOf(error), tables: [...new Set(changes.map((one) => one.table))] },
+        'a watcher of the store failed',
+      );
+    }
+  }
+
+  get #level(): number {
+    return this.#tables.cluster?.featureLevel ?? 0;
   }
 
   #scheduleFlush(): void {
@@ -166,14 +195,32 @@ export class Store {
     while (this.#queue.length > 0 && this.#inFlight.size < ENTRIES_IN_FLIGHT) {
       const batch = this.#queue.splice(0, TRANSACTIONS_PER_ENTRY);
       const seq = ++this.#sequence;
-      this.#inFlight.set(seq, batch);
-      const payload = encodeEntry({
-        by: this.#options.instance,
-        seq,
-        tx: batch.map((one) => one.transaction),
-      });
+      const { payload, sound } = this.#encode(seq, batch);
+      if (sound.length === 0) continue;
+      this.#inFlight.set(seq, sound);
       void this.#send(seq, payload);
     }
+  }
+
+  /** What would not be read back as it is must not reach the log: whoever made it hears of it. */
+  #encode(seq: number, batch: readonly Waiting[]): { payload: Uint8Array; sound: Waiting[] } {
+    const encode = (some: readonly Waiting[]): Uint8Array =>
+      encodeEntry({
+        level: this.#level,
+        by: this.#options.instance,
+        seq,
+        tx: some.map((one) => one.transaction),
+      });
+    const payload = encode(batch);
+    const problems = decodeEntry(payload).tx.map((one) => one.problem);
+    const sound = batch.filter((_one, i) => problems[i] === undefined);
+    if (sound.length === batch.length) return { payload, sound };
+    batch.forEach((one, i) => {
+      const problem = problems[i];
+      if (problem === undefined) return;
+      one.reject(new SwarmError('invalid', `the change is malformed: ${problem}`));
+    });
+    return { payload: encode(sound), sound };
   }
 
   async #send(seq: number, payload: Uint8Array): Promise<void> {

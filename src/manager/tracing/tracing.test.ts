@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { VirtualClock } from 'sim';
-import { silentLogger } from '../../base/index.ts';
-import { create, type TraceAnswer } from '../../model/index.ts';
-import { Store } from '../store/index.ts';
+import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
+import { aServiceSpec } from '../../../test/builders/specs.ts';
+import {
+  create,
+  type Draft,
+  type PortConfig,
+  type Task,
+  type TaskState,
+  type TraceAnswer,
+} from '../../model/index.ts';
+import type { Store } from '../store/index.ts';
 import { judgeTrace, reportOf, type Findings } from './judge.ts';
 import { planTrace, type TraceWay } from './plan.ts';
 
@@ -13,30 +20,25 @@ const SERVICES = [
 ];
 
 /** Two hosts, and a task of each of three services on two networks; `state` is that of web's. */
-async function cluster(state = 'running'): Promise<Store> {
-  const store = new Store({ clock: new VirtualClock(), logger: silentLogger, instance: 'test' });
-  let index = 0;
-  store.connect({
-    propose: (payload) => {
-      store.apply([{ index: ++index, payload }]);
-      return Promise.resolve(index);
-    },
-  });
-  for (const id of ['a', 'b']) {
-    const status = { state: 'ready', message: '', address: '', dataPathAddress: id, since: 0 };
-    const object = { id, spec: { Role: 'worker', Labels: {} }, role: 'worker', status };
-    await store.propose([{ kind: 'addNode', object } as never]);
-  }
+async function cluster(state: TaskState = 'running'): Promise<Store> {
+  const { store } = memoryStore();
+  for (const id of ['a', 'b']) await store.propose([newNode(id)]);
   for (const Name of ['front', 'other']) {
-    await store.propose([create('network', { id: Name, spec: { Name }, subnets: [] } as never)]);
+    await store.propose([
+      create('network', { id: Name, spec: { Name, Driver: 'overlay' }, subnets: [] }),
+    ]);
   }
   for (const { name, network, node, address } of SERVICES) {
-    const spec = { Name: name, TaskTemplate: { Networks: [{ Target: network }] } };
+    const TaskTemplate = { ContainerSpec: { Image: 'i' }, Networks: [{ Target: network }] };
+    const spec = { ...aServiceSpec(), Name: name, TaskTemplate };
     const vip = { networkId: network, address: `${address}0/24` };
-    const ports = name === 'web' ? [{ Protocol: 'tcp', TargetPort: 80, PublishedPort: 8080 }] : [];
-    const service = { id: name, spec, endpoint: { ports, virtualIps: [vip] } };
-    await store.propose([create('service', service as never)]);
-    const task = {
+    const port = { Protocol: 'tcp', PublishMode: 'ingress', TargetPort: 80, PublishedPort: 8080 };
+    const ports = name === 'web' ? [port as PortConfig] : [];
+    const endpoint = { ports, virtualIps: [vip], allocatedFor: 1 };
+    await store.propose([
+      create('service', { id: name, spec, specVersion: 1, revisionId: 'r', endpoint }),
+    ]);
+    const task: Draft<Task> = {
       id: `task-${name}`,
       serviceId: name,
       revisionId: 'r',
@@ -46,7 +48,7 @@ async function cluster(state = 'running'): Promise<Store> {
       status: { state: name === 'web' ? state : 'running', timestamp: 0, message: '' },
       networks: [{ networkId: network, addresses: [`${address}/24`], aliases: [] }],
     };
-    await store.propose([create('task', task as never)]);
+    await store.propose([create('task', task)]);
   }
   return store;
 }

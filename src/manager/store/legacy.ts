@@ -1,0 +1,80 @@
+// Entries and snapshots of level 0 may hold what their writers never looked at: descriptions and
+// statuses of agents went into the log as they came. What does not fit is replaced here by what is
+// known to be true of it: a description is told anew at the next registration, a task of which nothing
+// can be read has failed. The same on every manager, since all read the same log.
+import {
+  ADDRESS,
+  HOST_PORT,
+  MESSAGE_MAX,
+  NODE_DESCRIPTION,
+  TASK_STATUS,
+} from '../../model/index.ts';
+import { decoder } from '../../base/index.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isDescription = decoder(NODE_DESCRIPTION, 'description').accepts;
+const isStatus = decoder(TASK_STATUS, 'status').accepts;
+const isAddress = decoder(ADDRESS, 'address').accepts;
+const isHostPort = decoder(HOST_PORT, 'address').accepts;
+
+/** An action of level 0 in which nodes and tasks fit; others as they are. */
+export function legacyAction(action: unknown): unknown {
+  const fields = fieldsOf(action);
+  const { kind, table, object } = fields;
+  if (kind === 'addNode') return { ...fields, object: legacyObject('node', object) };
+  if (kind === 'create' || kind === 'update') {
+    return { ...fields, object: legacyObject(table, object) };
+  }
+  if (kind !== 'taskStatus') return inRange(action);
+  const status = inRange(fields['status']);
+  return { ...fields, status: isStatus(status) ? status : unreadable() };
+}
+
+/** An object of level 0, which did not fit. */
+export function legacyObject(table: unknown, object: unknown): unknown {
+  const fields = fieldsOf(inRange(object));
+  if (table === 'node') return legacyNode(fields);
+  if (table === 'task' && !isStatus(fields['status'])) return { ...fields, status: unreadable() };
+  return fields;
+}
+
+function legacyNode({ description, ...fields }: Fields): Fields {
+  const status = fieldsOf(fields['status']);
+  const node = {
+    ...fields,
+    status: {
+      ...status,
+      address: isHostPort(status['address']) ? status['address'] : '',
+      dataPathAddress: isAddress(status['dataPathAddress']) ? status['dataPathAddress'] : '',
+    },
+  };
+  return isDescription(description) ? { ...node, description } : node;
+}
+
+function unreadable(): Fields {
+  return {
+    state: 'failed',
+    timestamp: 0,
+    message: 'the status could not be read',
+    error: 'the node sent a status that this release does not accept',
+  };
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+/** Numbers within what is exact here, and messages that are not too long. */
+function inRange(value: unknown, key = ''): unknown {
+  if (typeof value === 'number') {
+    const { MAX_SAFE_INTEGER: max } = Number;
+    return Number.isInteger(value) ? Math.min(Math.max(value, -max), max) : value;
+  }
+  if (typeof value === 'string') {
+    return key === 'message' || key === 'error' ? value.slice(0, MESSAGE_MAX) : value;
+  }
+  if (Array.isArray(value)) return value.map((one) => inRange(one));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, inRange(one, name)]));
+}
