@@ -36,7 +36,7 @@ export async function differenceCost(): Promise<{ firstMs: number; changeMs: num
   };
   const sessions = Array.from(
     { length: SESSIONS },
-    (_, i) => new AgentSession(`node${i}`, 1, quiet),
+    (_, i) => new AgentSession(`node${i}`, 1, quiet, () => store.view),
   );
   const send = (): number => {
     const start = performance.now();

@@ -15,7 +15,9 @@ import { AssignmentReceiver, emptyTables } from '../src/worker/assignment-set.ts
 export class BenchHost {
   readonly overlay: Overlay;
   readonly #nodeId: string;
-  readonly #receiver = new AssignmentReceiver(emptyTables());
+  readonly #receiver = new AssignmentReceiver(emptyTables(), (problem) => {
+    throw new Error(problem);
+  });
 
   constructor(nodeId: string, directory: string, addon: string, program: string) {
     this.#nodeId = nodeId;

@@ -127,7 +127,7 @@ export async function spreadTime(): Promise<{ medianMs: number; worstMs: number 
   const times: number[] = [];
   try {
     const ready = followers.map((follower) => {
-      dispatcher.serve(follower.nodeId, follower.connection());
+      dispatcher.serve(follower.nodeId, follower.connection(), '');
       const whole = follower.has(1);
       follower.register();
       return whole;

@@ -8,7 +8,8 @@ export interface Connection<Out, In> {
   onDrain(handler: () => void): void;
   /** Called once, however the connection ended; `reason` is absent after a clean end. */
   onClose(handler: (reason?: Error) => void): void;
-  close(): void;
+  /** `reason` reaches the other side where this one serves it. */
+  close(reason?: Error): void;
 }
 
 /** Who is at the other end, from its certificate: never from what it says. */

@@ -27,6 +27,7 @@ export {
   record,
   text,
   unknown,
+  type Asked,
   type Decoded,
   type Decoder,
   type TObject,

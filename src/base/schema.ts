@@ -19,6 +19,13 @@ export type { TObject, TProperties, TSchema };
 /** The type that a schema describes, immutable all the way down. */
 export type Decoded<S extends TSchema> = ReadonlyDeep<Static<S>>;
 
+/** The same for who makes one: what may be absent may be undefined, too. */
+export type Asked<S extends TSchema> = {
+  readonly [K in keyof Decoded<S>]: Partial<Pick<Decoded<S>, K>> extends Pick<Decoded<S>, K>
+    ? Decoded<S>[K] | undefined
+    : Decoded<S>[K];
+};
+
 type ReadonlyDeep<T> = T extends object ? { readonly [K in keyof T]: ReadonlyDeep<T[K]> } : T;
 
 /** Longest text where a field has no better bound. */
@@ -170,10 +177,11 @@ export function explain(what: string, error: ErrorObject | undefined): string {
 const SHOWN_MAX = 80;
 
 function shown(value: unknown): string {
-  const json = typeof value === 'object' && value !== null ? kindOf(value) : JSON.stringify(value);
+  const json = typeof value === 'string' ? JSON.stringify(value) : kindOf(value);
   return json.length <= SHOWN_MAX ? json : `${json.slice(0, SHOWN_MAX)}…`;
 }
 
-function kindOf(value: object): string {
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
   return Array.isArray(value) ? `a list of ${value.length}` : 'an object';
 }

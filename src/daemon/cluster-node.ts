@@ -39,7 +39,9 @@ import { loadDataKey } from './data-key.ts';
 import { MembershipWriter, newRaftId, type Membership } from './membership-file.ts';
 import { clusterSigner } from './signer.ts';
 import { forgetLog, raftDirectory } from './raft-directory.ts';
+import { PeerRoles } from './peer-roles.ts';
 import { RoleFollower, type RoleSteps } from './role-follower.ts';
+import { VERSION } from './version.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
 const RAFT_TICK_MS = 50;
@@ -70,7 +72,7 @@ export class ClusterNode {
   #manager: Manager | undefined;
   #consensus: Consensus | undefined;
   #agent: Agent | undefined;
-  #blacklist: ReadonlySet<string> = new Set();
+  readonly #peerRoles: PeerRoles;
   readonly #renewal: CertificateRenewal;
   readonly #role: RoleFollower;
   #closed = false;
@@ -86,13 +88,17 @@ export class ClusterNode {
       renew: () => this.#renew(),
     });
     this.#role = new RoleFollower(this.#roleSteps(), options.clock, options.logger);
+    this.#peerRoles = new PeerRoles(
+      () => this.#manager?.view,
+      (nodeId) => this.rpc.server.disconnect(nodeId),
+    );
     this.rpc = new ClusterRpc({
       identity: this.#identity,
       methods: options.methods,
       clusterId: membership.clusterId,
       logger: options.logger,
       manager: () => this.#manager,
-      isBlacklisted: (nodeId) => this.#blacklist.has(nodeId),
+      roleOf: (peer) => this.#peerRoles.roleOf(peer),
       readLogs: options.readLogs,
       trace: (question) => options.overlay.trace(question),
     });
@@ -218,8 +224,7 @@ export class ClusterNode {
   }
 
   #onNews(news: ClusterNews): void {
-    this.#blacklist = new Set(news.blacklist);
-    for (const nodeId of news.blacklist) this.rpc.server.disconnect(nodeId);
+    this.#peerRoles.told(news);
     const { managers } = this.#membership;
     if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
       void this.#saveLogged({ managers: news.managers });
@@ -274,6 +279,7 @@ export class ClusterNode {
     const dataKey = await loadDataKey(raftDirectory(this.#options.directory));
     const manager = await Manager.start({
       nodeId,
+      version: VERSION,
       clock,
       random,
       logger,
@@ -308,6 +314,7 @@ export class ClusterNode {
       },
     });
     this.#manager = manager;
+    manager.store.watch((changes) => this.#peerRoles.observe(changes));
     this.#identity.onUpdate((pems) => this.#consensus?.updateTls(pems));
     logger.info({ nodeId, how }, 'manager started');
     if (this.#membership.raftStarted !== true) void this.#noteStarted(manager);
@@ -341,10 +348,10 @@ export class ClusterNode {
       raftAddress: self.address,
     };
     const { managers } = this.#membership;
-    const reply = await this.#role.asking(() =>
+    const { members } = await this.#role.asking(() =>
       this.rpc.callAny(managers, 'leader.addMember', request),
     );
-    return (reply as { members: { raftId: number; nodeId: string; address: string }[] }).members;
+    return members;
   }
 
   async #whenLeading(): Promise<void> {

@@ -2,14 +2,41 @@
 // from the start; those of a manager answer "not a manager" until the node is one.
 import { timingSafeEqual } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { SwarmError, type Logger, type Peer } from '../base/index.ts';
-import type {
-  AgentMessage,
-  DispatcherMessage,
-  TraceAnswer,
-  TraceQuestion,
+import {
+  SwarmError,
+  boolean,
+  count,
+  decoder,
+  integer,
+  list,
+  number,
+  record,
+  text,
+  unknown,
+  type Decoded,
+  type Logger,
+  type Peer,
+} from '../base/index.ts';
+import {
+  ID,
+  TRACE_ANSWER,
+  TRACE_QUESTION,
+  type AgentMessage,
+  type DispatcherMessage,
+  type TraceAnswer,
+  type TraceQuestion,
 } from '../model/index.ts';
-import type { AttachmentRequest, Issued, Manager, ManagerCaller } from '../manager/index.ts';
+import {
+  ISSUED,
+  decodeRequest,
+  decodeResponse,
+  type AttachmentRequest,
+  type Issued,
+  type LeaderMethod,
+  type LeaderMethods,
+  type Manager,
+  type ManagerCaller,
+} from '../manager/index.ts';
 import { RpcClient, RpcServer, type TlsIdentity, type WireMethod } from '../platform/index.ts';
 import type { DispatcherConnection } from '../worker/index.ts';
 import { parseAttachment } from './attachment-request.ts';
@@ -17,15 +44,17 @@ import { parseAttachment } from './attachment-request.ts';
 const CALL_TIMEOUT_MS = 15_000;
 const CLIENTS_MAX = 64;
 
-export interface LogQuery {
-  readonly taskId: string;
-  readonly follow: boolean;
-  readonly tail: number;
-  readonly since: number;
-  readonly until: number;
-  readonly stdout: boolean;
-  readonly stderr: boolean;
-}
+const LOG_QUERY = record({
+  taskId: ID,
+  follow: boolean(),
+  tail: integer(),
+  since: number(),
+  until: number(),
+  stdout: boolean(),
+  stderr: boolean(),
+});
+export type LogQuery = Decoded<typeof LOG_QUERY>;
+const decodeLogQuery = decoder(LOG_QUERY, 'log query');
 
 export interface LogBatch {
   readonly lines: readonly {
@@ -35,6 +64,18 @@ export interface LogBatch {
   }[];
 }
 
+/** Lines of one message of another node. */
+const LOG_LINES_MAX = 10_000;
+const decodeLogBatch = decoder(
+  record({
+    lines: list(record({ stream: count(2), time: text(64), text: unknown() }), LOG_LINES_MAX),
+  }),
+  'log lines',
+);
+const decodeQuestion = decoder(TRACE_QUESTION, 'question');
+const decodeAnswer = decoder(TRACE_ANSWER, 'answer');
+const decodeIssued = decoder(ISSUED, 'certificate');
+
 export type LogReader = (query: LogQuery, signal: AbortSignal) => AsyncIterable<LogBatch>;
 
 export interface ClusterRpcOptions {
@@ -43,7 +84,8 @@ export interface ClusterRpcOptions {
   readonly clusterId: string;
   readonly logger: Logger;
   readonly manager: () => Manager | undefined;
-  readonly isBlacklisted: (nodeId: string) => boolean;
+  /** What a node may be now; undefined: it was removed. */
+  readonly roleOf: (peer: Peer) => Peer['role'] | undefined;
   readonly readLogs: LogReader;
   readonly trace: (question: TraceQuestion) => Promise<TraceAnswer>;
 }
@@ -61,13 +103,14 @@ export class ClusterRpc implements ManagerCaller {
     this.server.stream<LogQuery, LogBatch>(
       '/tsswarm.v1.Logs/Read',
       async (query, _caller, emit, signal) => {
-        for await (const batch of options.readLogs(query, signal)) await emit(batch);
+        const decoded = decodeLogQuery({ ...query });
+        for await (const batch of options.readLogs(decoded, signal)) await emit(batch);
       },
     );
     this.server.unary<{ question: string }, { answer: string }>(
       '/tsswarm.v1.Diagnosis/Trace',
       async ({ question }) => ({
-        answer: JSON.stringify(await options.trace(JSON.parse(question) as TraceQuestion)),
+        answer: JSON.stringify(await options.trace(decodeQuestion.json(question))),
       }),
     );
   }
@@ -78,7 +121,7 @@ export class ClusterRpc implements ManagerCaller {
    */
   dialDispatcher(address: string): DispatcherConnection {
     const client = this.#connect(address, undefined);
-    const stream = client.duplex<AgentMessage, DispatcherMessage>('/tsswarm.v1.Dispatcher/Session');
+    const stream = client.duplex<AgentMessage, object>('/tsswarm.v1.Dispatcher/Session');
     stream.onClose(() => client.close());
     return stream;
   }
@@ -112,7 +155,11 @@ export class ClusterRpc implements ManagerCaller {
   }
 
   /** Asks any of the managers to carry out a method of the leader's. */
-  async callAny(managers: readonly string[], method: string, request: object): Promise<object> {
+  async callAny<M extends LeaderMethod>(
+    managers: readonly string[],
+    method: M,
+    request: LeaderMethods[M]['request'],
+  ): Promise<LeaderMethods[M]['response']> {
     const { body } = await this.#onAny(managers, (client) =>
       client.unary<{ body: string }>(
         '/tsswarm.v1.Control/Call',
@@ -120,18 +167,19 @@ export class ClusterRpc implements ManagerCaller {
         CALL_TIMEOUT_MS,
       ),
     );
-    return JSON.parse(body) as object;
+    return decodeResponse(method, body);
   }
 
   /** A new certificate for this node, with the role that the managers want it to have. */
-  renew(managers: readonly string[], csr: string): Promise<Issued> {
-    return this.#onAny(managers, (client) =>
-      client.unary<Issued>(
+  async renew(managers: readonly string[], csr: string): Promise<Issued> {
+    const issued = await this.#onAny(managers, (client) =>
+      client.unary<object>(
         '/tsswarm.v1.Ca/IssueCertificate',
         { csr, token: '', availability: '' },
         CALL_TIMEOUT_MS,
       ),
     );
+    return decodeIssued(issued);
   }
 
   /** Asks for the place of a container of this node on networks of the cluster. */
@@ -149,12 +197,21 @@ export class ClusterRpc implements ManagerCaller {
   }
 
   /** Logs of a task, from the node that has them. */
-  logs(
+  async *logs(
     node: { nodeId: string; address: string },
     query: LogQuery,
     signal: AbortSignal,
   ): AsyncIterable<LogBatch> {
-    return this.#client(node.address, node.nodeId).stream('/tsswarm.v1.Logs/Read', query, signal);
+    const client = this.#client(node.address, node.nodeId);
+    for await (const batch of client.stream<object>('/tsswarm.v1.Logs/Read', query, signal)) {
+      const { lines } = decodeLogBatch(batch);
+      yield {
+        lines: lines.map(({ text: bytes, ...line }) => ({
+          ...line,
+          text: bytes instanceof Uint8Array ? bytes : new Uint8Array(),
+        })),
+      };
+    }
   }
 
   /** What a host has to say about the way to or from one of its tasks. */
@@ -167,7 +224,7 @@ export class ClusterRpc implements ManagerCaller {
       { question: JSON.stringify(question) },
       CALL_TIMEOUT_MS,
     );
-    return JSON.parse(answer) as TraceAnswer;
+    return decodeAnswer.json(answer);
   }
 
   /** Lets go of the connections that calls go over; new ones are made when they are needed. */
@@ -230,23 +287,26 @@ export class ClusterRpc implements ManagerCaller {
     this.server.unary<object, { pem: string }>('/tsswarm.v1.Ca/GetRootCertificate', () =>
       Promise.resolve({ pem: this.#options.identity.pems.rootCertificates }),
     );
-    this.server.unary<{ csr: string; token: string; availability: string }, Issued>(
-      '/tsswarm.v1.Ca/IssueCertificate',
-      async ({ csr, token, availability }, { peer, address }) => {
-        const manager = this.#manager();
-        if (token === '') return manager.renew(csr, certified(peer, this.#options.clusterId));
-        const wish = availability === 'pause' || availability === 'drain' ? availability : 'active';
-        const from = address.replace(/:\d+$/, '');
-        return manager.join({ csr, token, availability: wish, from });
-      },
-    );
+    this.server.unary<
+      { csr: string; token: string; availability: string; featureLevel: number; version: string },
+      Issued
+    >('/tsswarm.v1.Ca/IssueCertificate', async (request, { peer, address }) => {
+      const manager = this.#manager();
+      const { csr, token, availability: asked, featureLevel, version } = request;
+      if (token === '') return manager.renew(csr, certified(peer, this.#options.clusterId));
+      const availability = asked === 'pause' || asked === 'drain' ? asked : 'active';
+      const build = version === '' ? {} : { version: version.slice(0, 128) };
+      const level = { featureLevel: Number.isSafeInteger(featureLevel) ? featureLevel : 0 };
+      const from = address.replace(/:\d+$/, '');
+      return manager.join({ csr, token, availability, from, ...level, ...build });
+    });
   }
 
   #serveManagers(): void {
-    this.server.duplex<AgentMessage, DispatcherMessage>(
+    this.server.duplex<object, DispatcherMessage>(
       '/tsswarm.v1.Dispatcher/Session',
-      (connection, { peer }) => {
-        this.#manager().serveAgent(peer?.nodeId ?? '', connection);
+      (connection, { peer, address }) => {
+        this.#manager().serveAgent(peer?.nodeId ?? '', connection, address);
       },
     );
     this.server.unary<{ request: string }, object>(
@@ -260,8 +320,8 @@ export class ClusterRpc implements ManagerCaller {
         const manager = this.#manager();
         // A new manager knows no leader yet: whoever it asks hands its call on.
         if (method !== 'leader.addMember') return manager.callFromPeer(method, body);
-        checkSender(manager, body, peer);
-        const request = JSON.parse(body) as Parameters<typeof manager.call<'leader.addMember'>>[1];
+        const request = decodeRequest(method, body);
+        checkSender(manager, request.nodeId, peer);
         const reply = await manager.call('leader.addMember', request);
         return { body: JSON.stringify(reply), index: manager.view.index };
       },
@@ -270,8 +330,7 @@ export class ClusterRpc implements ManagerCaller {
 }
 
 /** A node may ask for its own membership only; managers hand on what others asked of them. */
-function checkSender(manager: Manager, body: string, peer: Peer | undefined): void {
-  const { nodeId } = JSON.parse(body) as { nodeId: string };
+function checkSender(manager: Manager, nodeId: string, peer: Peer | undefined): void {
   const sender = peer?.nodeId ?? '?';
   if (nodeId === sender || manager.view.get('node', sender)?.manager !== undefined) return;
   throw new SwarmError('denied', `node ${sender} can't speak for node ${nodeId}`);

@@ -1,12 +1,15 @@
 // A node's first contact with a cluster: fetches the root certificate, holds its digest against the
 // one in the token, and only then shows the token's secret to get a certificate of its own.
-import { SwarmError } from '../base/index.ts';
-import { parseJoinToken, tokenMatchesRoot } from '../model/index.ts';
-import type { Issued } from '../manager/index.ts';
+import { SwarmError, decoder, record, text } from '../base/index.ts';
+import { FEATURE_LEVEL, parseJoinToken, tokenMatchesRoot } from '../model/index.ts';
+import { ISSUED, type Issued } from '../manager/index.ts';
 import { RpcClient, certificateDigest, createRequest, type WireMethod } from '../platform/index.ts';
 import { formatAddress, parseAddress } from './addresses.ts';
+import { VERSION } from './version.ts';
 
 const TIMEOUT_MS = 10_000;
+const decodeIssued = decoder(ISSUED, 'certificate');
+const decodeRoot = decoder(record({ pem: text(1024 * 1024) }), 'root certificate');
 
 /** Raises `invalid` for a wrong token, `unavailable` when no manager answers. */
 export async function obtainCertificate(
@@ -44,12 +47,12 @@ async function joinThrough(
   const { key, csr } = await createRequest();
   const client = RpcClient.connectUnauthenticated(methods, address, pem);
   try {
-    const issued = await client.unary<Issued>(
+    const issued = await client.unary<object>(
       '/tsswarm.v1.Ca/IssueCertificate',
-      { csr, token, availability },
+      { csr, token, availability, featureLevel: FEATURE_LEVEL, version: VERSION },
       TIMEOUT_MS,
     );
-    return { ...issued, key };
+    return { ...decodeIssued(issued), key };
   } finally {
     client.close();
   }
@@ -61,12 +64,8 @@ async function fetchRoot(
 ): Promise<string> {
   const client = RpcClient.connectUnauthenticated(methods, address, undefined);
   try {
-    const { pem } = await client.unary<{ pem: string }>(
-      '/tsswarm.v1.Ca/GetRootCertificate',
-      {},
-      TIMEOUT_MS,
-    );
-    return pem;
+    const root = await client.unary<object>('/tsswarm.v1.Ca/GetRootCertificate', {}, TIMEOUT_MS);
+    return decodeRoot(root).pem;
   } finally {
     client.close();
   }

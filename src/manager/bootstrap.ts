@@ -1,7 +1,14 @@
 // The first transaction of a new cluster: the cluster object with Docker's defaults, its first node
 // and the ingress network.
 import { newId, type Random } from '../base/index.ts';
-import { create, type Action, type Cluster, type ClusterSpec, type Draft } from '../model/index.ts';
+import {
+  FEATURE_LEVEL,
+  create,
+  type Action,
+  type Cluster,
+  type ClusterSpec,
+  type Draft,
+} from '../model/index.ts';
 
 /** Docker counts durations in nanoseconds. */
 const SECOND = 1e9;
@@ -55,6 +62,7 @@ export function bootstrapActions(wish: NewCluster, random: Random, now: number):
     dataPathPort: wish.dataPathPort,
     blacklist: {},
     nextNodeNumber: 1,
+    featureLevel: FEATURE_LEVEL,
   };
   const { id, availability, raftId, address, raftAddress, certificateExpiresAt } = wish.node;
   return [

@@ -1,6 +1,6 @@
 // One manager of the cluster.
 export { DEFAULT_CLUSTER_SPEC, type NewCluster } from './bootstrap.ts';
-export type { Issued, Signer } from './ca/index.ts';
+export { ISSUED, type Issued, type Signer } from './ca/index.ts';
 export {
   find,
   type AttachmentRequest,
@@ -9,7 +9,13 @@ export {
   type ControlMethods,
 } from './control/index.ts';
 export { isActive } from './dispatcher/index.ts';
-export type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
+export {
+  decodeRequest,
+  decodeResponse,
+  type LeaderApi,
+  type LeaderMethod,
+  type LeaderMethods,
+} from './leader-methods.ts';
 export type { ManagerCaller } from './leader-proxy.ts';
 export { Manager, type ManagerOptions } from './manager.ts';
 export type {

@@ -3,7 +3,12 @@
 // client reads its own writes wherever it asks.
 import { SwarmError, sleep, type Clock } from '../base/index.ts';
 import type { Consensus } from './raft/consensus.ts';
-import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
+import {
+  decodeResponse,
+  type LeaderApi,
+  type LeaderMethod,
+  type LeaderMethods,
+} from './leader-methods.ts';
 import type { Store } from './store/index.ts';
 
 /** How long a call looks for a leader before it gives up (SwarmKit: 10 s). */
@@ -91,7 +96,7 @@ export class LeaderProxy implements LeaderApi {
       this.#era.signal,
     );
     await Promise.race([this.#store.applied(reply.index), sleep(this.#clock, CATCH_UP_MS)]);
-    return JSON.parse(reply.body) as LeaderMethods[M]['response'];
+    return decodeResponse(method, reply.body);
   }
 }
 

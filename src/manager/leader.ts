@@ -1,8 +1,15 @@
 // The methods that only the leader carries out, beside the users' control methods. Everything ends in
 // a proposal; what decides is in the parts that are called here.
-import { SwarmError, type Clock, type Logger } from '../base/index.ts';
-import { update, type Node, type NodeDescription } from '../model/index.ts';
+import { SwarmError, decoder, type Clock, type Logger } from '../base/index.ts';
+import {
+  NODE_DESCRIPTION,
+  levelProblem,
+  update,
+  type Node,
+  type NodeDescription,
+} from '../model/index.ts';
 import type { Authority } from './ca/index.ts';
+import { addressProblem } from './node-address.ts';
 import { Gate, type ControlMethod, type LeaderControl } from './control/index.ts';
 import type { Liveness, Withdrawals } from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
@@ -12,6 +19,8 @@ import type { Store } from './store/index.ts';
 
 const NODE_CHANGE_TRIES = 10;
 
+const decodeDescription = decoder(NODE_DESCRIPTION, 'description');
+
 export interface LeaderOptions {
   readonly store: Store;
   readonly control: LeaderControl;
@@ -20,6 +29,8 @@ export interface LeaderOptions {
   readonly withdrawals: Withdrawals;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of this build. */
+  readonly version: string;
   readonly consensus: () => Consensus;
   /**
    * Resolves once this manager leads and has applied all that earlier leaders have committed: checks
@@ -89,13 +100,16 @@ export class Leader implements LeaderApi {
     request: LeaderMethods['leader.register']['request'],
   ): Promise<{ epoch: number }> {
     const { store, liveness, clock } = this.#options;
+    const description = decodeDescription.json(request.description);
     for (let tries = 1; ; tries++) {
       const node = store.view.get('node', request.nodeId);
       if (node === undefined) {
         throw new SwarmError('denied', `node ${request.nodeId} is not in the cluster`);
       }
+      const problem = addressProblem(store.view, request);
+      if (problem !== undefined) throw new SwarmError('denied', problem);
       const result = await store.tryPropose([
-        update('node', registered(node, request, clock.now())),
+        update('node', registered(node, { ...request, description }, clock.now())),
         { kind: 'session', nodeId: node.id, managerId: request.managerId },
       ]);
       if (result.ok) break;
@@ -136,6 +150,7 @@ export class Leader implements LeaderApi {
     if (node === undefined || node.spec.Role !== 'manager') {
       throw new SwarmError('denied', `node ${request.nodeId} is not wanted as a manager`);
     }
+    this.#checkLevel(node);
     const { nodeId, raftId, address, raftAddress } = request;
     await this.#changeNode(nodeId, (known) => ({
       ...known,
@@ -144,6 +159,22 @@ export class Leader implements LeaderApi {
     await consensus().addMember({ raftId, nodeId, address: raftAddress });
     logger.info({ nodeId, raftId }, 'manager added');
     return { members: [...consensus().status.members] };
+  }
+
+  /**
+   * A manager has to read and apply everything that the cluster's level allows. One that has not
+   * registered yet has just joined, which was checked then.
+   */
+  #checkLevel({ id, description }: Node): void {
+    if (description === undefined) return;
+    const { store, version } = this.#options;
+    const known = description.featureLevel ?? 0;
+    const problem = levelProblem(store.view.cluster?.featureLevel ?? 0, known, {
+      cluster: `tsswarm ${version}`,
+      node: `tsswarm ${description.engine.version}`,
+    });
+    if (problem === undefined) return;
+    throw new SwarmError('precondition', `node ${id} can't be a manager: ${problem}`);
   }
 
   /** Changes a node whatever else changes it at the same time. */
@@ -195,14 +226,18 @@ export class Leader implements LeaderApi {
 
 function registered(
   node: Node,
-  request: LeaderMethods['leader.register']['request'],
+  request: {
+    readonly address: string;
+    readonly dataPathAddress: string;
+    readonly description: NodeDescription;
+  },
   now: number,
 ): Node {
-  const { address, dataPathAddress } = request;
+  const { address, dataPathAddress, description } = request;
   const wasReady = node.status.state === 'ready';
   return {
     ...node,
-    description: JSON.parse(request.description) as NodeDescription,
+    description,
     status: {
       state: 'ready',
       message: '',

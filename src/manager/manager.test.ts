@@ -29,6 +29,7 @@ class ManagerOnWires {
   start(): Promise<Manager> {
     return Manager.start({
       nodeId: 'n1',
+      version: 'test',
       clock: this.clock,
       random: new Prng(1),
       logger: silentLogger,

@@ -24,7 +24,14 @@ import {
   type AgentConnection,
   type Probe,
 } from './dispatcher/index.ts';
-import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
+import { FeatureLevelLoop } from './feature-level-loop.ts';
+import {
+  checkMethod,
+  decodeRequest,
+  type LeaderApi,
+  type LeaderMethod,
+  type LeaderMethods,
+} from './leader-methods.ts';
 import { LeaderProxy, type ManagerCaller } from './leader-proxy.ts';
 import { Leader } from './leader.ts';
 import { ConstraintEnforcer, Orchestrator, TaskReaper } from './orchestrator/index.ts';
@@ -45,6 +52,8 @@ const PERIOD_MS_PER_NODE = 0.5;
 
 export interface ManagerOptions {
   readonly nodeId: string;
+  /** Of this build. */
+  readonly version: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -106,6 +115,7 @@ export class Manager implements LeaderApi {
     this.#withdrawals = new Withdrawals(store, clock, logger, (id) => this.#liveness.isAway(id));
     this.#leader = new Leader({
       store,
+      version: options.version,
       clock: time,
       logger,
       liveness: this.#liveness,
@@ -116,7 +126,7 @@ export class Manager implements LeaderApi {
         random,
         newJoinToken: options.newJoinToken,
       }),
-      authority: new Authority(store, signer, random, clock),
+      authority: new Authority(store, signer, random, clock, options.version),
       consensus: () => this.consensus,
       whenReady: () => this.#whenReady(),
     });
@@ -130,6 +140,7 @@ export class Manager implements LeaderApi {
         new SchedulerLoop(),
         new ConstraintEnforcer(),
         new TaskReaper(),
+        new FeatureLevelLoop(),
       ],
       time,
       logger,
@@ -177,8 +188,8 @@ export class Manager implements LeaderApi {
 
   /** What another manager sent to us as the leader. */
   async callFromPeer(method: string, body: string): Promise<{ body: string; index: number }> {
-    const request = JSON.parse(body) as LeaderMethods[LeaderMethod]['request'];
-    const response = await this.#leader.call(method as LeaderMethod, request);
+    const known = checkMethod(method);
+    const response = await this.#leader.call(known, decodeRequest(known, body));
     return { body: JSON.stringify(response), index: this.view.index };
   }
 
@@ -210,8 +221,9 @@ export class Manager implements LeaderApi {
     return { index: this.view.index, term: this.consensus.status.term, chunks };
   }
 
-  serveAgent(nodeId: string, connection: AgentConnection): void {
-    this.dispatcher.serve(nodeId, connection);
+  /** `from`: host:port that the connection comes from. */
+  serveAgent(nodeId: string, connection: AgentConnection, from: string): void {
+    this.dispatcher.serve(nodeId, connection, from);
   }
 
   join(request: LeaderMethods['leader.join']['request']): Promise<Issued> {
@@ -344,9 +356,14 @@ export class Manager implements LeaderApi {
     const cluster = this.view.cluster;
     if (cluster === undefined) return;
     const managers: string[] = [];
-    for (const node of this.view.all('node')) if (node.manager) managers.push(node.manager.address);
+    const managerIds: string[] = [];
+    for (const node of this.view.all('node')) {
+      if (node.manager) managers.push(node.manager.address);
+      if (node.spec.Role === 'manager') managerIds.push(node.id);
+    }
     const news: ClusterNews = {
       managers: managers.sort((a, b) => (a < b ? -1 : 1)),
+      managerIds: managerIds.sort((a, b) => (a < b ? -1 : 1)),
       rootCertificates: cluster.rootCertificates,
       dataPathPort: cluster.dataPathPort,
       heartbeatPeriodMs: this.heartbeatPeriodMs,

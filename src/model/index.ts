@@ -11,12 +11,15 @@ export {
   type Transaction,
 } from './action.ts';
 export type * from './assignment.ts';
+export { ASSIGNMENT_KINDS } from './assignment.ts';
 export type * from './container.ts';
 export type * from './trace.ts';
+export { TRACE_ANSWER, TRACE_QUESTION } from './trace.ts';
 export type * from './objects.ts';
 export {
   ADDRESS,
   HOST_PORT,
+  ID,
   MESSAGE_MAX,
   NODE_DESCRIPTION,
   REPORTED_STATUS,
@@ -26,6 +29,14 @@ export {
 } from './objects.ts';
 export { FEATURE_LEVEL, levelProblem } from './feature-level.ts';
 export type * from './spec.ts';
+export {
+  CLUSTER_SPEC,
+  NETWORK_SPEC,
+  NODE_SPEC,
+  PORT_CONFIG,
+  SECRET_SPEC,
+  SERVICE_SPEC,
+} from './spec.ts';
 export {
   TASK_STATE,
   compareTaskStates,
@@ -45,7 +56,7 @@ export { FIXED_IPV4_OPTION, FIXED_IPV6_OPTION, fixedAddresses } from './fixed-ad
 export { nodeAddresses } from './node-addresses.ts';
 export { normalizeArchitecture, platformMatches } from './platform.ts';
 export { ENCRYPTED_OPTION, ENCRYPTED_VALUES, isEncrypted } from './network-options.ts';
-export { containerName, desiredAlive, endedAt, hasFailed, taskName } from './task.ts';
+export { containerName, desiredAlive, endedAt, hasFailed, shortened, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
 export {
   addressFamily,
@@ -61,3 +72,4 @@ export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.
 export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
 export { validateService } from './validate-service.ts';
 export type * from './messages.ts';
+export { AGENT_MESSAGE, DISPATCHER_MESSAGE, REPORTS_PER_MESSAGE } from './messages.ts';

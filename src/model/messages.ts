@@ -54,6 +54,8 @@ export type AgentMessage = Decoded<typeof AGENT_MESSAGE>;
 
 const CLUSTER_NEWS = record({
   managers: list(HOST_PORT, 1000),
+  /** Node ids of those that are to be managers: calls of others as one are refused. Absent: not told. */
+  managerIds: optional(list(ID, 1000)),
   rootCertificates: text(1024 * 1024),
   dataPathPort: count(65_535),
   heartbeatPeriodMs: number(1, 3_600_000),

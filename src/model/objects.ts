@@ -35,7 +35,7 @@ export const ADDRESS = text(64, /[0-9A-Fa-f:.]*(?:\/[0-9]{1,3})?/);
 /** "host:port", "[v6]:port", or nothing; parsed where it is used. */
 export const HOST_PORT = text(300, /[0-9A-Za-z_.:[\]%-]*/);
 /** A text of one line that is shown to people. */
-const LABEL = text(256, /[^\u0000-\u001f\u007f]*/);
+export const LABEL = text(256, /[^\p{Cc}]*/u);
 /** What a user reads: longer ones are cut by whoever writes them. */
 export const MESSAGE_MAX = 4096;
 const MESSAGE = text(MESSAGE_MAX);

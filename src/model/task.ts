@@ -1,5 +1,5 @@
 // Small questions about tasks that several parts ask.
-import type { Task } from './objects.ts';
+import { MESSAGE_MAX, type Task, type TaskStatus } from './objects.ts';
 import { TASK_STATE } from './task-state.ts';
 
 /** The orchestrators still want it: desired state is ready, running or complete. */
@@ -18,6 +18,15 @@ export function hasFailed(task: Task): boolean {
  */
 export function endedAt({ status }: Task): number {
   return status.endedSince ?? status.timestamp;
+}
+
+/** As managers take it: the beginning of a long message says what matters. */
+export function shortened({ message, error, ...status }: TaskStatus): TaskStatus {
+  return {
+    ...status,
+    message: message.slice(0, MESSAGE_MAX),
+    ...(error === undefined ? {} : { error: error.slice(0, MESSAGE_MAX) }),
+  };
 }
 
 /** As `docker service ps` shows it: `web.3`, or `web.<node id>` for global services. */

@@ -1,40 +1,60 @@
 // `network trace`: what managers ask hosts about the way from one task to another, what the hosts
 // found, and the report that comes of it.
 
+import {
+  boolean,
+  count,
+  list,
+  oneOf,
+  optional,
+  record,
+  text,
+  type Decoded,
+} from '../base/index.ts';
+import { ADDRESS, ID } from './objects.ts';
+
+/** Connections that one question may ask for. */
+const PROBES_MAX = 1_000;
+const SENTENCES = list(text(4096), 1_000);
+const PORTS = list(count(65_535), 65_536);
+
 /** Of one task of the asked host. */
-export interface TraceQuestion {
-  readonly taskId: string;
-  readonly networkId: string;
+export const TRACE_QUESTION = record({
+  taskId: ID,
+  networkId: ID,
   /** Asked of the task's resolver. */
-  readonly name?: string;
+  name: optional(text(255)),
   /** The host's endpoints of this service are told. */
-  readonly serviceId?: string;
+  serviceId: optional(ID),
   /** TCP connections to be tried from within the task, one after the other. */
-  readonly probes: readonly { readonly address: string; readonly port: number }[];
-}
+  probes: list(record({ address: ADDRESS, port: count(65_535) }), PROBES_MAX),
+});
+export type TraceQuestion = Decoded<typeof TRACE_QUESTION>;
 
+const OUTCOME = oneOf('open', 'refused', 'unreachable', 'silent', 'failed');
 /** What became of a connection; `failed` is anything else. */
-export type ProbeOutcome = 'open' | 'refused' | 'unreachable' | 'silent' | 'failed';
+export type ProbeOutcome = Decoded<typeof OUTCOME>;
 
-export interface TraceAnswer {
+export const TRACE_ANSWER = record({
   /** Whether the task has its network namespace here. */
-  readonly attached: boolean;
+  attached: boolean(),
   /** What the overlay of the host says of itself. */
-  readonly problems: readonly string[];
+  problems: SENTENCES,
   /** What kernel and overlay don't agree on, in the namespaces that the way leads through. */
-  readonly differences: readonly string[];
+  differences: SENTENCES,
   /** Addresses that the resolver gives for the name; undefined: it does not answer. */
-  readonly addresses?: readonly string[];
+  addresses: optional(list(ADDRESS, 100_000)),
   /** Addresses that the host sends new connections for the service to. */
-  readonly endpoints: readonly string[];
+  endpoints: list(ADDRESS, 100_000),
   /** TCP ports that the task listens on; `local`: at loopback addresses alone. */
-  readonly listening: readonly number[];
-  readonly local: readonly number[];
+  listening: PORTS,
+  local: PORTS,
   /** In the order of the question's probes. */
-  readonly outcomes: readonly ProbeOutcome[];
+  outcomes: list(OUTCOME, PROBES_MAX),
   /** Rules and policies of other programs that drop, in words. */
-  readonly drops: readonly string[];
-}
+  drops: SENTENCES,
+});
+export type TraceAnswer = Decoded<typeof TRACE_ANSWER>;
 
 export interface TraceStep {
   /** "cluster", or a host's name. */

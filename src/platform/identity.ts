@@ -37,6 +37,10 @@ export class TlsIdentity implements experimental.CertificateProvider {
     this.#watchers.add(watcher);
   }
 
+  offUpdate(watcher: (pems: TlsPems) => void): void {
+    this.#watchers.delete(watcher);
+  }
+
   addCaCertificateListener(listener: CaListener): void {
     this.#caListeners.add(listener);
     // The caller is not ready to be called back within this call.

@@ -1,22 +1,55 @@
-// gRPC's two-way streams as the `Connection` of src/base.
+// gRPC's two-way streams as the `Connection` of src/base. What is sent to a side that does not read is
+// counted, and the stream ends when it is too much: a paused peer costs a fixed amount of memory.
 import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js';
-import { SwarmError, codeFromGrpc, type Connection } from '../base/index.ts';
+import { SwarmError, codeFromGrpc, messageOf, type Connection } from '../base/index.ts';
+
+/**
+ * Messages that wait for a slow reader. Senders of large ones wait for `onDrain` long before (after
+ * 16); what reaches this are heartbeats to a side that writes and does not read.
+ */
+export const UNREAD_MESSAGES_MAX = 1_000;
 
 type AnyDuplex<In, Out> = ServerDuplexStream<In, Out> | ClientDuplexStream<Out, In>;
 
-/** The server's end: closing it ends the stream with status OK. */
-export function serverConnection<In, Out>(call: ServerDuplexStream<In, Out>): Connection<Out, In> {
-  return connection(call, () => call.end());
+/**
+ * The server's end: closing it ends the stream with status OK, or with the reason. What is still to be
+ * read comes first, so a side that does not read is hung up on: `hangUp` ends its connections.
+ */
+export function serverConnection<In, Out>(
+  call: ServerDuplexStream<In, Out>,
+  hangUp: () => void,
+): Connection<Out, In> {
+  const close = (reason?: Error): void => {
+    if (reason === undefined) call.end();
+    else call.emit('error', statusOf(reason));
+  };
+  return connection(call, close, hangUp);
 }
 
 /** The client's end: closing it cancels the stream, so that it ends even if the peer is silent. */
 export function clientConnection<In, Out>(call: ClientDuplexStream<Out, In>): Connection<Out, In> {
-  return connection(call, () => call.cancel());
+  const close = (): void => call.cancel();
+  return connection(call, close, close);
 }
 
-function connection<In, Out>(call: AnyDuplex<In, Out>, close: () => void): Connection<Out, In> {
-  const stream = call as NodeJS.ReadWriteStream & { write(message: Out): boolean };
+/** An error as gRPC sends it to the caller. */
+export function statusOf(error: Error): Error & { code: number; details: string } {
+  const code = error instanceof SwarmError ? error.grpcStatus : INTERNAL;
+  return Object.assign(new Error(messageOf(error)), { code, details: messageOf(error) });
+}
+
+const INTERNAL = 13;
+
+function connection<In, Out>(
+  call: AnyDuplex<In, Out>,
+  close: (reason?: Error) => void,
+  hangUp: () => void,
+): Connection<Out, In> {
+  const stream = call as NodeJS.ReadWriteStream & {
+    write(message: Out, written: () => void): boolean;
+  };
   let closed = false;
+  let unread = 0;
   let reason: Error | undefined;
   const closeHandlers: ((reason?: Error) => void)[] = [];
   const finish = (error?: Error): void => {
@@ -24,6 +57,10 @@ function connection<In, Out>(call: AnyDuplex<In, Out>, close: () => void): Conne
     closed = true;
     reason = error;
     for (const handler of closeHandlers) handler(reason);
+  };
+  const end = (why?: Error): void => {
+    if (!closed) close(why);
+    finish(why);
   };
   stream.on('error', (error: Error & { code?: number; details?: string }) => {
     const code = typeof error.code === 'number' ? codeFromGrpc(error.code) : 'unavailable';
@@ -36,7 +73,18 @@ function connection<In, Out>(call: AnyDuplex<In, Out>, close: () => void): Conne
   });
   stream.on('cancelled', () => finish(new SwarmError('unavailable', 'the other side went away')));
   return {
-    send: (message) => !closed && stream.write(message),
+    send: (message) => {
+      if (closed) return false;
+      if (unread >= UNREAD_MESSAGES_MAX) {
+        finish(
+          new SwarmError('exhausted', `${unread} messages wait: the other side does not read`),
+        );
+        hangUp();
+        return false;
+      }
+      unread++;
+      return stream.write(message, () => unread--);
+    },
     onMessage: (handler) => {
       stream.on('data', handler);
     },
@@ -47,9 +95,6 @@ function connection<In, Out>(call: AnyDuplex<In, Out>, close: () => void): Conne
       if (closed) handler(reason);
       else closeHandlers.push(handler);
     },
-    close: () => {
-      if (!closed) close();
-      finish();
-    },
+    close: end,
   };
 }

@@ -19,6 +19,21 @@ export const ACCESS: Readonly<Record<string, Access>> = {
 /** Largest message either way: a snapshot of assignments of a full node fits, a flood does not. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Kinds of callers, as their connection shows them. */
+export type CallerKind = 'stranger' | 'worker' | 'manager';
+
+/**
+ * What a caller of each kind may send in one message, and run at once over one connection. A worker's
+ * largest message is a part of its tasks' statuses, a manager's a call that it hands on.
+ */
+export const CALLER_LIMITS: Readonly<
+  Record<CallerKind, { readonly messageBytes: number; readonly streams: number }>
+> = {
+  stranger: { messageBytes: 64 * 1024, streams: 4 },
+  worker: { messageBytes: 4 * 1024 * 1024, streams: 128 },
+  manager: { messageBytes: MESSAGE_BYTES_MAX, streams: 4_096 },
+};
+
 const PROTO_FILES = [
   'dispatcher.proto',
   'control.proto',

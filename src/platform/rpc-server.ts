@@ -1,25 +1,39 @@
-// The one gRPC port of a node. Every call passes `refusal` before its handler; the peer is read from
-// its certificate and handed to the handler, which never has to trust what a message says of itself.
+// The one gRPC port of a node. Every call passes `refusal` before a byte of its messages is read; the
+// peer is read from its certificate and handed to the handler, which never has to trust what a message
+// says of itself. Callers of each kind have a server of their own behind the port, with its limits.
 import {
   Server,
-  experimental,
-  status as grpcStatus,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ConnectionInjector,
   type ServerDuplexStream,
+  type ServerInterceptor,
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { SwarmError, messageOf, type Connection, type Logger, type Peer } from '../base/index.ts';
 import type { TlsIdentity } from './identity.ts';
-import { ACCESS, MESSAGE_BYTES_MAX, refusal, type WireMethod } from './rpc-definitions.ts';
-import { serverConnection } from './rpc-connection.ts';
+import { serverConnection, statusOf } from './rpc-connection.ts';
+import {
+  ACCESS,
+  CALLER_LIMITS,
+  MESSAGE_BYTES_MAX,
+  refusal,
+  type CallerKind,
+  type WireMethod,
+} from './rpc-definitions.ts';
+import { RpcPort, peerOfSubject } from './rpc-port.ts';
 
 export interface RpcServerOptions {
   readonly identity: TlsIdentity;
   readonly methods: ReadonlyMap<string, WireMethod>;
   readonly clusterId: string;
-  /** True for nodes that were removed from the cluster. */
-  readonly isBlacklisted: (nodeId: string) => boolean;
+  /**
+   * The role that a node has now, which may be less than its certificate says; undefined: it was
+   * removed from the cluster.
+   */
+  readonly roleOf: (peer: Peer) => Peer['role'] | undefined;
   readonly logger: Logger;
 }
 
@@ -37,18 +51,27 @@ interface AnyCall {
   getPeer(): string;
 }
 
+const KINDS: readonly CallerKind[] = ['stranger', 'worker', 'manager'];
+
+interface Behind {
+  readonly server: Server;
+  readonly injector: ConnectionInjector;
+}
+
 export class RpcServer {
   readonly #options: RpcServerOptions;
-  readonly #server: Server;
-  readonly #connections = new Set<{ nodeId: string; close: () => void }>();
+  readonly #behind: Readonly<Record<CallerKind, Behind>>;
+  readonly #port: RpcPort;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
-    this.#server = new Server({
-      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-      'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-      'grpc.keepalive_time_ms': 2_000,
-      'grpc.keepalive_timeout_ms': 4_000,
+    this.#behind = {
+      stranger: this.#newServer('stranger'),
+      worker: this.#newServer('worker'),
+      manager: this.#newServer('manager'),
+    };
+    this.#port = new RpcPort(options.identity, (socket, peer) => {
+      this.#behind[peer?.role ?? 'stranger'].injector.injectConnection(socket);
     });
   }
 
@@ -104,11 +127,8 @@ export class RpcServer {
     this.#add(path, (call: ServerDuplexStream<In, Out>) => {
       try {
         const caller = this.#authorise(path, call);
-        const connection = serverConnection(call);
-        const entry = { nodeId: caller.peer?.nodeId ?? '', close: () => connection.close() };
-        this.#connections.add(entry);
-        call.once('close', () => this.#connections.delete(entry));
-        handler(connection, caller);
+        const hangUp = (): void => this.#port.disconnect(caller.peer?.nodeId ?? '');
+        handler(serverConnection(call, hangUp), caller);
       } catch (error) {
         // Emitted, not destroyed with: only so the status goes out and the caller does not hang.
         call.emit('error', this.#toStatus(path, error));
@@ -118,28 +138,47 @@ export class RpcServer {
 
   /** Binds host:port; returns the port. Raises `unavailable` with the reason when it is taken. */
   listen(address: string): Promise<number> {
-    const { identity } = this.#options;
-    const credentials = experimental.createCertificateProviderServerCredentials(
-      identity,
-      identity,
-      false,
-    );
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, credentials, (error, port) => {
-        if (error)
-          reject(new SwarmError('unavailable', `cannot listen on ${address}: ${error.message}`));
-        else resolve(port);
-      });
-    });
+    return this.#port.listen(address);
   }
 
-  /** Ends open streams of a node that was removed or demoted. */
+  /** Ends everything that runs over connections of a node that was removed or demoted. */
   disconnect(nodeId: string): void {
-    for (const entry of this.#connections) if (entry.nodeId === nodeId) entry.close();
+    this.#port.disconnect(nodeId);
   }
 
   close(): void {
-    this.#server.forceShutdown();
+    for (const kind of KINDS) this.#behind[kind].server.forceShutdown();
+    this.#port.close();
+  }
+
+  #newServer(kind: CallerKind): Behind {
+    const { messageBytes, streams } = CALLER_LIMITS[kind];
+    const server = new Server({
+      'grpc.max_receive_message_length': messageBytes,
+      'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+      'grpc.max_concurrent_streams': streams,
+      'grpc.keepalive_time_ms': 2_000,
+      'grpc.keepalive_timeout_ms': 4_000,
+      interceptors: [this.#gate()],
+    });
+    // Encrypted already, by the port.
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    return { server, injector };
+  }
+
+  /** Refuses a call by its path and certificate, before any message of it is read. */
+  #gate(): ServerInterceptor {
+    return (method, call) => {
+      try {
+        this.#authorise(method.path, call);
+        return new ServerInterceptingCall(call);
+      } catch (error) {
+        const { code, details } = this.#toStatus(method.path, error);
+        return new ServerInterceptingCall(call, {
+          start: () => call.sendStatus({ code, details }),
+        });
+      }
+    };
   }
 
   #add(path: string, handler: (...args: never[]) => void): void {
@@ -148,36 +187,31 @@ export class RpcServer {
       throw new Error(`invariant broken: ${path} is not in the access table`);
     }
     const name = path.slice(path.lastIndexOf('/') + 1);
-    this.#server.addService({ [name]: method }, { [name]: handler as () => void });
+    for (const kind of KINDS) {
+      this.#behind[kind].server.addService({ [name]: method }, { [name]: handler as () => void });
+    }
   }
 
   #authorise(path: string, call: AnyCall): Caller {
-    const peer = peerOf(call.getAuthContext());
-    const problem = refusal(ACCESS[path], peer, this.#options.clusterId);
+    const certified = peerOfSubject(call.getAuthContext().sslPeerCertificate?.subject);
+    const { clusterId, roleOf } = this.#options;
+    const ours = certified?.clusterId === clusterId;
+    const role = certified === undefined || !ours ? certified?.role : roleOf(certified);
+    if (certified !== undefined && role === undefined) {
+      throw new SwarmError('denied', `node ${certified.nodeId} was removed from the cluster`);
+    }
+    const peer = certified === undefined || role === undefined ? undefined : { ...certified, role };
+    const problem = refusal(ACCESS[path], peer, clusterId);
     if (problem !== undefined) {
       throw new SwarmError(peer === undefined ? 'unauthenticated' : 'denied', problem);
-    }
-    if (peer !== undefined && this.#options.isBlacklisted(peer.nodeId)) {
-      throw new SwarmError('denied', `node ${peer.nodeId} was removed from the cluster`);
     }
     return { peer, address: call.getPeer() };
   }
 
   #toStatus(path: string, error: unknown): Error & { code: number; details: string } {
-    const known = error instanceof SwarmError;
-    if (!known) this.#options.logger.error({ path, error: messageOf(error) }, 'call failed');
-    return Object.assign(new Error(messageOf(error)), {
-      code: known ? error.grpcStatus : grpcStatus.INTERNAL,
-      details: messageOf(error),
-    });
+    if (!(error instanceof SwarmError)) {
+      this.#options.logger.error({ path, error: messageOf(error) }, 'call failed');
+    }
+    return statusOf(error instanceof Error ? error : new Error(messageOf(error)));
   }
-}
-
-function peerOf(context: AuthContext): Peer | undefined {
-  const subject = context.sslPeerCertificate?.subject;
-  if (subject === undefined) return undefined;
-  const { CN, OU, O } = subject;
-  if (typeof CN !== 'string' || typeof O !== 'string') return undefined;
-  if (OU !== 'swarm-manager' && OU !== 'swarm-worker') return undefined;
-  return { nodeId: CN, role: OU === 'swarm-manager' ? 'manager' : 'worker', clusterId: O };
 }

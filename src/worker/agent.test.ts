@@ -52,7 +52,15 @@ class ManagerEnd {
 
   /** A complete set with one network in it. */
   tellSet(index: number): void {
-    const body = JSON.stringify({ id: `net-${index}`, name: 'n', vni: 1, subnets: [] });
+    const body = JSON.stringify({
+      id: `net-${index}`,
+      name: 'n',
+      vni: 1,
+      subnets: [],
+      internal: false,
+      ingress: false,
+      encrypted: false,
+    });
     const updates = [{ kind: 'network', key: `net-${index}`, body }];
     this.tell({
       assignments: { complete: true, appliesTo: 0, resultsIn: 1, index, updates, removes: [] },

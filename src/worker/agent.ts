@@ -10,8 +10,10 @@ import {
   type Random,
 } from '../base/index.ts';
 import {
+  FEATURE_LEVEL,
   drainTimeMs,
   isPredefinedNetwork,
+  shortened,
   type AssignmentsMessage,
   type ClusterNews,
   type NetworkAssignment,
@@ -116,7 +118,9 @@ export class Agent {
     this.#options = options;
     this.#db = db;
     this.#state = state;
-    this.#receiver = new AssignmentReceiver(state.tables);
+    this.#receiver = new AssignmentReceiver(state.tables, (problem) =>
+      options.logger.error({ problem }, 'an assignment does not fit: left out'),
+    );
     this.#withdrawals = new WithdrawalQuestions(options.clock, () => this.#session);
     this.#applied = new AppliedSets(
       () => options.overlay.applied(),
@@ -159,8 +163,9 @@ export class Agent {
   }
 
   #describe(): Register {
+    const told = { ...this.#description, ...this.#encryption(), featureLevel: FEATURE_LEVEL };
     return {
-      description: JSON.stringify({ ...this.#description, ...this.#encryption() }),
+      description: JSON.stringify(told),
       address: this.#options.address,
       dataPathAddress: this.#options.dataPathAddress,
       lastEpoch: this.#state.epoch,
@@ -380,7 +385,11 @@ export class Agent {
         const status = this.#runners.get(id)?.status;
         if (status === undefined || status.state === 'assigned') return [];
         return [
-          { taskId: id, status: JSON.stringify(status), sequence: this.#sequences.get(id) ?? 0 },
+          {
+            taskId: id,
+            status: JSON.stringify(shortened(status)),
+            sequence: this.#sequences.get(id) ?? 0,
+          },
         ];
       });
       if (reports.length === 0 || this.#session?.send(reports)) this.#dirty.clear();

@@ -1,8 +1,14 @@
 // The agent's copy of its assignments: replaced by a complete message, changed by a difference. Maps
 // are replaced, never changed, so that whoever holds one sees one moment, and an unchanged kind keeps
 // its object; a difference costs what it changes, not what there is.
-import { LayeredMap, SwarmError } from '../base/index.ts';
-import type { AssignmentKind, AssignmentTables, AssignmentsMessage } from '../model/index.ts';
+import { LayeredMap, SwarmError, decoder, messageOf, type Decoder } from '../base/index.ts';
+import {
+  ASSIGNMENT_KINDS,
+  type AssignmentKind,
+  type AssignmentKinds,
+  type AssignmentTables,
+  type AssignmentsMessage,
+} from '../model/index.ts';
 
 const KINDS: readonly AssignmentKind[] = [
   'task',
@@ -13,6 +19,16 @@ const KINDS: readonly AssignmentKind[] = [
   'taskEndpoint',
   'payload',
 ];
+
+const DECODERS: { readonly [K in AssignmentKind]: Decoder<AssignmentKinds[K]> } = {
+  task: decoder(ASSIGNMENT_KINDS.task, 'task'),
+  revision: decoder(ASSIGNMENT_KINDS.revision, 'revision'),
+  network: decoder(ASSIGNMENT_KINDS.network, 'network'),
+  host: decoder(ASSIGNMENT_KINDS.host, 'host'),
+  serviceEndpoint: decoder(ASSIGNMENT_KINDS.serviceEndpoint, 'endpoint of a service'),
+  taskEndpoint: decoder(ASSIGNMENT_KINDS.taskEndpoint, 'endpoint of a task'),
+  payload: decoder(ASSIGNMENT_KINDS.payload, 'payload'),
+};
 
 /** Changes of one kind, collected over the parts of a set. */
 interface Staged {
@@ -30,8 +46,12 @@ export class AssignmentReceiver {
   #number = 0;
   #staged: { readonly complete: boolean; readonly kinds: Map<AssignmentKind, Staged> } | undefined;
 
-  constructor(tables: AssignmentTables) {
+  readonly #onProblem: (problem: string) => void;
+
+  /** `onProblem` hears of items that do not fit; the others of their set count all the same. */
+  constructor(tables: AssignmentTables, onProblem: (problem: string) => void) {
     this.#tables = tables;
+    this.#onProblem = onProblem;
   }
 
   /** Forgets numbers, not content: a new session begins with a complete set. */
@@ -54,7 +74,7 @@ export class AssignmentReceiver {
     if (message.complete) this.#staged = { complete: true, kinds: new Map() };
     const staged = (this.#staged ??= { complete: false, kinds: new Map() });
     for (const { kind, key, body } of message.updates) {
-      if (isKind(kind)) stage(staged.kinds, kind).set.set(key, JSON.parse(body));
+      if (isKind(kind)) this.#stage(stage(staged.kinds, kind), kind, key, body);
     }
     for (const { kind, key } of message.removes) {
       if (!isKind(kind)) continue;
@@ -66,6 +86,17 @@ export class AssignmentReceiver {
     this.#tables = changedTables(this.#tables, staged.kinds, staged.complete);
     this.#staged = undefined;
     return this.#tables;
+  }
+
+  /** What does not fit is as if it had been removed: the old body is not true any more. */
+  #stage(staged: Staged, kind: AssignmentKind, key: string, body: string): void {
+    try {
+      staged.set.set(key, DECODERS[kind].json(body));
+    } catch (error) {
+      this.#onProblem(`${kind} ${key}: ${messageOf(error)}`);
+      staged.set.delete(key);
+      staged.removed.add(key);
+    }
   }
 }
 

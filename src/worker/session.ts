@@ -4,6 +4,7 @@
 import {
   SwarmError,
   backoffMs,
+  decoder,
   messageOf,
   sleep,
   type Clock,
@@ -12,14 +13,17 @@ import {
   type Random,
   type Timer,
 } from '../base/index.ts';
-import type {
-  AgentMessage,
-  AssignmentsMessage,
-  ClusterNews,
-  DispatcherMessage,
-  Register,
-  TaskStatusReport,
+import {
+  DISPATCHER_MESSAGE,
+  type AgentMessage,
+  type AssignmentsMessage,
+  type ClusterNews,
+  type DispatcherMessage,
+  type Register,
+  type TaskStatusReport,
 } from '../model/index.ts';
+
+const decodeMessage = decoder(DISPATCHER_MESSAGE, 'message of a manager');
 
 const BACKOFF = { minMs: 100, maxMs: 2_000 };
 /** A manager that says nothing for this many periods (or the least time below) is given up. */
@@ -29,10 +33,13 @@ const SILENT_MIN_MS = 1_500;
 const ANSWER_TIMEOUT_MS = 1_000;
 /** A node that leaves waits at most this long for the managers to know of it. */
 const LEAVE_TIMEOUT_MS = 2_000;
+/** Of one message to a manager, which takes 4 MiB of a worker. */
+const REPORTS_PER_MESSAGE = 250;
 /** Registering takes a commit, and may have to wait for an election. */
 const REGISTER_TIMEOUT_MS = 5_000;
 
-export type DispatcherConnection = Connection<AgentMessage, DispatcherMessage>;
+/** What the manager says is decoded by the session. */
+export type DispatcherConnection = Connection<AgentMessage, unknown>;
 
 export interface SessionHandler {
   describe(): Register;
@@ -81,7 +88,9 @@ export class Session {
   /** False when there is no session: everything is reported again after the next registration. */
   send(reports: readonly TaskStatusReport[]): boolean {
     if (!this.#ready || this.#connection === undefined) return false;
-    this.#connection.send({ statuses: { reports } });
+    for (let at = 0; at < reports.length; at += REPORTS_PER_MESSAGE) {
+      this.#connection.send({ statuses: { reports: reports.slice(at, at + REPORTS_PER_MESSAGE) } });
+    }
     return true;
   }
 
@@ -129,7 +138,7 @@ export class Session {
     this.#heardAt = clock.monotonicMs();
     this.#answered = false;
     connection.onMessage((message) => {
-      if (connection === this.#connection) this.#take(message);
+      if (connection === this.#connection) this.#receive(message);
     });
     connection.onClose((error) => {
       if (connection === this.#connection) this.#drop(error ?? new Error('closed by the manager'));
@@ -147,27 +156,32 @@ export class Session {
     return choices[this.#options.random.below(Math.max(1, choices.length))];
   }
 
-  #take(message: DispatcherMessage): void {
-    const { handler, clock } = this.#options;
-    this.#heardAt = clock.monotonicMs();
+  /** What does not fit, and what can't be acted on, ends the session with its error. */
+  #receive(raw: unknown): void {
+    this.#heardAt = this.#options.clock.monotonicMs();
     this.#answered = true;
     try {
-      if (message.registered) {
-        this.#periodMs = message.registered.heartbeatPeriodMs;
-        handler.registered(message.registered.epoch);
-        this.#ready = true;
-        this.#attempt = 0;
-        this.#beat();
-      } else if (message.assignments) handler.assignments(message.assignments);
-      else if (message.news) {
-        this.#periodMs = message.news.heartbeatPeriodMs;
-        handler.news(message.news);
-      } else if (message.withdrawn) {
-        handler.withdrawn(message.withdrawn.taskId, message.withdrawn.missing);
-      }
+      this.#take(decodeMessage(raw));
     } catch (error) {
       if (!(error instanceof SwarmError)) throw error;
       this.#drop(error);
+    }
+  }
+
+  #take(message: DispatcherMessage): void {
+    const { handler } = this.#options;
+    if (message.registered) {
+      this.#periodMs = message.registered.heartbeatPeriodMs;
+      handler.registered(message.registered.epoch);
+      this.#ready = true;
+      this.#attempt = 0;
+      this.#beat();
+    } else if (message.assignments) handler.assignments(message.assignments);
+    else if (message.news) {
+      this.#periodMs = message.news.heartbeatPeriodMs;
+      handler.news(message.news);
+    } else if (message.withdrawn) {
+      handler.withdrawn(message.withdrawn.taskId, message.withdrawn.missing);
     }
   }
 

@@ -1,13 +1,31 @@
 // Decides who gets a certificate: a joiner with a valid token becomes a new node with the token's
 // role; a node that shows its current certificate gets a new one with the role that the managers
 // want it to have. Nothing in the request itself is believed but its public key.
-import { SwarmError, newId, type Clock, type Peer, type Random } from '../../base/index.ts';
-import { parseJoinToken, update, type Action, type Cluster, type Node } from '../../model/index.ts';
+import {
+  SwarmError,
+  count,
+  newId,
+  oneOf,
+  optional,
+  record,
+  text,
+  type Asked,
+  type Clock,
+  type Decoded,
+  type Peer,
+  type Random,
+} from '../../base/index.ts';
+import {
+  ID,
+  levelProblem,
+  parseJoinToken,
+  update,
+  type Action,
+  type Cluster,
+  type Node,
+} from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
-
-/** Wrong tokens that one address may show within the window, then it has to wait. */
-const WRONG_TOKENS_MAX = 10;
-const WRONG_TOKENS_WINDOW_MS = 60_000;
+import { WrongTokens } from './wrong-tokens.ts';
 
 /** The cryptography, done elsewhere. */
 export interface Signer {
@@ -19,30 +37,39 @@ export interface Signer {
   equal(a: string, b: string): boolean;
 }
 
-export interface Issued {
-  readonly certificate: string;
-  readonly rootCertificates: string;
-  readonly nodeId: string;
-  readonly clusterId: string;
-  readonly role: 'manager' | 'worker';
-}
+/** What a node gets. */
+export const ISSUED = record({
+  certificate: text(1024 * 1024),
+  rootCertificates: text(1024 * 1024),
+  nodeId: ID,
+  clusterId: ID,
+  role: oneOf('manager', 'worker'),
+});
+export type Issued = Decoded<typeof ISSUED>;
 
-export interface JoinRequest {
-  readonly csr: string;
-  readonly token: string;
-  readonly availability: 'active' | 'pause' | 'drain';
+export const JOIN_REQUEST = record({
+  csr: text(),
+  token: text(512),
+  availability: oneOf('active', 'pause', 'drain'),
   /** Address of the caller, for limiting wrong tries. */
-  readonly from: string;
-}
+  from: text(256),
+  /** Highest feature level and version of the node's build; absent: a release before levels. */
+  featureLevel: optional(count()),
+  version: optional(text(128)),
+});
+export type JoinRequest = Asked<typeof JOIN_REQUEST>;
 
 export class Authority {
   readonly #store: Store;
   readonly #signer: Signer;
   readonly #random: Random;
   readonly #clock: Clock;
-  readonly #wrongTokens = new Map<string, number[]>();
+  readonly #version: string;
+  readonly #wrongTokens = new WrongTokens();
 
-  constructor(store: Store, signer: Signer, random: Random, clock: Clock) {
+  /** `version` is that of this build, for messages. */
+  constructor(store: Store, signer: Signer, random: Random, clock: Clock, version: string) {
+    this.#version = version;
     this.#store = store;
     this.#signer = signer;
     this.#random = random;
@@ -53,6 +80,7 @@ export class Authority {
   async join(request: JoinRequest): Promise<Issued> {
     const cluster = this.#cluster();
     const role = this.#roleOf(cluster, request);
+    this.#checkLevel(cluster, request);
     const nodeId = newId(this.#random);
     const lifetimeMs = cluster.spec.CAConfig.NodeCertExpiry / 1e6;
     const { certificate, expiresAt } = await this.#signer.sign(
@@ -101,21 +129,26 @@ export class Authority {
     return node.spec.Role === 'worker' && node.manager !== undefined ? 'manager' : node.spec.Role;
   }
 
+  /** A right token is right however many wrong ones came from the same address. */
   #roleOf(cluster: Cluster, { token, from }: JoinRequest): 'manager' | 'worker' {
-    const now = this.#clock.now();
-    const recent = (this.#wrongTokens.get(from) ?? []).filter(
-      (time) => time > now - WRONG_TOKENS_WINDOW_MS,
-    );
-    if (recent.length >= WRONG_TOKENS_MAX) {
-      throw new SwarmError('denied', 'too many wrong join tokens from this address: wait a minute');
-    }
-    parseJoinToken(token);
     const isManager = this.#signer.equal(token, cluster.joinTokens.manager);
     const isWorker = this.#signer.equal(token, cluster.joinTokens.worker);
     if (isManager) return 'manager';
     if (isWorker) return 'worker';
-    this.#wrongTokens.set(from, [...recent, now]);
+    if (!this.#wrongTokens.note(from, this.#clock.monotonicMs())) {
+      throw new SwarmError('denied', 'too many wrong join tokens from this address: wait a minute');
+    }
+    parseJoinToken(token);
     throw new SwarmError('invalid', 'A valid join token is necessary to join this cluster');
+  }
+
+  /** Raises `precondition` for a node whose build can't be in this cluster. */
+  #checkLevel(cluster: Cluster, { featureLevel = 0, version }: JoinRequest): void {
+    const problem = levelProblem(cluster.featureLevel ?? 0, featureLevel, {
+      cluster: `tsswarm ${this.#version}`,
+      node: version === undefined ? 'a release before feature levels' : `tsswarm ${version}`,
+    });
+    if (problem !== undefined) throw new SwarmError('precondition', problem);
   }
 
   #cluster(): Cluster {

@@ -1,2 +1,9 @@
 // The cluster's certificate authority.
-export { Authority, type Issued, type JoinRequest, type Signer } from './authority.ts';
+export {
+  Authority,
+  ISSUED,
+  JOIN_REQUEST,
+  type Issued,
+  type JoinRequest,
+  type Signer,
+} from './authority.ts';

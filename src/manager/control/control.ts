@@ -1,66 +1,100 @@
 // What may be asked of the managers: every write of the cluster's state has one method here, with its
-// request and answer. Any manager takes the call; one that does not lead hands it to the leader.
-import type {
-  ClusterSpec,
-  ConfigSpec,
-  ContainerNetworkConfig,
-  NetworkSpec,
-  NodeSpec,
-  SecretSpec,
-  ServiceSpec,
+// request and answer. Any manager takes the call; one that does not lead hands it to the leader. The schemas are
+// what a leader decodes what other managers hand on by.
+import {
+  boolean,
+  count,
+  list,
+  oneOf,
+  optional,
+  record,
+  text,
+  type Asked,
+  type Decoded,
+  type TSchema,
+} from '../../base/index.ts';
+import {
+  CLUSTER_SPEC,
+  ID,
+  NETWORK_SPEC,
+  NODE_SPEC,
+  SECRET_SPEC,
+  SERVICE_SPEC,
 } from '../../model/index.ts';
 
-export interface ControlMethods {
-  'service.create': {
-    request: { spec: ServiceSpec; registryAuth?: string | undefined };
-    response: { id: string; warnings: string[] };
-  };
-  'service.update': {
-    request: {
-      id: string;
-      version: number;
-      spec: ServiceSpec;
-      registryAuth?: string | undefined;
-      /** Which revision's credentials to keep when none are given. */
-      registryAuthFrom?: 'spec' | 'previous-spec' | undefined;
-      /** Back to the previous spec; `spec` is ignored. */
-      rollback?: boolean | undefined;
-    };
-    response: { warnings: string[] };
-  };
-  'service.remove': { request: { id: string }; response: { id: string } };
-  'network.create': { request: { spec: NetworkSpec }; response: { id: string } };
-  'network.remove': { request: { id: string }; response: { id: string } };
-  'secret.create': { request: { spec: SecretSpec }; response: { id: string } };
-  'secret.update': { request: { id: string; version: number; spec: SecretSpec }; response: object };
-  'secret.remove': { request: { id: string }; response: object };
-  'config.create': { request: { spec: ConfigSpec }; response: { id: string } };
-  'config.update': { request: { id: string; version: number; spec: ConfigSpec }; response: object };
-  'config.remove': { request: { id: string }; response: object };
-  'node.update': { request: { id: string; version: number; spec: NodeSpec }; response: object };
-  'node.remove': { request: { id: string; force: boolean }; response: object };
-  /** A user's container on a node wants its place on attachable networks; may be said again. */
-  'attachment.create': { request: AttachmentRequest; response: object };
-  'cluster.update': {
-    request: {
-      version: number;
-      spec: ClusterSpec;
-      rotateWorkerToken?: boolean | undefined;
-      rotateManagerToken?: boolean | undefined;
-    };
-    response: object;
-  };
-}
+/** Value of X-Registry-Auth. */
+const registryAuth = text(1024 * 1024);
+const nothing = record({});
+const made = record({ id: ID });
+/** An id that was found, or what a user typed. */
+const name = text(4096);
+const warnings = list(text(), 1000);
+const named = list(text(255), 64);
 
-export interface AttachmentRequest {
+export const ATTACHMENT_REQUEST = record({
   /** Chosen by the node, of the task that it becomes. */
-  readonly id: string;
-  readonly nodeId: string;
-  readonly containerId: string;
+  id: text(25, /[0-9a-z]{25}/),
+  nodeId: ID,
+  containerId: text(64, /[0-9a-f]{64}/),
   /** The container's, which others find it by. */
-  readonly name: string;
-  readonly networks: readonly ContainerNetworkConfig[];
-}
+  name: text(255),
+  networks: list(record({ target: text(255), aliases: named, addresses: named }), 64),
+});
+export type AttachmentRequest = Decoded<typeof ATTACHMENT_REQUEST>;
+
+const changedSecret = record({ id: name, version: count(), spec: SECRET_SPEC });
+
+/** Request and answer of each method. */
+export const CONTROL_METHODS = {
+  'service.create': {
+    request: record({ spec: SERVICE_SPEC, registryAuth: optional(registryAuth) }),
+    response: record({ id: ID, warnings }),
+  },
+  'service.update': {
+    request: record({
+      id: name,
+      version: count(),
+      spec: SERVICE_SPEC,
+      registryAuth: optional(registryAuth),
+      /** Which revision's credentials to keep when none are given. */
+      registryAuthFrom: optional(oneOf('spec', 'previous-spec')),
+      /** Back to the previous spec; `spec` is ignored. */
+      rollback: optional(boolean()),
+    }),
+    response: record({ warnings }),
+  },
+  'service.remove': { request: record({ id: name }), response: made },
+  'network.create': { request: record({ spec: NETWORK_SPEC }), response: made },
+  'network.remove': { request: record({ id: name }), response: made },
+  'secret.create': { request: record({ spec: SECRET_SPEC }), response: made },
+  'secret.update': { request: changedSecret, response: nothing },
+  'secret.remove': { request: record({ id: name }), response: nothing },
+  'config.create': { request: record({ spec: SECRET_SPEC }), response: made },
+  'config.update': { request: changedSecret, response: nothing },
+  'config.remove': { request: record({ id: name }), response: nothing },
+  'node.update': {
+    request: record({ id: name, version: count(), spec: NODE_SPEC }),
+    response: nothing,
+  },
+  'node.remove': { request: record({ id: name, force: boolean() }), response: nothing },
+  /** A user's container on a node wants its place on attachable networks; may be said again. */
+  'attachment.create': { request: ATTACHMENT_REQUEST, response: nothing },
+  'cluster.update': {
+    request: record({
+      version: count(),
+      spec: CLUSTER_SPEC,
+      rotateWorkerToken: optional(boolean()),
+      rotateManagerToken: optional(boolean()),
+    }),
+    response: nothing,
+  },
+} as const;
+
+/** A table of methods as types. */
+export type MethodsOf<T extends Readonly<Record<string, { request: TSchema; response: TSchema }>>> =
+  { [M in keyof T]: { request: Asked<T[M]['request']>; response: Decoded<T[M]['response']> } };
+
+export interface ControlMethods extends MethodsOf<typeof CONTROL_METHODS> {}
 
 export type ControlMethod = keyof ControlMethods;
 

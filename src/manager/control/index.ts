@@ -1,5 +1,13 @@
 // The writes of the cluster's state: validated, then proposed.
-export type { AttachmentRequest, ControlApi, ControlMethod, ControlMethods } from './control.ts';
+export {
+  ATTACHMENT_REQUEST,
+  CONTROL_METHODS,
+  type AttachmentRequest,
+  type ControlApi,
+  type ControlMethod,
+  type ControlMethods,
+  type MethodsOf,
+} from './control.ts';
 export { Gate } from './gate.ts';
 export { LeaderControl, type LeaderControlOptions } from './leader-control.ts';
 export { find } from './lookup.ts';

@@ -5,27 +5,32 @@
 // A session is a Raft entry (node, epoch, manager). It is served only once this manager has applied
 // that entry and everything the agent had seen before, and ended when a newer one is applied, when
 // this manager is cut off from the leader, or when the leader has given the node up.
-import { SwarmError, messageOf, type Clock, type Logger, type Timer } from '../../base/index.ts';
-import type {
-  AgentMessage,
-  ClusterNews,
-  Register,
-  StoreChange,
-  Task,
-  TaskStatus,
-  TaskStatusReport,
+import {
+  SwarmError,
+  decoder,
+  messageOf,
+  type Clock,
+  type Logger,
+  type Timer,
+} from '../../base/index.ts';
+import {
+  AGENT_MESSAGE,
+  NODE_DESCRIPTION,
+  type AgentMessage,
+  type ClusterNews,
+  type Register,
+  type StoreChange,
+  type Task,
 } from '../../model/index.ts';
 import type { LeaderApi } from '../leader-methods.ts';
 import type { Store } from '../store/index.ts';
 import { AppliedReports } from './applied-reports.ts';
-import {
-  ASSIGNMENTS_PAUSE_MS,
-  BEATS_PER_PERIOD,
-  REPORTS_PER_CALL,
-  REPORTS_QUEUED_MAX,
-  WITHDRAWALS_PER_SESSION_MAX,
-} from './limits.ts';
+import { ASSIGNMENTS_PAUSE_MS, BEATS_PER_PERIOD, WITHDRAWALS_PER_SESSION_MAX } from './limits.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
+import { StatusReports } from './status-reports.ts';
+
+const decodeMessage = decoder(AGENT_MESSAGE, 'message of an agent');
+const decodeDescription = decoder(NODE_DESCRIPTION, 'description');
 
 export interface DispatcherOptions {
   readonly store: Store;
@@ -38,12 +43,6 @@ export interface DispatcherOptions {
   readonly applyTimeoutMs: number;
 }
 
-interface Report {
-  readonly taskId: string;
-  readonly nodeId: string;
-  readonly status: TaskStatus;
-}
-
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #sessions = new Map<string, AgentSession>();
@@ -53,8 +52,7 @@ export class Dispatcher {
   readonly #dirty = new Set<AgentSession>();
   readonly #beats = new Map<string, number>();
   readonly #appliedReports: AppliedReports;
-  #reports: Report[] = [];
-  #sendingReports = false;
+  readonly #reports: StatusReports;
   #sendingBeats = false;
   #flushTimer: Timer | undefined;
   #flushedAt = -Infinity;
@@ -65,31 +63,50 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#appliedReports = new AppliedReports(options.leader, options.clock, options.logger);
+    this.#reports = new StatusReports(options.store.view, options.leader, options.logger, () =>
+      this.endAll('statuses could not be recorded'),
+    );
     options.store.watch((changes) => changes.forEach((change) => this.#observe(change)));
     options.store.onRestored(() => this.endAll('the state was replaced by a snapshot'));
     this.#scheduleBeats();
   }
 
-  /** Serves one agent; `nodeId` comes from its certificate. */
-  serve(nodeId: string, connection: AgentConnection): void {
+  /**
+   * Serves one agent; `nodeId` comes from its certificate, `from` (host:port) from its connection. What
+   * does not fit ends the session with an error that names the field.
+   */
+  serve(nodeId: string, connection: AgentConnection, from: string): void {
     if (this.#closed || !this.#admitting) return connection.close();
     this.#registering.add(connection);
     let session: AgentSession | undefined;
-    connection.onMessage((message) => {
-      if (message.register) {
+    let asked = false;
+    const refuse = (error: unknown): void => {
+      this.#options.logger.warn({ nodeId, error: messageOf(error) }, 'an agent was refused');
+      connection.close(error instanceof Error ? error : new Error(messageOf(error)));
+    };
+    const register = async (request: Register): Promise<void> => {
+      try {
+        session = await this.#register(nodeId, connection, request, from);
+        this.#registering.delete(connection);
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    connection.onMessage((raw) => {
+      try {
+        const message = decodeMessage(raw);
+        if (message.register === undefined) {
+          if (session !== undefined) this.#take(session, message);
+          return;
+        }
+        if (asked) throw new SwarmError('invalid', 'a session is registered once');
+        asked = true;
         // Before anything is committed: the agent must be able to tell us from a dead machine.
         connection.send({ heartbeat: {} });
-        this.#register(nodeId, connection, message.register).then(
-          (registered) => {
-            session = registered;
-            this.#registering.delete(connection);
-          },
-          (error: unknown) => {
-            this.#options.logger.info({ nodeId, error: messageOf(error) }, 'registration failed');
-            connection.close();
-          },
-        );
-      } else if (session !== undefined) this.#take(session, message);
+        void register(message.register);
+      } catch (error) {
+        refuse(error);
+      }
     });
     connection.onClose(() => {
       this.#registering.delete(connection);
@@ -148,6 +165,7 @@ export class Dispatcher {
     this.#beatTimer?.cancel();
     this.#flushTimer?.cancel();
     this.#appliedReports.close();
+    this.#reports.close();
     this.endAll('this manager is none any more');
     this.#dismiss();
   }
@@ -156,20 +174,19 @@ export class Dispatcher {
     nodeId: string,
     connection: AgentConnection,
     register: Register,
+    from: string,
   ): Promise<AgentSession> {
     const { store, leader, managerId, logger } = this.#options;
-    const { epoch } = await leader.call('leader.register', {
-      nodeId,
-      managerId,
-      description: register.description,
-      address: register.address,
-      dataPathAddress: register.dataPathAddress,
-    });
+    const { address, dataPathAddress, lastEpoch } = register;
+    // Decoded here, so that nothing which is none of ours is handed on.
+    const description = JSON.stringify(decodeDescription.json(register.description));
+    const claimed = { nodeId, managerId, description, address, dataPathAddress, lastEpoch, from };
+    const { epoch } = await leader.call('leader.register', claimed);
     await this.#applied(Math.max(epoch, register.lastIndex));
     if (store.view.get('session', nodeId)?.epoch !== epoch || this.#closed) {
       throw new SwarmError('unavailable', `session ${epoch} of node ${nodeId} was replaced`);
     }
-    const session = new AgentSession(nodeId, epoch, connection);
+    const session = new AgentSession(nodeId, epoch, connection, () => store.view);
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.set(nodeId, session);
     this.#beats.set(nodeId, epoch);
@@ -202,8 +219,7 @@ export class Dispatcher {
       this.#beats.set(session.nodeId, session.epoch);
       session.connection.send({ heartbeat: {} });
     } else if (message.statuses) {
-      for (const report of message.statuses.reports) this.#queueReport(session, report);
-      void this.#sendReports();
+      this.#reports.take(session, message.statuses.reports);
     } else if (message.applied) {
       session.applied(message.applied.index);
       this.#appliedReports.add(session.nodeId, session.covers);
@@ -238,35 +254,6 @@ export class Dispatcher {
       logger.debug({ taskId, error: messageOf(error) }, 'the leader was not asked');
     } finally {
       session.withdrawals--;
-    }
-  }
-
-  #queueReport(session: AgentSession, report: TaskStatusReport): void {
-    if (this.#reports.length >= REPORTS_QUEUED_MAX) return;
-    const status: TaskStatus = {
-      ...(JSON.parse(report.status) as TaskStatus),
-      epoch: session.epoch,
-      sequence: report.sequence,
-    };
-    this.#reports.push({ taskId: report.taskId, nodeId: session.nodeId, status });
-  }
-
-  /** One call at a time: what arrives meanwhile goes with the next, so load makes batches larger. */
-  async #sendReports(): Promise<void> {
-    if (this.#sendingReports) return;
-    this.#sendingReports = true;
-    try {
-      while (this.#reports.length > 0 && !this.#closed) {
-        const reports = this.#reports.splice(0, REPORTS_PER_CALL);
-        await this.#options.leader.call('leader.statuses', { reports });
-      }
-    } catch (error) {
-      // The agents don't know which of their reports are recorded: they register anew and repeat all.
-      this.#options.logger.warn({ error: messageOf(error) }, 'statuses could not be recorded');
-      this.#reports = [];
-      this.endAll('statuses could not be recorded');
-    } finally {
-      this.#sendingReports = false;
     }
   }
 

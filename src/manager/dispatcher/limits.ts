@@ -1,11 +1,16 @@
 // The dispatcher's bounds, with their reasons.
 
-/** Items of one assignments message: keeps a message well below the limit of the wire. */
+/** Items of one assignments message, and their bytes: keeps it well below the limit of the wire. */
 export const ITEMS_PER_MESSAGE = 2_000;
+export const ITEM_BYTES_PER_MESSAGE = 4 * 1024 * 1024;
 /** Reports that wait for the leader; more are dropped, the agent repeats what was not recorded. */
 export const REPORTS_QUEUED_MAX = 100_000;
 /** Reports in one call to the leader. */
 export const REPORTS_PER_CALL = 2_000;
+/** Bytes of statuses in one call: a call of the largest ones still fits the wire. */
+export const REPORT_BYTES_PER_CALL = 4 * 1024 * 1024;
+/** Bytes of one node's statuses that wait for the leader; a node with 10,000 tasks says less at once. */
+export const REPORT_BYTES_PER_SESSION_MAX = 8 * 1024 * 1024;
 /** Periods without a heartbeat until a node is down. */
 export const MISSED_BEATS = 3;
 /** A manager that was heard within this many periods counts as alive for those that speak through it. */

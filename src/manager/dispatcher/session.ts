@@ -1,7 +1,7 @@
 // One agent's session on this manager: sends the complete set of assignments, then differences. The
 // set that the agent holds is known here, so a difference is computed against it alone.
 import type { Connection } from '../../base/index.ts';
-import type { AgentMessage, AssignmentItem, DispatcherMessage } from '../../model/index.ts';
+import type { AssignmentItem, AssignmentsMessage, DispatcherMessage } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { assignmentDifference } from './assignment-difference.ts';
 import {
@@ -10,9 +10,10 @@ import {
   nodeAssignments,
   type NodeAssignments,
 } from './assignments.ts';
-import { ITEMS_PER_MESSAGE } from './limits.ts';
+import { ITEMS_PER_MESSAGE, ITEM_BYTES_PER_MESSAGE } from './limits.ts';
 
-export type AgentConnection = Connection<DispatcherMessage, AgentMessage>;
+/** What an agent says is nothing yet: the dispatcher decodes it. */
+export type AgentConnection = Connection<DispatcherMessage, unknown>;
 
 export class AgentSession {
   readonly nodeId: string;
@@ -22,6 +23,13 @@ export class AgentSession {
   networks: ReadonlySet<string> = new Set();
   /** Questions of this agent that wait for the leader. */
   withdrawals = 0;
+  /** Bytes of statuses that wait for the leader. */
+  reportBytes = 0;
+  /** Parts of a set that the agent did not read yet; the next set is worked out after them. */
+  #parts: AssignmentsMessage[] = [];
+  #writable = true;
+  /** The store has changed since the last set. */
+  #behind = false;
   #sent: NodeAssignments = NO_ASSIGNMENTS;
   #number = 0;
   #complete = false;
@@ -30,10 +38,16 @@ export class AgentSession {
   #knownIndex = 0;
   #appliedIndex = -1;
 
-  constructor(nodeId: string, epoch: number, connection: AgentConnection) {
+  /** `view` is the store as it is whenever an agent that was slow reads again. */
+  constructor(nodeId: string, epoch: number, connection: AgentConnection, view: () => StoreView) {
     this.nodeId = nodeId;
     this.epoch = epoch;
     this.connection = connection;
+    connection.onDrain(() => {
+      this.#writable = true;
+      this.#sendParts();
+      if (this.#behind && this.#parts.length === 0) this.sendAssignments(view());
+    });
   }
 
   /**
@@ -49,36 +63,62 @@ export class AgentSession {
     this.#appliedIndex = Math.max(this.#appliedIndex, index);
   }
 
-  /** Sends what changed since the last call (everything at the first). */
+  /**
+   * Sends what changed since the last call (everything at the first). While the agent does not read,
+   * nothing is worked out: it gets one difference to the newest state when it reads again.
+   */
   sendAssignments(view: StoreView): void {
+    this.#behind = !this.#writable || this.#parts.length > 0;
+    if (this.#behind) return;
     const wanted = nodeAssignments(view, this.nodeId);
     this.networks = networksOf(view, this.nodeId);
     const difference = assignmentDifference(this.#sent, wanted);
-    const updates = difference.updates.map(([id, body]): AssignmentItem => ({
-      ...splitId(id),
-      body,
-    }));
     const removes = difference.removes.map(splitId);
     this.#sent = wanted;
     this.#knownIndex = view.index;
-    if (this.#complete && updates.length === 0 && removes.length === 0) return;
+    if (this.#complete && difference.updates.length === 0 && removes.length === 0) return;
     this.#sentIndex = view.index;
-    for (let start = 0; start === 0 || start < updates.length; start += ITEMS_PER_MESSAGE) {
-      const last = start + ITEMS_PER_MESSAGE >= updates.length;
+    const groups = grouped(difference.updates);
+    for (const [at, updates] of groups.entries()) {
+      const last = at === groups.length - 1;
       this.#number++;
-      this.connection.send({
-        assignments: {
-          complete: !this.#complete && start === 0,
-          appliesTo: this.#number - 1,
-          resultsIn: this.#number,
-          index: last ? view.index : 0,
-          updates: updates.slice(start, start + ITEMS_PER_MESSAGE),
-          removes: last ? removes : [],
-        },
+      this.#parts.push({
+        complete: !this.#complete && at === 0,
+        appliesTo: this.#number - 1,
+        resultsIn: this.#number,
+        index: last ? view.index : 0,
+        updates,
+        removes: last ? removes : [],
       });
     }
     this.#complete = true;
+    this.#sendParts();
   }
+
+  #sendParts(): void {
+    while (this.#writable) {
+      const assignments = this.#parts.shift();
+      if (assignments === undefined) return;
+      this.#writable = this.connection.send({ assignments });
+    }
+  }
+}
+
+/** Items in messages of a size that the wire takes; at least one message. */
+function grouped(updates: readonly (readonly [string, string])[]): AssignmentItem[][] {
+  let group: AssignmentItem[] = [];
+  let bytes = 0;
+  const groups = [group];
+  for (const [id, body] of updates) {
+    const full = group.length >= ITEMS_PER_MESSAGE || bytes + body.length > ITEM_BYTES_PER_MESSAGE;
+    if (full && group.length > 0) {
+      groups.push((group = []));
+      bytes = 0;
+    }
+    group.push({ ...splitId(id), body });
+    bytes += body.length;
+  }
+  return groups;
 }
 
 function splitId(id: string): { kind: string; key: string } {

@@ -13,10 +13,10 @@ import { decoder } from '../../base/index.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const isDescription = decoder(NODE_DESCRIPTION, 'description').accepts;
-const isStatus = decoder(TASK_STATUS, 'status').accepts;
-const isAddress = decoder(ADDRESS, 'address').accepts;
-const isHostPort = decoder(HOST_PORT, 'address').accepts;
+const description = decoder(NODE_DESCRIPTION, 'description');
+const status = decoder(TASK_STATUS, 'status');
+const address = decoder(ADDRESS, 'address');
+const hostPort = decoder(HOST_PORT, 'address');
 
 /** An action of level 0 in which nodes and tasks fit; others as they are. */
 export function legacyAction(action: unknown): unknown {
@@ -27,29 +27,31 @@ export function legacyAction(action: unknown): unknown {
     return { ...fields, object: legacyObject(table, object) };
   }
   if (kind !== 'taskStatus') return inRange(action);
-  const status = inRange(fields['status']);
-  return { ...fields, status: isStatus(status) ? status : unreadable() };
+  const told = inRange(fields['status']);
+  return { ...fields, status: status.accepts(told) ? told : unreadable() };
 }
 
 /** An object of level 0, which did not fit. */
 export function legacyObject(table: unknown, object: unknown): unknown {
   const fields = fieldsOf(inRange(object));
   if (table === 'node') return legacyNode(fields);
-  if (table === 'task' && !isStatus(fields['status'])) return { ...fields, status: unreadable() };
+  if (table === 'task' && !status.accepts(fields['status']))
+    return { ...fields, status: unreadable() };
   return fields;
 }
 
-function legacyNode({ description, ...fields }: Fields): Fields {
-  const status = fieldsOf(fields['status']);
+function legacyNode({ description: told, ...fields }: Fields): Fields {
+  const known = fieldsOf(fields['status']);
+  const { address: at, dataPathAddress: path } = known;
   const node = {
     ...fields,
     status: {
-      ...status,
-      address: isHostPort(status['address']) ? status['address'] : '',
-      dataPathAddress: isAddress(status['dataPathAddress']) ? status['dataPathAddress'] : '',
+      ...known,
+      address: hostPort.accepts(at) ? at : '',
+      dataPathAddress: address.accepts(path) ? path : '',
     },
   };
-  return isDescription(description) ? { ...node, description } : node;
+  return description.accepts(told) ? { ...node, description: told } : node;
 }
 
 function unreadable(): Fields {

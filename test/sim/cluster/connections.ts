@@ -180,10 +180,10 @@ export class SimulatedStream {
       onMessage: (handler) => end.listen((message) => handler(message as In)),
       onDrain: () => {},
       onClose: (handler) => end.onClose(handler),
-      close: () => {
+      close: (reason) => {
         if (end.closed) return;
         if (end.endpoint.process.alive) lane.push({ end: true });
-        end.finish();
+        end.finish(reason);
       },
     };
   }

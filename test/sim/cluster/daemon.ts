@@ -9,7 +9,12 @@ import {
   type Issued,
 } from '../../../src/manager/index.ts';
 import { startLocalConsensus, type Member } from '../../../src/manager/raft/index.ts';
-import type { AgentMessage, ClusterNews, DispatcherMessage } from '../../../src/model/index.ts';
+import {
+  FEATURE_LEVEL,
+  type AgentMessage,
+  type ClusterNews,
+  type DispatcherMessage,
+} from '../../../src/model/index.ts';
 import type { Overlay } from '../../../src/overlay/index.ts';
 import { withPlaces } from '../../../src/daemon/bound-networking.ts';
 import { forgetLog } from '../../../src/daemon/raft-directory.ts';
@@ -131,7 +136,7 @@ export class SimulatedDaemon {
   serveAgent(nodeId: string, stream: SimulatedStream): void {
     const connection = stream.serverEnd<DispatcherMessage, AgentMessage>();
     if (this.#manager === undefined || this.#blacklist.has(nodeId)) return connection.close();
-    this.#manager.serveAgent(nodeId, this.#world.tapped(this, nodeId, connection));
+    this.#manager.serveAgent(nodeId, this.#world.tapped(this, nodeId, connection), '');
   }
 
   /** Server's side of a call between managers. */
@@ -155,7 +160,13 @@ export class SimulatedDaemon {
     const manager = this.#requireManager();
     if (request.peer !== undefined) return manager.renew('csr', request.peer);
     const { token } = request;
-    return manager.join({ csr: 'csr', token, availability: 'active', from: 'somewhere' });
+    return manager.join({
+      csr: 'csr',
+      token,
+      availability: 'active',
+      from: 'somewhere',
+      featureLevel: FEATURE_LEVEL,
+    });
   }
 
   get #disk() {
@@ -318,6 +329,7 @@ export class SimulatedDaemon {
         : ({ kind: how } as const);
     const manager = await Manager.start({
       nodeId,
+      version: 'simulated',
       clock: process.clock,
       random: process.random,
       logger: this.#logger,
