@@ -10,6 +10,8 @@ interface CodeEntry {
 
 const CODES = {
   invalid: { http: 400, grpc: 3, temporary: false },
+  /** More of it than is read. */
+  tooLarge: { http: 413, grpc: 3, temporary: false },
   precondition: { http: 400, grpc: 9, temporary: false },
   unauthenticated: { http: 401, grpc: 16, temporary: false },
   denied: { http: 403, grpc: 7, temporary: false },

@@ -1,6 +1,6 @@
 // The `filters` query of list endpoints: both of Docker's forms, unknown keys refused, values of one
 // key OR-ed, keys AND-ed.
-import { SwarmError } from '../base/index.ts';
+import { SwarmError, parseJson } from '../base/index.ts';
 
 export type Filters = ReadonlyMap<string, readonly string[]>;
 
@@ -17,23 +17,21 @@ export function parseFilters(text: string | null, allowed: readonly string[]): F
   return filters;
 }
 
+const FILTERS_DEPTH_MAX = 4;
+
 function parseObject(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Said below.
-  }
+  const value = parseJson(text, 'filters', { depth: FILTERS_DEPTH_MAX });
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   throw new SwarmError('invalid', `filters must be a JSON object, not ${JSON.stringify(text)}`);
 }
 
 /** {"k":{"v":true}} since 1.22, {"k":["v"]} before. */
 function valuesOf(key: string, value: unknown): readonly string[] {
-  if (Array.isArray(value)) return value.map(String);
-  if (typeof value === 'object' && value !== null) {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return Object.entries(value).flatMap(([name, on]) => (on === false ? [] : [name]));
   }
-  throw new SwarmError('invalid', `filter '${key}' must be a list or an object`);
+  throw new SwarmError('invalid', `filter '${key}' must be a list of texts or an object`);
 }
 
 /** True when the key is absent, or one of its values passes. */

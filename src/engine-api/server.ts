@@ -6,13 +6,15 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SwarmError, messageOf, type Logger } from '../base/index.ts';
 import type { EngineBackend } from './backend.ts';
+import { readJson } from './request-body.ts';
+import { parseTarget } from './request-target.ts';
 import { Router, type Reply, type Request } from './router.ts';
 import { ROUTES } from './routes/index.ts';
 import { TakenConnections, ignoreUpgrade } from './upgrade.ts';
 import { API_VERSION, splitVersion } from './version.ts';
 
-/** Bodies are specs; images are streamed and not counted. */
-const BODY_BYTES_MAX = 8 * 1024 * 1024;
+/** As Go's servers have it: credentials and filters travel in headers and addresses. */
+const HEADER_BYTES_MAX = 256 * 1024;
 
 export class EngineApiServer {
   readonly #backend: EngineBackend;
@@ -30,7 +32,12 @@ export class EngineApiServer {
   async listen(path: string): Promise<void> {
     await unlink(path).catch(() => {});
     const server = createServer(
-      { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 },
+      {
+        keepAliveTimeout: 0,
+        requestTimeout: 0,
+        headersTimeout: 0,
+        maxHeaderSize: HEADER_BYTES_MAX,
+      },
       (request, response) => {
         void this.#serve(request, response);
       },
@@ -38,6 +45,9 @@ export class EngineApiServer {
     server.on('upgrade', (request, socket, head) => {
       // It is what this server listens on, whatever the type says.
       this.#upgrade(server, request, socket as Socket, head);
+    });
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      refuseMalformed(error, socket);
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -68,7 +78,7 @@ export class EngineApiServer {
 
   #upgrades(raw: IncomingMessage): boolean {
     try {
-      const { path } = splitVersion(urlOf(raw).pathname);
+      const { path } = splitVersion(parseTarget(raw.url ?? '/').path);
       return this.#router.find(raw.method ?? 'GET', path)?.upgrades === true;
     } catch {
       // The ordinary way says what is wrong with it.
@@ -95,8 +105,8 @@ export class EngineApiServer {
     response: ServerResponse,
     takeOver: (() => Duplex) | undefined,
   ): Promise<Reply> {
-    const url = urlOf(raw);
-    const { path, version } = splitVersion(url.pathname);
+    const target = parseTarget(raw.url ?? '/');
+    const { path, version } = splitVersion(target.path);
     const method = raw.method ?? 'GET';
     const found = this.#router.find(method, path);
     if (found === undefined) throw new SwarmError('notFound', 'page not found');
@@ -104,7 +114,7 @@ export class EngineApiServer {
       method,
       path,
       version,
-      query: url.searchParams,
+      query: target.query,
       params: found.params,
       raw,
       backend: this.#backend,
@@ -146,8 +156,18 @@ export class EngineApiServer {
   }
 }
 
-function urlOf(raw: IncomingMessage): URL {
-  return new URL(raw.url ?? '/', 'http://localhost');
+/** What Node could not read as HTTP: it has no request for it, and no answer of its own in our shape. */
+function refuseMalformed({ code, message }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const body = `${JSON.stringify({ message: `malformed request: ${message}` })}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 function send(response: ServerResponse, reply: Exclude<Reply, 'handled'>, head: boolean): void {
@@ -161,35 +181,4 @@ function send(response: ServerResponse, reply: Exclude<Reply, 'handled'>, head: 
   if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json');
   response.writeHead(reply.status, { 'Content-Length': Buffer.byteLength(text) });
   response.end(head ? undefined : text);
-}
-
-async function readJson(raw: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of raw as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_BYTES_MAX) {
-      throw new SwarmError('invalid', `the request body is larger than ${BODY_BYTES_MAX} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  if (size === 0) return {};
-  const type = raw.headers['content-type'] ?? '';
-  if (type !== '' && !/^application\/json\b/.test(type)) {
-    throw new SwarmError(
-      'invalid',
-      `unsupported Content-Type header (${type}): must be 'application/json'`,
-    );
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch (error) {
-    throw new SwarmError('invalid', `invalid JSON: ${messageOf(error)}`);
-  }
-  if (value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new SwarmError('invalid', 'the request body must be a JSON object');
-  }
-  return value as Record<string, unknown>;
 }

@@ -333,7 +333,7 @@ function refusal(body: Record<string, unknown>, name = ''): { code: string; mess
 
 describe('parseContainer refuses', () => {
   it.each([
-    [{ ...RUN, OpenStdin: true }, 'interactive containers are not available in this release'],
+    [{ ...RUN, OpenStdin: true }, 'there are no interactive containers'],
     [{ ...RUN, Domainname: 'x' }, 'Domainname "x" is not available'],
     [{ ...RUN, Entrypoint: [], Cmd: null }, 'Entrypoint [] is not available'],
     [{ ...RUN, StopTimeout: -1 }, 'StopTimeout -1'],
@@ -360,12 +360,12 @@ describe('parseContainer refuses', () => {
     [host({ Mounts: [{ Type: 'image', Target: '/x' }] }), 'Mount Type "image"'],
     [
       host({ Mounts: [{ Source: 'vol', Target: '/x', VolumeOptions: { Subpath: 'y' } }] }),
-      'Mount VolumeOptions.Subpath "y"',
+      'HostConfig.Mounts.0.VolumeOptions.Subpath "y"',
     ],
     [host({ PortBindings: { '80/sctp': [{}] } }), 'port 80/sctp: only tcp and udp'],
     [
       { ...RUN, NetworkingConfig: { EndpointsConfig: { n: { MacAddress: '02:00' } } } },
-      'network n: MacAddress "02:00"',
+      'NetworkingConfig.EndpointsConfig.n.MacAddress "02:00"',
     ],
   ])('%# as not available: %j', (body, message) => {
     expect(refusal(body)).toEqual({

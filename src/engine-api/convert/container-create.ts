@@ -11,18 +11,13 @@ import {
 import { containerMounts } from './container-mounts.ts';
 import { checkExposedPorts, containerNetworks, containerPorts } from './container-networks.ts';
 import {
-  CONFIG_REFUSALS,
-  HOST_REFUSALS,
-  refuseUnsupported,
-  unsupported,
-} from './container-refusals.ts';
-import {
   CONTAINER_CREATE_SCHEMA,
   RESTART_POLICIES,
   type ContainerBody,
   type HostConfigBody,
   type Words,
 } from './container-schemas.ts';
+import { unsupported } from './normalise.ts';
 import { validated } from './parse.ts';
 
 export interface ContainerRequest {
@@ -43,14 +38,7 @@ export function parseContainer(
   body: Readonly<Record<string, unknown>>,
   name: string,
 ): ContainerRequest {
-  refuseInteractive(body);
-  refuseUnsupported(body, '', CONFIG_REFUSALS);
-  refuseUnsupported(body['HostConfig'], 'HostConfig.', HOST_REFUSALS);
-  const parsed = validated<ContainerBody>(
-    CONTAINER_CREATE_SCHEMA,
-    withEmptyEntries(body),
-    'container config',
-  );
+  const parsed = validated<ContainerBody>(CONTAINER_CREATE_SCHEMA, body, 'container config');
   const host = parsed.HostConfig ?? {};
   const restart = restartPolicy(host);
   const networks = containerNetworks(
@@ -85,42 +73,6 @@ export function checkedName(text: string): string {
   const name = text.replace(/^\//, '');
   if (NAME.test(name)) return name;
   throw invalid(`Invalid container name (${text}), only ${NAME_CHARACTERS} are allowed`);
-}
-
-function refuseInteractive(body: Readonly<Record<string, unknown>>): void {
-  for (const field of ['OpenStdin', 'AttachStdin']) {
-    if (body[field] !== true) continue;
-    throw new SwarmError(
-      'unimplemented',
-      `${field} true: interactive containers are not available in this release: leave out -i`,
-    );
-  }
-}
-
-/** A null in these maps says as much as an empty object; elsewhere it says nothing. */
-function withEmptyEntries(body: Readonly<Record<string, unknown>>): object {
-  const networking = body['NetworkingConfig'];
-  return {
-    ...body,
-    Volumes: filled(body['Volumes']),
-    ...(isObject(networking)
-      ? {
-          NetworkingConfig: {
-            ...networking,
-            EndpointsConfig: filled(networking['EndpointsConfig']),
-          },
-        }
-      : {}),
-  };
-}
-
-function filled(map: unknown): unknown {
-  if (!isObject(map)) return map ?? null;
-  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, value ?? {}]));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function containerSpec(body: ContainerBody, host: HostConfigBody): ContainerSpec {

@@ -2,8 +2,8 @@
 // /dev/shm, as mounts of a service's kind. Pure; what a host has to look up is the executor's.
 import { SwarmError } from '../../base/index.ts';
 import type { Mount } from '../../model/index.ts';
-import { MOUNT_REFUSALS, refuseUnsupported, unsupported } from './container-refusals.ts';
 import type { ContainerBody, HostConfigBody, MountBody } from './container-schemas.ts';
+import { unsupported } from './normalise.ts';
 
 export const SHM_TARGET = '/dev/shm';
 export const SHM_BYTES = 64 * 1024 * 1024;
@@ -91,7 +91,6 @@ function parseModes(text: string, whole: string): BindModes {
 }
 
 function parseMount(body: MountBody): Mount {
-  refuseUnsupported(body, 'Mount ', MOUNT_REFUSALS);
   const { Type = 'volume', Source = '', Target = '', ReadOnly, BindOptions, TmpfsOptions } = body;
   if (Target === '') throw invalid('invalid mount config: field Target must not be empty');
   checkTarget(Target, Target);

@@ -6,8 +6,8 @@ import {
   type ContainerNetworkConfig,
   type PortConfig,
 } from '../../model/index.ts';
-import { ENDPOINT_REFUSALS, refuseUnsupported, unsupported } from './container-refusals.ts';
 import type { EndpointBody, PortBindingBody } from './container-schemas.ts';
+import { unsupported } from './normalise.ts';
 import { EVERY_ADDRESS } from './parse.ts';
 
 const PORT_MAX = 65_535;
@@ -42,11 +42,7 @@ export function containerNetworks(mode: string, endpoints: Endpoints): Container
 }
 
 function parseEndpoint(target: string, endpoint: EndpointBody): ContainerNetworkConfig {
-  refuseUnsupported(endpoint, `network ${target}: `, ENDPOINT_REFUSALS);
-  const { IPv4Address = '', IPv6Address = '', LinkLocalIPs = [] } = endpoint.IPAMConfig ?? {};
-  if (LinkLocalIPs.length > 0) {
-    throw unsupported(`network ${target}: LinkLocalIPs`, LinkLocalIPs, 'leave out --link-local-ip');
-  }
+  const { IPv4Address = '', IPv6Address = '' } = endpoint.IPAMConfig ?? {};
   if (IPv4Address !== '' && (addressFamily(IPv4Address) !== 4 || IPv4Address.includes('/'))) {
     throw invalid(`invalid endpoint settings: invalid IPv4 address: ${IPv4Address}`);
   }

@@ -1,19 +1,8 @@
 // What Docker's containers have and ours don't: fields that are refused when they are set to something
-// that matters, with the way out. Pure.
-import { SwarmError } from '../../base/index.ts';
-
-interface Refusal {
-  /** What the user can do. */
-  readonly instead: string;
-  /** Values beside the empty ones that change nothing here. */
-  readonly harmless?: readonly unknown[];
-  /** Also an empty list says something. */
-  readonly evenEmpty?: true;
-}
+// that matters, with the way out.
+import type { Refusal } from './wire-schema.ts';
 
 type Refusals = Readonly<Record<string, Refusal>>;
-
-const VALUE_LENGTH_MAX = 100;
 
 const LEAVE_OUT = 'leave it out';
 const leaveOut = (flag: string): Refusal => ({ instead: `leave out ${flag}` });
@@ -22,6 +11,8 @@ export const CONFIG_REFUSALS: Refusals = {
   Domainname: { instead: 'write the whole name into --hostname' },
   NetworkDisabled: { instead: 'use --network none' },
   MacAddress: leaveOut('--mac-address'),
+  OpenStdin: { instead: 'there are no interactive containers; leave out -i' },
+  AttachStdin: { instead: 'there are no interactive containers; leave out -i' },
   Shell: { instead: 'name the shell in the health check: ["CMD", "sh", "-c", …]' },
 };
 
@@ -82,47 +73,3 @@ export const ENDPOINT_REFUSALS: Refusals = {
   DriverOpts: { instead: LEAVE_OUT },
   GwPriority: { instead: 'the first network has the default route' },
 };
-
-export const MOUNT_REFUSALS: Refusals = {
-  ImageOptions: { instead: 'use a bind, volume or tmpfs' },
-  ClusterOptions: { instead: 'use a bind, volume or tmpfs' },
-  'BindOptions.ReadOnlyForceRecursive': { instead: LEAVE_OUT },
-  'VolumeOptions.Subpath': { instead: 'mount the whole volume' },
-  'TmpfsOptions.Options': { instead: LEAVE_OUT },
-};
-
-/** Raises `unimplemented` for the first of these fields (or paths) that is set. `where`: "HostConfig.". */
-export function refuseUnsupported(value: unknown, where: string, refusals: Refusals): void {
-  for (const [path, refusal] of Object.entries(refusals)) {
-    const found = valueAt(value, path);
-    if (matters(found, refusal)) throw unsupported(`${where}${path}`, found, refusal.instead);
-  }
-}
-
-/** "HostConfig.Privileged true is not available in this release: …" */
-export function unsupported(field: string, value: unknown, instead: string): SwarmError {
-  const text = JSON.stringify(value);
-  const shown = text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
-  return new SwarmError(
-    'unimplemented',
-    `${field} ${shown} is not available in this release: ${instead}`,
-  );
-}
-
-function valueAt(value: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (inner, key) =>
-        typeof inner === 'object' && inner !== null
-          ? (inner as Readonly<Record<string, unknown>>)[key]
-          : undefined,
-      value,
-    );
-}
-
-function matters(value: unknown, { harmless = [], evenEmpty }: Refusal): boolean {
-  if (value === undefined || value === null) return false;
-  if (typeof value === 'object' && Object.keys(value).length === 0) return evenEmpty === true;
-  return value !== '' && value !== 0 && value !== false && !harmless.includes(value);
-}

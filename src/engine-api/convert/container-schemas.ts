@@ -1,17 +1,20 @@
-// The body of POST /containers/create as far as it is used: schema and type. What we don't have is in
-// container-refusals.ts; all else is dropped, as Docker ignores what it does not know.
+// The body of POST /containers/create: schema, and the type of what is used of it. What we don't have is
+// in container-refusals.ts.
 import type { ContainerRestartPolicy, Healthcheck } from '../../model/index.ts';
-import { ENDPOINT_REFUSALS } from './container-refusals.ts';
+import { CONFIG_REFUSALS, ENDPOINT_REFUSALS, HOST_REFUSALS } from './container-refusals.ts';
+import { healthcheck } from './schemas.ts';
 import {
   boolean,
-  healthcheck,
   integer,
   list,
+  mapOf,
   object,
+  refused,
+  refusedFields,
   string,
   stringMap,
   strings,
-} from './schemas.ts';
+} from './wire-schema.ts';
 
 /** Docker takes a single string for a list of one. */
 export type Words = string | readonly string[];
@@ -24,7 +27,6 @@ export interface MountBody {
   readonly BindOptions?: {
     readonly Propagation?: string;
     readonly NonRecursive?: boolean;
-    readonly ReadOnlyForceRecursive?: boolean;
   };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
@@ -33,12 +35,10 @@ export interface MountBody {
       readonly Name?: string;
       readonly Options?: Readonly<Record<string, string>>;
     };
-    readonly Subpath?: string;
   };
   readonly TmpfsOptions?: {
     readonly SizeBytes?: number;
     readonly Mode?: number;
-    readonly Options?: readonly (readonly string[])[];
   };
 }
 
@@ -46,7 +46,6 @@ export interface EndpointBody {
   readonly IPAMConfig?: {
     readonly IPv4Address?: string;
     readonly IPv6Address?: string;
-    readonly LinkLocalIPs?: readonly string[];
   };
   readonly Aliases?: readonly string[];
 }
@@ -66,7 +65,6 @@ export interface HostConfigBody {
   };
   readonly NetworkMode?: string;
   readonly PortBindings?: Readonly<Record<string, readonly PortBindingBody[]>>;
-  readonly PublishAllPorts?: boolean;
   readonly RestartPolicy?: { readonly Name?: string; readonly MaximumRetryCount?: number };
   readonly AutoRemove?: boolean;
   readonly CapAdd?: readonly string[];
@@ -123,8 +121,7 @@ export const RESTART_POLICIES: readonly ContainerRestartPolicy['name'][] = [
 ];
 
 const words = { anyOf: [string, strings] };
-const mapOf = (values: object): object => ({ type: 'object', additionalProperties: values });
-const keys = mapOf({ type: 'object' });
+const keys = mapOf(object({}));
 
 const mount = object({
   Type: string,
@@ -134,22 +131,27 @@ const mount = object({
   BindOptions: object({
     Propagation: string,
     NonRecursive: boolean,
-    ReadOnlyForceRecursive: boolean,
+    ReadOnlyForceRecursive: refused('leave it out'),
   }),
   VolumeOptions: object({
     NoCopy: boolean,
     Labels: stringMap,
     DriverConfig: object({ Name: string, Options: stringMap }),
-    Subpath: string,
+    Subpath: refused('mount the whole volume'),
   }),
-  TmpfsOptions: object({ SizeBytes: integer, Mode: integer, Options: list(strings) }),
+  TmpfsOptions: object({ SizeBytes: integer, Mode: integer, Options: refused('leave it out') }),
+  ImageOptions: refused('use a bind, volume or tmpfs'),
+  ClusterOptions: refused('use a bind, volume or tmpfs'),
 });
 
 const endpoint = object({
-  IPAMConfig: object({ IPv4Address: string, IPv6Address: string, LinkLocalIPs: strings }),
+  IPAMConfig: object({
+    IPv4Address: string,
+    IPv6Address: string,
+    LinkLocalIPs: refused('leave out --link-local-ip'),
+  }),
   Aliases: strings,
-  // Kept for the refusals to see.
-  ...Object.fromEntries(Object.keys(ENDPOINT_REFUSALS).map((field) => [field, {}])),
+  ...refusedFields(ENDPOINT_REFUSALS),
 });
 
 const hostConfig = object({
@@ -159,7 +161,6 @@ const hostConfig = object({
   LogConfig: object({ Type: string, Config: stringMap }),
   NetworkMode: string,
   PortBindings: mapOf(list(object({ HostIp: string, HostPort: string }))),
-  PublishAllPorts: boolean,
   RestartPolicy: object({ Name: string, MaximumRetryCount: integer }),
   AutoRemove: boolean,
   CapAdd: strings,
@@ -181,6 +182,7 @@ const hostConfig = object({
   CpuQuota: integer,
   CpuPeriod: integer,
   PidsLimit: integer,
+  ...refusedFields(HOST_REFUSALS),
 });
 
 export const CONTAINER_CREATE_SCHEMA = object({
@@ -200,4 +202,5 @@ export const CONTAINER_CREATE_SCHEMA = object({
   ExposedPorts: keys,
   HostConfig: hostConfig,
   NetworkingConfig: object({ EndpointsConfig: mapOf(endpoint) }),
+  ...refusedFields(CONFIG_REFUSALS),
 });

@@ -21,6 +21,35 @@ describe('parseServiceSpec', () => {
     expect(spec.TaskTemplate.ContainerSpec).toEqual({ Image: 'x', Sysctls: { 'net.a': '1' } });
   });
 
+  it('knows fields by any case, and keeps the case of what is the user’s', () => {
+    const spec = parseServiceSpec({
+      name: 'a',
+      labels: { Name: 'x', nAme: 'y' },
+      tasktemplate: { containerSpec: { image: 'x', HealthCheck: { test: ['NONE'] } } },
+      Mode: { replicated: { Replicas: 3 } },
+      endpointspec: { PORTS: [{ targetPort: 80 }] },
+    });
+    expect(spec.Name).toBe('a');
+    expect(spec.Labels).toEqual({ Name: 'x', nAme: 'y' });
+    expect(spec.TaskTemplate.ContainerSpec.Healthcheck).toEqual({ Test: ['NONE'] });
+    expect(spec.Mode).toEqual({ Replicated: { Replicas: 3 } });
+    expect(spec.EndpointSpec?.Ports?.[0]?.TargetPort).toBe(80);
+  });
+
+  it('prefers the exact spelling, whichever comes first', () => {
+    for (const names of [
+      { name: 'b', Name: 'a' },
+      { Name: 'a', NAME: 'b' },
+    ]) {
+      expect(parseServiceSpec({ ...names, TaskTemplate: template }).Name).toBe('a');
+    }
+  });
+
+  it('takes a null in a map as the zero of its values', () => {
+    const spec = parseServiceSpec({ Name: 'a', Labels: { a: null }, TaskTemplate: template });
+    expect(spec.Labels).toEqual({ a: '' });
+  });
+
   it('takes ports without protocol and mode as Docker does', () => {
     const spec = parseServiceSpec({
       Name: 'a',

@@ -1,5 +1,5 @@
-// Reads request bodies: checks them against a schema, drops what is null or unknown, and gives typed
-// specs. Raises `invalid` naming the field.
+// Reads request bodies: checks them against a schema and gives typed specs. Raises `invalid` naming the
+// field.
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { SwarmError } from '../../base/index.ts';
 import type {
@@ -11,22 +11,27 @@ import type {
   ServiceSpec,
   UpdateConfig,
 } from '../../model/index.ts';
+import { normalised } from './normalise.ts';
 import {
   CLUSTER_SPEC_SCHEMA,
+  INIT_SCHEMA,
+  JOIN_SCHEMA,
   NETWORK_CREATE_SCHEMA,
   NODE_SPEC_SCHEMA,
   SECRET_SPEC_SCHEMA,
   SERVICE_SPEC_SCHEMA,
+  VOLUME_CREATE_SCHEMA,
 } from './schemas.ts';
+import type { WireSchema } from './wire-schema.ts';
 
-const ajv = new Ajv({ removeAdditional: true, allErrors: false, strict: false });
+const ajv = new Ajv({ allErrors: false, strict: false });
 const validators = new Map<object, ValidateFunction>();
 
-/** A copy of `body` that fits the schema. */
-export function validated<T>(schema: object, body: unknown, what: string): T {
+/** A copy of `body` that fits the schema. Raises `invalid`, and `unimplemented` for what we don't have. */
+export function validated<T>(schema: WireSchema, body: unknown, what: string): T {
   let validate = validators.get(schema);
   if (validate === undefined) validators.set(schema, (validate = ajv.compile(schema)));
-  const copy = withoutNulls(body);
+  const copy = normalised(schema, body);
   if (!validate(copy)) throw new SwarmError('invalid', explain(what, validate.errors?.[0]));
   return copy as T;
 }
@@ -36,14 +41,6 @@ function explain(what: string, error: ErrorObject | undefined): string {
   const allowed = (error?.params as { allowedValues?: string[] } | undefined)?.allowedValues;
   const detail = allowed ? `must be one of ${allowed.filter(Boolean).join(', ')}` : error?.message;
   return `invalid ${what}: ${path === '' ? '' : `${path} `}${detail ?? 'does not fit'}`;
-}
-
-/** Go sends null for empty lists and maps. */
-export function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter((one) => one !== null).map(withoutNulls);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([, inner]) => inner !== null);
-  return Object.fromEntries(entries.map(([key, inner]) => [key, withoutNulls(inner)]));
 }
 
 interface WireService extends Omit<
@@ -129,14 +126,23 @@ export function parseNodeSpec(body: unknown): NodeSpec {
   };
 }
 
-export function parseNetworkSpec(body: unknown): NetworkSpec {
-  const { Driver, ...spec } = validated<NetworkSpec & { Scope?: string }>(
+/** `driver`: as it was asked for, '' when it was not. */
+export function parseNetwork(body: unknown): { spec: NetworkSpec; driver: string } {
+  const { Driver: driver = '', ...spec } = validated<Partial<NetworkSpec> & { Scope?: string }>(
     NETWORK_CREATE_SCHEMA,
     body,
     'network',
   );
   const { Scope: _scope, ...rest } = spec;
-  return { ...rest, Labels: rest.Labels ?? {}, Driver: Driver || 'overlay' };
+  return {
+    spec: {
+      ...rest,
+      Name: rest.Name ?? '',
+      Labels: rest.Labels ?? {},
+      Driver: driver || 'overlay',
+    },
+    driver,
+  };
 }
 
 export function parseSecretSpec(body: unknown): SecretSpec {
@@ -146,4 +152,69 @@ export function parseSecretSpec(body: unknown): SecretSpec {
 /** Only the given parts; the caller fills the rest from defaults or from what there was. */
 export function parseClusterSpec(body: unknown): Partial<ClusterSpec> {
   return validated<Partial<ClusterSpec>>(CLUSTER_SPEC_SCHEMA, body, 'swarm spec');
+}
+
+type Availability = 'active' | 'pause' | 'drain';
+
+/** The body of POST /swarm/init; what is absent is empty. */
+export interface InitBody {
+  readonly ListenAddr: string;
+  readonly AdvertiseAddr: string;
+  readonly DataPathAddr: string;
+  readonly DataPathPort: number;
+  readonly DefaultAddrPool: readonly string[];
+  readonly SubnetSize: number;
+  readonly ForceNewCluster: boolean;
+  readonly AutoLockManagers: boolean;
+  readonly Availability: Availability;
+  readonly Spec: Partial<ClusterSpec>;
+}
+
+export function parseInit(body: unknown): InitBody {
+  const given = validated<Partial<InitBody>>(INIT_SCHEMA, body, 'swarm init');
+  return {
+    ListenAddr: '',
+    AdvertiseAddr: '',
+    DataPathAddr: '',
+    DataPathPort: 0,
+    DefaultAddrPool: [],
+    SubnetSize: 0,
+    ForceNewCluster: false,
+    AutoLockManagers: false,
+    Spec: {},
+    ...given,
+    Availability: given.Availability || 'active',
+  };
+}
+
+export interface JoinBody {
+  readonly ListenAddr: string;
+  readonly AdvertiseAddr: string;
+  readonly DataPathAddr: string;
+  readonly RemoteAddrs: readonly string[];
+  readonly JoinToken: string;
+  readonly Availability: Availability;
+}
+
+export function parseJoin(body: unknown): JoinBody {
+  const given = validated<Partial<JoinBody>>(JOIN_SCHEMA, body, 'swarm join');
+  return {
+    ListenAddr: '',
+    AdvertiseAddr: '',
+    DataPathAddr: '',
+    RemoteAddrs: [],
+    JoinToken: '',
+    ...given,
+    Availability: given.Availability || 'active',
+  };
+}
+
+export interface VolumeBody {
+  readonly Name?: string;
+  readonly Driver?: string;
+  readonly Labels?: Readonly<Record<string, string>>;
+}
+
+export function parseVolume(body: unknown): VolumeBody {
+  return validated<VolumeBody>(VOLUME_CREATE_SCHEMA, body, 'volume');
 }

@@ -1,20 +1,16 @@
-// JSON schemas of request bodies, for types and enumerations; the meaning is checked by the managers.
-// Fields that are not here are dropped, as Docker ignores what it does not know.
-
-export const string = { type: 'string' } as const;
-export const integer = { type: 'integer' } as const;
-const number = { type: 'number' } as const;
-export const boolean = { type: 'boolean' } as const;
-export const strings = { type: 'array', items: string } as const;
-export const stringMap = { type: 'object', additionalProperties: string } as const;
-const oneOf = (...values: string[]): object => ({ type: 'string', enum: values });
-export const object = (properties: object, required: readonly string[] = []): object => ({
-  type: 'object',
-  properties,
-  required,
-  additionalProperties: false,
-});
-export const list = (items: object): object => ({ type: 'array', items });
+// Schemas of the request bodies about the cluster, for types and enumerations; the meaning is checked by
+// the managers.
+import {
+  boolean,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  string,
+  stringMap,
+  strings,
+} from './wire-schema.ts';
 
 const amounts = object({ NanoCPUs: integer, MemoryBytes: integer, Pids: integer });
 const file = object({ Name: string, UID: string, GID: string, Mode: integer }, ['Name']);
@@ -194,3 +190,27 @@ export const CLUSTER_SPEC_SCHEMA = object({
   CAConfig: object({ NodeCertExpiry: integer }),
   EncryptionConfig: object({ AutoLockManagers: boolean }),
 });
+
+export const INIT_SCHEMA = object({
+  ListenAddr: string,
+  AdvertiseAddr: string,
+  DataPathAddr: string,
+  DataPathPort: integer,
+  DefaultAddrPool: strings,
+  SubnetSize: integer,
+  ForceNewCluster: boolean,
+  AutoLockManagers: boolean,
+  Availability: oneOf('active', 'pause', 'drain', ''),
+  Spec: CLUSTER_SPEC_SCHEMA,
+});
+
+export const JOIN_SCHEMA = object({
+  ListenAddr: string,
+  AdvertiseAddr: string,
+  DataPathAddr: string,
+  RemoteAddrs: strings,
+  JoinToken: string,
+  Availability: oneOf('active', 'pause', 'drain', ''),
+});
+
+export const VOLUME_CREATE_SCHEMA = object({ Name: string, Driver: string, Labels: stringMap });

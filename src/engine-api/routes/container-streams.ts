@@ -10,9 +10,9 @@ import { flag } from './context.ts';
 import { LogOutput, outputOptions, parseLogQuery, pump, streamType } from './log-stream.ts';
 
 export const containerStreamRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/containers/{id}/logs', handler: logs },
-  { method: 'POST', pattern: '/containers/{id}/attach', handler: attach, upgrades: true },
-  { method: 'POST', pattern: '/containers/{id}/wait', handler: wait },
+  { method: 'GET', pattern: '/containers/{id:container}/logs', handler: logs },
+  { method: 'POST', pattern: '/containers/{id:container}/attach', handler: attach, upgrades: true },
+  { method: 'POST', pattern: '/containers/{id:container}/wait', handler: wait },
 ];
 
 const CONDITIONS: readonly WaitCondition[] = ['not-running', 'next-exit', 'removed'];

@@ -19,13 +19,13 @@ export const containerRoutes: readonly Route[] = [
   { method: 'POST', pattern: '/containers/create', handler: create },
   { method: 'POST', pattern: '/containers/prune', handler: prune },
   { method: 'GET', pattern: '/containers/json', handler: list },
-  { method: 'GET', pattern: '/containers/{id}/json', handler: inspect },
-  { method: 'POST', pattern: '/containers/{id}/start', handler: start },
-  { method: 'POST', pattern: '/containers/{id}/stop', handler: stop },
-  { method: 'POST', pattern: '/containers/{id}/restart', handler: restart },
-  { method: 'POST', pattern: '/containers/{id}/kill', handler: kill },
-  { method: 'POST', pattern: '/containers/{id}/rename', handler: rename },
-  { method: 'DELETE', pattern: '/containers/{id}', handler: remove },
+  { method: 'GET', pattern: '/containers/{id:container}/json', handler: inspect },
+  { method: 'POST', pattern: '/containers/{id:container}/start', handler: start },
+  { method: 'POST', pattern: '/containers/{id:container}/stop', handler: stop },
+  { method: 'POST', pattern: '/containers/{id:container}/restart', handler: restart },
+  { method: 'POST', pattern: '/containers/{id:container}/kill', handler: kill },
+  { method: 'POST', pattern: '/containers/{id:container}/rename', handler: rename },
+  { method: 'DELETE', pattern: '/containers/{id:container}', handler: remove },
 ];
 
 const IMAGE_ID = /^(?:sha256:)?[0-9a-f]{4,64}$/;

@@ -5,19 +5,20 @@ import { parseFilters, passes, passesLabels } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import type { ImageProgress, VolumeInfo } from '../backend.ts';
 import { timeText } from '../convert/objects.ts';
+import { parseVolume } from '../convert/parse.ts';
 
 export const imageRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/images/json', handler: list },
   { method: 'POST', pattern: '/images/create', handler: pull },
   { method: 'POST', pattern: '/images/load', handler: load },
-  { method: 'GET', pattern: '/images/{name:path}/json', handler: inspect },
-  { method: 'POST', pattern: '/images/{name:path}/tag', handler: tag },
-  { method: 'DELETE', pattern: '/images/{name:path}', handler: remove },
-  { method: 'GET', pattern: '/distribution/{name:path}/json', handler: distribution },
+  { method: 'GET', pattern: '/images/{name:image}/json', handler: inspect },
+  { method: 'POST', pattern: '/images/{name:image}/tag', handler: tag },
+  { method: 'DELETE', pattern: '/images/{name:image}', handler: remove },
+  { method: 'GET', pattern: '/distribution/{name:image}/json', handler: distribution },
   { method: 'GET', pattern: '/volumes', handler: listVolumes },
   { method: 'POST', pattern: '/volumes/create', handler: createVolume },
-  { method: 'GET', pattern: '/volumes/{name}', handler: inspectVolume },
-  { method: 'DELETE', pattern: '/volumes/{name}', handler: removeVolume },
+  { method: 'GET', pattern: '/volumes/{name:volume}', handler: inspectVolume },
+  { method: 'DELETE', pattern: '/volumes/{name:volume}', handler: removeVolume },
 ];
 
 async function list({ backend, query }: Request): Promise<Reply> {
@@ -140,25 +141,15 @@ async function listVolumes({ backend, query }: Request): Promise<Reply> {
 }
 
 async function createVolume(request: Request): Promise<Reply> {
-  const body = await request.json();
-  const {
-    Name: name = '',
-    Driver: driver = '',
-    Labels: labels,
-  } = body as {
-    Name?: string;
-    Driver?: string;
-    Labels?: Record<string, string> | null;
-  };
-  if (driver !== '' && driver !== 'local') {
+  const { Name = '', Driver = '', Labels = {} } = parseVolume(await request.json());
+  if (Driver !== '' && Driver !== 'local') {
     throw new SwarmError(
       'notFound',
-      `volume driver ${JSON.stringify(driver)} is unknown: use local`,
+      `volume driver ${JSON.stringify(Driver)} is unknown: use local`,
     );
   }
-  if (typeof name !== 'string' || name === '')
-    throw new SwarmError('invalid', 'the volume needs a name');
-  return created(volumeToApi(await request.backend.volumes.create(name, labels ?? {})));
+  if (Name === '') throw new SwarmError('invalid', 'the volume needs a name');
+  return created(volumeToApi(await request.backend.volumes.create(Name, Labels)));
 }
 
 async function inspectVolume({ backend, params }: Request): Promise<Reply> {

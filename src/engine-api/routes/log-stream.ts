@@ -94,17 +94,21 @@ export function parseLogQuery(request: Request): LogQuery {
     follow: flag(request, 'follow'),
     stdout,
     stderr,
-    tail: /^\d+$/.test(tail) ? Number(tail) : -1,
+    tail: /^\d+$/.test(tail) ? Math.min(Number(tail), Number.MAX_SAFE_INTEGER) : -1,
     since: timeOf(request, 'since'),
     until: timeOf(request, 'until'),
   };
 }
+
+/** The end of time in this runtime. */
+const TIME_MAX_MS = 8.64e15;
 
 /** Unix seconds with a fraction, or RFC 3339; 0 when absent. */
 function timeOf(request: Request, name: string): number {
   const text = request.query.get(name) ?? '';
   if (text === '') return 0;
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (Number.isNaN(ms)) throw new SwarmError('invalid', `invalid value for "${name}": ${text}`);
+  if (!(Math.abs(ms) <= TIME_MAX_MS))
+    throw new SwarmError('invalid', `invalid value for "${name}": ${text}`);
   return ms;
 }

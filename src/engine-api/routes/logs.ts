@@ -9,8 +9,8 @@ import { manager } from './context.ts';
 import { LogOutput, outputOptions, parseLogQuery, pump, streamType } from './log-stream.ts';
 
 export const logRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/services/{id}/logs', handler: serviceLogs },
-  { method: 'GET', pattern: '/tasks/{id}/logs', handler: taskLogs },
+  { method: 'GET', pattern: '/services/{id:service}/logs', handler: serviceLogs },
+  { method: 'GET', pattern: '/tasks/{id:task}/logs', handler: taskLogs },
 ];
 
 /** Tasks of one service whose logs are read at once. */

@@ -4,7 +4,7 @@ import { find } from '../../manager/index.ts';
 import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../model/index.ts';
 import { networkToApi, predefinedNetworkToApi } from '../convert/objects.ts';
 import { attachedContainers, networkDetails } from '../convert/network-details.ts';
-import { parseNetworkSpec } from '../convert/parse.ts';
+import { parseNetwork } from '../convert/parse.ts';
 import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import { flag, manager } from './context.ts';
@@ -12,8 +12,8 @@ import { flag, manager } from './context.ts';
 export const networkRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/networks', handler: list },
   { method: 'POST', pattern: '/networks/create', handler: create },
-  { method: 'GET', pattern: '/networks/{id}', handler: inspect },
-  { method: 'DELETE', pattern: '/networks/{id}', handler: remove },
+  { method: 'GET', pattern: '/networks/{id:network}', handler: inspect },
+  { method: 'DELETE', pattern: '/networks/{id:network}', handler: remove },
 ];
 
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
@@ -66,16 +66,15 @@ async function inspect(request: Request): Promise<Reply> {
 }
 
 async function create(request: Request): Promise<Reply> {
-  const body = await request.json();
-  const driver = body['Driver'];
-  if (driver === 'bridge' || driver === undefined || driver === '') {
+  const { spec, driver } = parseNetwork(await request.json());
+  if (driver === 'bridge' || driver === '') {
     throw new SwarmError(
       'unimplemented',
       'networks of this machine alone are not available in this release: use --driver overlay',
     );
   }
   const { manager: backend } = manager(request);
-  const { id } = await backend.call('network.create', { spec: parseNetworkSpec(body) });
+  const { id } = await backend.call('network.create', { spec });
   return created({ Id: id, Warning: '' });
 }
 

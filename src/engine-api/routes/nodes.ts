@@ -9,9 +9,9 @@ import { flag, manager, versionOf } from './context.ts';
 
 export const nodeRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/nodes', handler: list },
-  { method: 'GET', pattern: '/nodes/{id}', handler: inspect },
-  { method: 'DELETE', pattern: '/nodes/{id}', handler: remove },
-  { method: 'POST', pattern: '/nodes/{id}/update', handler: update },
+  { method: 'GET', pattern: '/nodes/{id:node}', handler: inspect },
+  { method: 'DELETE', pattern: '/nodes/{id:node}', handler: remove },
+  { method: 'POST', pattern: '/nodes/{id:node}/update', handler: update },
 ];
 
 const FILTERS = ['id', 'name', 'label', 'node.label', 'role', 'membership'];

@@ -15,9 +15,9 @@ const FILTERS = ['id', 'name', 'names', 'label'];
 export const payloadRoutes: readonly Route[] = (['secret', 'config'] as const).flatMap((kind) => [
   { method: 'GET', pattern: `/${kind}s`, handler: list(kind) },
   { method: 'POST', pattern: `/${kind}s/create`, handler: create(kind) },
-  { method: 'GET', pattern: `/${kind}s/{id}`, handler: inspect(kind) },
-  { method: 'DELETE', pattern: `/${kind}s/{id}`, handler: remove(kind) },
-  { method: 'POST', pattern: `/${kind}s/{id}/update`, handler: update(kind) },
+  { method: 'GET', pattern: `/${kind}s/{id:${kind}}`, handler: inspect(kind) },
+  { method: 'DELETE', pattern: `/${kind}s/{id:${kind}}`, handler: remove(kind) },
+  { method: 'POST', pattern: `/${kind}s/{id:${kind}}/update`, handler: update(kind) },
 ]);
 
 function toApi(backend: ManagerBackend, kind: Kind, object: Secret | Config): object {

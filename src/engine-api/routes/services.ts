@@ -17,11 +17,11 @@ import { flag, manager, versionOf } from './context.ts';
 export const serviceRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/services', handler: list },
   { method: 'POST', pattern: '/services/create', handler: create },
-  { method: 'GET', pattern: '/services/{id}', handler: inspect },
-  { method: 'DELETE', pattern: '/services/{id}', handler: remove },
-  { method: 'POST', pattern: '/services/{id}/update', handler: update },
+  { method: 'GET', pattern: '/services/{id:service}', handler: inspect },
+  { method: 'DELETE', pattern: '/services/{id:service}', handler: remove },
+  { method: 'POST', pattern: '/services/{id:service}/update', handler: update },
   { method: 'GET', pattern: '/tasks', handler: listTasks },
-  { method: 'GET', pattern: '/tasks/{id}', handler: inspectTask },
+  { method: 'GET', pattern: '/tasks/{id:task}', handler: inspectTask },
 ];
 
 const SERVICE_FILTERS = ['id', 'name', 'label', 'mode', 'runtime'];

@@ -2,7 +2,7 @@
 import { SwarmError } from '../../base/index.ts';
 import type { ClusterSpec } from '../../model/index.ts';
 import { clusterToApi } from '../convert/objects.ts';
-import { parseClusterSpec } from '../convert/parse.ts';
+import { parseClusterSpec, parseInit, parseJoin } from '../convert/parse.ts';
 import { empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import { flag, manager, versionOf } from './context.ts';
 
@@ -15,52 +15,21 @@ export const swarmRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/swarm/unlockkey', handler: unlockKey },
 ];
 
-type Body = Readonly<Record<string, unknown>>;
-
-const text = (body: Body, key: string): string => {
-  const value = body[key] ?? '';
-  if (typeof value !== 'string') throw new SwarmError('invalid', `${key} must be a string`);
-  return value;
-};
-
-const number = (body: Body, key: string): number => {
-  const value = body[key] ?? 0;
-  if (typeof value !== 'number') throw new SwarmError('invalid', `${key} must be a number`);
-  return value;
-};
-
-const list = (body: Body, key: string): readonly string[] => {
-  const value = body[key] ?? [];
-  if (!Array.isArray(value) || value.some((one) => typeof one !== 'string')) {
-    throw new SwarmError('invalid', `${key} must be a list of strings`);
-  }
-  return value;
-};
-
-function availability(body: Body): 'active' | 'pause' | 'drain' {
-  const value = text(body, 'Availability') || 'active';
-  if (value === 'active' || value === 'pause' || value === 'drain') return value;
-  throw new SwarmError(
-    'invalid',
-    `invalid Availability ${JSON.stringify(value)}: use active, pause or drain`,
-  );
-}
-
 async function init(request: Request): Promise<Reply> {
-  const body = await request.json();
-  if (body['AutoLockManagers'] === true) {
+  const body = parseInit(await request.json());
+  if (body.AutoLockManagers) {
     throw new SwarmError('unimplemented', 'autolock is not available in this release');
   }
   const nodeId = await request.backend.init({
-    listenAddr: text(body, 'ListenAddr'),
-    advertiseAddr: text(body, 'AdvertiseAddr'),
-    dataPathAddr: text(body, 'DataPathAddr'),
-    dataPathPort: number(body, 'DataPathPort'),
-    addressPools: list(body, 'DefaultAddrPool'),
-    subnetSize: number(body, 'SubnetSize'),
-    availability: availability(body),
-    forceNewCluster: body['ForceNewCluster'] === true,
-    spec: withoutZeroes(parseClusterSpec(body['Spec'] ?? {})),
+    listenAddr: body.ListenAddr,
+    advertiseAddr: body.AdvertiseAddr,
+    dataPathAddr: body.DataPathAddr,
+    dataPathPort: body.DataPathPort,
+    addressPools: body.DefaultAddrPool,
+    subnetSize: body.SubnetSize,
+    availability: body.Availability,
+    forceNewCluster: body.ForceNewCluster,
+    spec: withoutZeroes(body.Spec),
   });
   return ok(JSON.stringify(nodeId));
 }
@@ -78,14 +47,14 @@ function withoutZeroes(spec: Partial<ClusterSpec>): Partial<ClusterSpec> {
 }
 
 async function join(request: Request): Promise<Reply> {
-  const body = await request.json();
+  const body = parseJoin(await request.json());
   await request.backend.join({
-    listenAddr: text(body, 'ListenAddr'),
-    advertiseAddr: text(body, 'AdvertiseAddr'),
-    dataPathAddr: text(body, 'DataPathAddr'),
-    remoteAddrs: list(body, 'RemoteAddrs'),
-    joinToken: text(body, 'JoinToken'),
-    availability: availability(body),
+    listenAddr: body.ListenAddr,
+    advertiseAddr: body.AdvertiseAddr,
+    dataPathAddr: body.DataPathAddr,
+    remoteAddrs: body.RemoteAddrs,
+    joinToken: body.JoinToken,
+    availability: body.Availability,
   });
   return empty();
 }
