@@ -70,6 +70,12 @@ export { parseSubnet, subnetContains, subnetText, subnetsOverlap, type Subnet } 
 export { reservedPorts } from './reserved-ports.ts';
 export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
 export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
+export {
+  checkTemplates,
+  expandContainer,
+  expandText,
+  type TemplateData,
+} from './templates/index.ts';
 export { validateService } from './validate-service.ts';
 export type * from './messages.ts';
 export { AGENT_MESSAGE, DISPATCHER_MESSAGE, REPORTS_PER_MESSAGE } from './messages.ts';

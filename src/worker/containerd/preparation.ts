@@ -21,7 +21,7 @@ import type { PayloadDirectory } from './payloads.ts';
 import { signalNumber } from './signals.ts';
 import type { ContainerPlan, TaskDirectories } from './task-directory.ts';
 import { taskMounts } from './task-mounts.ts';
-import { expandTemplate, taskName } from './templates.ts';
+import { expandedSpec, taskName } from './templates.ts';
 import { needsLookUp, resolveUser } from './user.ts';
 
 const DEFAULT_GRACE_MS = 10_000;
@@ -59,7 +59,7 @@ export async function prepareContainer(
 ): Promise<Prepared> {
   const { containers, directories, host } = options;
   const { spec: service } = context.revision;
-  const spec = expandSpec(service.TaskTemplate.ContainerSpec, context);
+  const spec = expandedSpec(context);
   const log = logPlan(service.TaskTemplate.LogDriver);
   const image = await findImage(spec.Image, context, options);
   const config = image.file.config ?? {};
@@ -73,7 +73,7 @@ export async function prepareContainer(
   const hostname = hostnameOf(spec, key, namespace, host);
   const [user, storage, own] = await together([
     findUser(spec, config, files),
-    taskMounts(context, config, files, options.volumes),
+    taskMounts(context.task.id, spec.Mounts ?? [], config, files, options.volumes),
     writeNetworkFiles(key, spec, namespace, hostname),
   ]);
   const health = healthPlan(spec.Healthcheck, config.Healthcheck, config.Shell);
@@ -121,20 +121,6 @@ async function together<T extends readonly unknown[]>(work: {
 }): Promise<T> {
   await Promise.allSettled(work);
   return (await Promise.all(work)) as unknown as T;
-}
-
-/**
- * Env, hostname and mount sources may hold templates (mount sources are expanded where they are
- * used).
- */
-function expandSpec(spec: ContainerSpec, context: TaskContext): ContainerSpec {
-  return {
-    ...spec,
-    ...(spec.Env === undefined
-      ? {}
-      : { Env: spec.Env.map((entry) => expandTemplate(entry, context)) }),
-    ...(spec.Hostname === undefined ? {} : { Hostname: expandTemplate(spec.Hostname, context) }),
-  };
 }
 
 /**

@@ -6,11 +6,9 @@ import { SwarmError } from '../../base/index.ts';
 import type { Mount } from '../../model/index.ts';
 import type { ImageConfig } from '../images/index.ts';
 import { ANONYMOUS_LABEL, type VolumeStore } from '../volumes/index.ts';
-import type { TaskContext } from '../executor.ts';
 import { TASK_LABEL } from './containers.ts';
 import type { LayeredFiles } from './layered-files.ts';
 import type { OciMount } from './oci-types.ts';
-import { expandTemplate } from './templates.ts';
 import { fillVolume } from './volume-directories.ts';
 
 const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
@@ -21,14 +19,17 @@ export interface TaskMounts {
   readonly volumes: readonly string[];
 }
 
-/** Makes what is missing and returns the mounts; throws `invalid` with Docker's wording. */
+/**
+ * Makes what is missing and returns the mounts; throws `invalid` with Docker's wording. `asked`: with
+ * templates expanded.
+ */
 export async function taskMounts(
-  context: TaskContext,
+  taskId: string,
+  asked: readonly Mount[],
   image: ImageConfig,
   files: LayeredFiles,
   store: VolumeStore,
 ): Promise<TaskMounts> {
-  const asked = context.revision.spec.TaskTemplate.ContainerSpec.Mounts ?? [];
   const mounts: OciMount[] = [];
   const volumes: string[] = [];
   for (const mount of [...asked, ...imageVolumes(image, asked)]) {
@@ -39,9 +40,9 @@ export async function taskMounts(
       );
     }
     if (mount.Type === 'tmpfs') mounts.push(tmpfsMount(mount));
-    else if (mount.Type === 'bind') mounts.push(await bindMount(mount, context));
+    else if (mount.Type === 'bind') mounts.push(await bindMount(mount));
     else {
-      const { name, path } = await volumePath(mount, context, store);
+      const { name, path } = await volumePath(taskId, mount, store);
       if (mount.VolumeOptions?.NoCopy !== true) await fillVolume(files, mount.Target, path);
       volumes.push(name);
       const options = ['rbind', 'rprivate', ...(mount.ReadOnly === true ? ['ro'] : [])];
@@ -67,19 +68,19 @@ function imageVolumes(image: ImageConfig, asked: readonly Mount[]): Mount[] {
 }
 
 async function volumePath(
+  taskId: string,
   mount: Mount,
-  context: TaskContext,
   store: VolumeStore,
 ): Promise<{ name: string; path: string }> {
   const driver = mount.VolumeOptions?.DriverConfig;
   const options = driver?.Options;
   const labels = mount.VolumeOptions?.Labels ?? {};
-  const source = expandTemplate(mount.Source ?? '', context);
+  const source = mount.Source ?? '';
   const request =
     source === ''
       ? {
-          name: anonymousName(context.task.id, mount.Target),
-          labels: { ...labels, [ANONYMOUS_LABEL]: '', [TASK_LABEL]: context.task.id },
+          name: anonymousName(taskId, mount.Target),
+          labels: { ...labels, [ANONYMOUS_LABEL]: '', [TASK_LABEL]: taskId },
         }
       : { name: source, labels };
   const volume = await store.create({ ...request, driver: driver?.Name, options });
@@ -91,8 +92,8 @@ function anonymousName(taskId: string, target: string): string {
   return createHash('sha256').update(`${taskId} ${target}`).digest('hex');
 }
 
-async function bindMount(mount: Mount, context: TaskContext): Promise<OciMount> {
-  const source = expandTemplate(mount.Source ?? '', context);
+async function bindMount(mount: Mount): Promise<OciMount> {
+  const source = mount.Source ?? '';
   if (!source.startsWith('/')) {
     throw new SwarmError(
       'invalid',

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { ContainerSpec } from '../../model/index.ts';
 import type { TaskContext } from '../executor.ts';
-import { expandTemplate, taskName } from './templates.ts';
+import { expandedSpec, taskName } from './templates.ts';
+
+const SPEC: ContainerSpec = { Image: 'x', Env: ['NAME={{.Task.Name}}', 'AT={{.Node.ID}}'] };
 
 const context = (slot: number): TaskContext => ({
   task: {
@@ -20,38 +23,26 @@ const context = (slot: number): TaskContext => ({
     serviceId: 's1',
     spec: {
       Name: 'web',
-      Labels: { tier: 'front', 'com.example.x': 'dotted' },
+      Labels: { tier: 'front' },
       Mode: {},
-      TaskTemplate: { ContainerSpec: { Image: 'x' } },
+      TaskTemplate: { ContainerSpec: SPEC },
     },
   },
   payload: () => undefined,
   node: { id: 'n1', hostname: 'h1', platform: { os: 'linux', architecture: 'x86_64' } },
 });
 
-describe('templates', () => {
-  it.each([
-    ['{{.Service.Name}}-{{.Task.Slot}}', 'web-3'],
-    ['{{ .Node.Hostname }}/{{.Node.ID}}', 'h1/n1'],
-    ['{{.Service.ID}}{{.Task.ID}}', 's1t1'],
-    ['{{.Task.Name}}', 'web.3.t1'],
-    ['{{.Node.Platform.OS}}-{{.Node.Platform.Architecture}}', 'linux-x86_64'],
-    ['{{.Service.Labels.tier}}', 'front'],
-    ['{{index .Service.Labels "com.example.x"}}', 'dotted'],
-    ['{{.Service.Labels.none}}', ''],
-    ['plain $HOME {x}', 'plain $HOME {x}'],
-  ])('%s becomes %s', (text, result) => {
-    expect(expandTemplate(text, context(3))).toBe(result);
+describe('the spec of a task', () => {
+  it('has its templates filled in', () => {
+    expect(expandedSpec(context(3)).Env).toEqual(['NAME=web.3.t1', 'AT=n1']);
   });
 
-  it('name a global task after its node', () => {
+  it('names a global task after its node', () => {
     expect(taskName(context(0))).toBe('web.n1.t1');
-    expect(expandTemplate('{{.Task.Slot}}', context(0))).toBe('n1');
+    expect(expandedSpec(context(0)).Env?.[0]).toBe('NAME=web.n1.t1');
   });
 
-  it('refuse what they do not know', () => {
-    expect(() => expandTemplate('{{.Task.Colour}}', context(1))).toThrow(
-      'template {{.Task.Colour}} is unknown',
-    );
+  it('of a user’s container is taken as it is', () => {
+    expect(expandedSpec({ ...context(0), container: { name: 'mine' } })).toBe(SPEC);
   });
 });
