@@ -142,7 +142,7 @@ async function serviceNames({ api }: Context): Promise<Candidate[]> {
   const services = await api.get<WireService[]>('/services');
   return services.map(({ Spec }) => ({
     word: Spec.Name,
-    description: Spec.TaskTemplate.ContainerSpec.Image.replace(/@.*$/, ''),
+    description: Spec.TaskTemplate.ContainerSpec.Image.split('@', 1)[0] ?? '',
   }));
 }
 

@@ -1,6 +1,7 @@
 // The `filters` query of list endpoints: both of Docker's forms, unknown keys refused, values of one
 // key OR-ed, keys AND-ed.
-import { SwarmError, parseJson } from '../base/index.ts';
+import { RE2JS } from 're2js';
+import { SwarmError, messageOf, parseJson } from '../base/index.ts';
 
 export type Filters = ReadonlyMap<string, readonly string[]>;
 
@@ -38,6 +39,40 @@ function valuesOf(key: string, value: unknown): readonly string[] {
 export function passes(filters: Filters, key: string, test: (value: string) => boolean): boolean {
   const values = filters.get(key);
   return values === undefined || values.length === 0 || values.some(test);
+}
+
+const PATTERN_LENGTH_MAX = 256;
+const PATTERNS_MAX = 100;
+
+/**
+ * A filter by name as Docker has it for what is on one machine: the whole text, or a regular expression
+ * that finds something in it. Users' expressions run in an engine that is linear whatever they say.
+ */
+export function nameMatcher(filters: Filters, key: string): (...names: string[]) => boolean {
+  const values = filters.get(key) ?? [];
+  if (values.length > PATTERNS_MAX) {
+    throw new SwarmError('invalid', `filter '${key}' has more than ${PATTERNS_MAX} values`);
+  }
+  const patterns = values.map((value) => ({ value, expression: compiled(key, value) }));
+  return (...names) =>
+    patterns.length === 0 ||
+    patterns.some(({ value, expression }) =>
+      names.some((name) => name === value || expression.matcher(name).find()),
+    );
+}
+
+function compiled(key: string, pattern: string): RE2JS {
+  if (pattern.length > PATTERN_LENGTH_MAX) {
+    throw new SwarmError(
+      'invalid',
+      `filter '${key}' has a pattern of more than ${PATTERN_LENGTH_MAX} characters`,
+    );
+  }
+  try {
+    return RE2JS.compile(pattern);
+  } catch (error) {
+    throw new SwarmError('invalid', `invalid filter '${key}=${pattern}': ${messageOf(error)}`);
+  }
 }
 
 /** Every value (`k` or `k=v`) of a label filter must hold. */

@@ -76,6 +76,32 @@ describe('a malformed address', () => {
   });
 });
 
+describe('a user’s pattern', () => {
+  const listed = (path: string, pattern: string): ReturnType<ApiServer['call']> =>
+    api.call('GET', `${path}?filters=${encodeURIComponent(JSON.stringify({ name: [pattern] }))}`);
+
+  it.each(['/containers/json', '/networks', '/volumes'])(
+    'of %s is linear, and refused when it is none',
+    async (path) => {
+      api.volumes.set('a'.repeat(100), {});
+      expect(await listed(path, '^((a+)+)+!$')).toMatchObject({ status: 200 });
+      for (const pattern of ['(', '(?=a)', 'x{2000}', 'a'.repeat(300)]) {
+        expect(await listed(path, pattern)).toMatchObject({
+          status: 400,
+          body: { message: expect.stringContaining("filter 'name") },
+        });
+      }
+    },
+  );
+
+  it('finds what Docker finds', async () => {
+    expect((await listed('/networks', '^(bri|ho)')).body).toMatchObject([
+      { Name: 'bridge' },
+      { Name: 'host' },
+    ]);
+  });
+});
+
 describe('a malformed body', () => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   it.each<[string, string, Record<string, string>, number, string]>([

@@ -8,7 +8,7 @@ export const DRAIN_LABEL = 'tsswarm.drain';
 const DEFAULT_MS = 2_000;
 const LONGEST_MS = 3_600_000;
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
+const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/gy;
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
 
 /** Milliseconds; 2 s without the label. Raises `invalid` for what is not a duration up to 1h. */

@@ -7,7 +7,7 @@ import { addressFamily } from './ip-address.ts';
 import type { PortConfig, ServiceSpec } from './spec.ts';
 
 /** A DNS label, since the name is one; 63 characters at most. */
-const SERVICE_NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
+const SERVICE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?$/;
 const NAME_LENGTH_MAX = 63;
 const NANO_CPUS_MIN = 1e6;
 const MEMORY_MIN = 4 * 1024 * 1024;

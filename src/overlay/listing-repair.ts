@@ -118,9 +118,14 @@ function parse(listing: string): Map<string, Block> | undefined {
   return blocks;
 }
 
+const ELEMENTS = '\t\telements = { ';
+
 function blockOf(kind: string, name: string, body: string): Block {
-  const [, head = '', elements] = /^([^]*?)\t\telements = \{ ([^]*?) \}$/u.exec(body) ?? [];
-  if (kind === 'chain' || elements === undefined) return { kind, name, head: body, elements: [] };
+  const at = body.indexOf(ELEMENTS);
+  if (kind === 'chain' || at < 0 || !body.endsWith(' }')) {
+    return { kind, name, head: body, elements: [] };
+  }
+  const elements = body.slice(at + ELEMENTS.length, -2);
   const list = elements.split(',').map((element) => element.trim());
-  return { kind, name, head: head.trimEnd(), elements: list };
+  return { kind, name, head: body.slice(0, at).trimEnd(), elements: list };
 }

@@ -121,7 +121,7 @@ export function macOfBytes(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Text of an attribute without its closing zero. */
+/** Text of an attribute, up to its closing zero. */
 export function textOfBytes(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString().replace(/\0+$/u, '');
+  return Buffer.from(bytes).toString().split('\0', 1)[0] ?? '';
 }

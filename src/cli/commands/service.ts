@@ -235,7 +235,7 @@ export function serviceRow(service: WireService): Row {
     Name: service.Spec.Name,
     Mode: Mode.Global ? 'global' : 'replicated',
     Replicas: max ? `${count} (max ${max} per node)` : count,
-    Image: TaskTemplate.ContainerSpec.Image.replace(/@sha256:.*$/, ''),
+    Image: TaskTemplate.ContainerSpec.Image.split('@sha256:', 1)[0] ?? '',
     Ports: (service.Endpoint?.Ports ?? [])
       .filter((port) => port.PublishMode !== 'host')
       .map(portText)

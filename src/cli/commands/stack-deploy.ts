@@ -30,7 +30,7 @@ import { pinnedImage } from '../image-digest.ts';
 import type { WireNetwork, WireService } from '../wire.ts';
 import { listFlag, stringFlag, type Flags } from './flags.ts';
 
-const STACK_NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
+const STACK_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?$/;
 const RESOLVE_POLICIES = ['always', 'changed', 'never'] as const;
 /** Requests to registries at a time. */
 const REGISTRY_PARALLEL = 8;

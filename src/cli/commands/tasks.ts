@@ -68,7 +68,7 @@ function toRow(
   return {
     ID: options.noTrunc === true || options.quiet === true ? task.ID : shortId(task.ID),
     Name: name,
-    Image: (task.Spec.ContainerSpec.Image ?? '').replace(/@sha256:.*$/, ''),
+    Image: (task.Spec.ContainerSpec.Image ?? '').split('@sha256:', 1)[0] ?? '',
     Node: node,
     DesiredState: capitalized(task.DesiredState),
     CurrentState: `${capitalized(Status.State)} ${ago(Status.Timestamp, context.now()).replace(/^[A-Z]/, (c) => c.toLowerCase())}`,

@@ -3,7 +3,7 @@
 import { interpolateText, type Environment } from './interpolate.ts';
 
 const LINES_MAX = 10_000;
-const ASSIGNMENT = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)$/;
+const ASSIGNMENT = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=(.*)$/s;
 
 function linesOf(name: string, text: string): readonly string[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
@@ -26,7 +26,7 @@ export function parseDotEnv(
       throw new Error(`${name}:${i + 1}: ${JSON.stringify(line)} is not of the form NAME=VALUE`);
     }
     try {
-      values[key] = dotEnvValue(value, { ...values, ...environment });
+      values[key] = dotEnvValue(value.trimStart(), { ...values, ...environment });
     } catch (error) {
       throw new Error(
         `${name}:${i + 1}: ${error instanceof Error ? error.message : String(error)}`,
@@ -50,7 +50,7 @@ function dotEnvValue(text: string, environment: Environment): string {
     return plain.replace(/\\(.)/g, (_all, c: string) => ESCAPES[c] ?? c);
   }
   if (/^['"]/.test(text)) throw new Error('a quote is not closed');
-  return interpolateText(text.replace(/(^|\s+)#.*$/, ''), environment).trimEnd();
+  return interpolateText(text.replace(/(?:^|\s)#.*$/s, ''), environment).trimEnd();
 }
 
 /**

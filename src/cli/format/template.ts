@@ -16,9 +16,14 @@ const FUNCTIONS: Readonly<Record<string, (value: Value, argument?: string) => Va
 /** Fills a template from one object; raises an error that names what can't be read. */
 export function fillTemplate(template: string, object: object): string {
   const plain = template.replaceAll('\\t', '\t').replaceAll('\\n', '\n');
-  return plain.replace(/\{\{-?\s*(.*?)\s*-?\}\}/g, (_all, expression: string) =>
-    text(evaluate(expression, object)),
-  );
+  const [before = '', ...parts] = plain.split('{{');
+  const filled = parts.map((part) => {
+    const end = part.indexOf('}}');
+    if (end < 0) return `{{${part}`;
+    const expression = part.slice(0, end).replace(/^-|-$/g, '').trim();
+    return text(evaluate(expression, object)) + part.slice(end + 2);
+  });
+  return before + filled.join('');
 }
 
 function evaluate(expression: string, object: object): Value {

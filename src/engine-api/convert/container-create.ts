@@ -26,7 +26,7 @@ export interface ContainerRequest {
 }
 
 const NAME_CHARACTERS = '[a-zA-Z0-9][a-zA-Z0-9_.-]';
-const NAME = new RegExp(`^${NAME_CHARACTERS}+$`);
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 const NANO = 1e9;
 const NANO_CPUS_MIN = 1e7;
 const MEMORY_MIN = 6 * 1024 * 1024;

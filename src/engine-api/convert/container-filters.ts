@@ -32,6 +32,8 @@ export interface FilterFacts {
   readonly ancestors: readonly string[];
   /** All containers, for `before` and `since`. */
   readonly all: readonly ContainerDescription[];
+  /** The filter `name`: true when one of these is meant. */
+  readonly hasName: (...names: string[]) => boolean;
 }
 
 /** Raises `invalid` for values that no container can have. */
@@ -49,14 +51,14 @@ export function checkFilterValues(filters: Filters): void {
 export function matchesFilters(
   container: ContainerDescription,
   filters: Filters,
-  { image, ancestors, all }: FilterFacts,
+  { image, ancestors, all, hasName }: FilterFacts,
 ): boolean {
   const { id, name, state, createdAt, config } = container;
   const timeOf = (reference: string): number => named(all, reference).createdAt;
   const ended = state === 'exited' && container.finishedAt !== undefined;
   return (
     passes(filters, 'id', (value) => id.startsWith(value)) &&
-    passes(filters, 'name', (value) => nameMatches(name, value)) &&
+    hasName(name, `/${name}`) &&
     passes(filters, 'status', (value) => value === state) &&
     passes(filters, 'exited', (value) => ended && Number(value) === container.exitCode) &&
     passes(filters, 'health', (value) => value === (container.health ?? 'none')) &&
@@ -71,16 +73,6 @@ export function matchesFilters(
   );
   function byImage(): boolean {
     return ancestors.includes(container.imageId);
-  }
-}
-
-/** A regular expression, as in Docker, on the name with and without its slash. */
-function nameMatches(name: string, pattern: string): boolean {
-  try {
-    const expression = new RegExp(pattern);
-    return expression.test(name) || expression.test(`/${name}`);
-  } catch {
-    return name === pattern;
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerDescription } from '../../model/index.ts';
-import { parseFilters } from '../filters.ts';
+import { nameMatcher, parseFilters } from '../filters.ts';
 import { CONTAINER_FILTERS, checkFilterValues, matchesFilters } from './container-filters.ts';
 import { humanDuration, statusText } from './container-status.ts';
 import { containerSummary, containerToApi } from './containers.ts';
@@ -237,7 +237,8 @@ describe('filters of `docker ps`', () => {
     const parsed = parseFilters(JSON.stringify(filters), CONTAINER_FILTERS);
     checkFilterValues(parsed);
     const younger = { ...running, id: 'cd'.repeat(32), name: 'young', createdAt: NOW };
-    const facts = { image, ancestors: ['sha256:1234'], all: [running, younger] };
+    const hasName = nameMatcher(parsed, 'name');
+    const facts = { image, ancestors: ['sha256:1234'], all: [running, younger], hasName };
     return matchesFilters(container, parsed, facts);
   };
 
@@ -246,7 +247,8 @@ describe('filters of `docker ps`', () => {
     [{ id: ['cd'] }, false],
     [{ name: ['we'] }, true],
     [{ name: ['^/web$'] }, true],
-    [{ name: ['(', 'eb$'] }, true],
+    [{ name: ['nope', 'eb$'] }, true],
+    [{ name: ['(a*)*(b*)*$'] }, true],
     [{ name: ['other'] }, false],
     [{ label: ['mine', 'theirs=1'] }, true],
     [{ label: ['mine=2'] }, false],

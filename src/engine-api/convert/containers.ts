@@ -184,6 +184,9 @@ function isAnonymous(mount: Mount): boolean {
 
 const isVolume = ({ Type = 'volume' }: Mount): boolean => Type === 'volume';
 
+/** Two ways to write one place are the same. */
+const place = (target: string): string => target.split('/').filter(Boolean).join('/');
+
 /** The image's volumes come after those that were asked for. */
 function mountPoints(
   container: ContainerDescription,
@@ -191,9 +194,9 @@ function mountPoints(
   places: VolumePlaces,
 ): object[] {
   const asked = container.config.spec.Mounts ?? [];
-  const taken = new Set(asked.map(({ Target }) => Target.replace(/\/+$/, '')));
+  const taken = new Set(asked.map(({ Target }) => place(Target)));
   const own = Object.keys(image.Volumes ?? {})
-    .filter((target) => !taken.has(target.replace(/\/+$/, '')))
+    .filter((target) => !taken.has(place(target)))
     .map((Target): Mount => ({ Type: 'volume', Target }));
   const named = new Set(asked.filter(isVolume).map(({ Source = '' }) => Source));
   const anonymous = container.volumes.filter((name) => !named.has(name));

@@ -11,7 +11,7 @@ import {
   matchesFilters,
 } from '../convert/container-filters.ts';
 import { containerSummary, containerToApi, isUp } from '../convert/containers.ts';
-import { parseFilters, type Filters } from '../filters.ts';
+import { nameMatcher, parseFilters, type Filters } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import { flag } from './context.ts';
 
@@ -63,11 +63,12 @@ async function list(request: Request): Promise<Reply> {
   const defaults = await imageDefaults(backend, all);
   const ancestors = await ancestorIds(backend, filters);
   // As in Docker: who asks for states or for the newest gets stopped ones as well.
+  const hasName = nameMatcher(filters, 'name');
   const stopped = flag(request, 'all') || limit > 0 || filters.has('status');
   const found = all.filter((container) => {
     const image = defaults.get(container.imageId) ?? {};
     if (!stopped && !isUp(container)) return false;
-    return matchesFilters(container, filters, { image, ancestors, all });
+    return matchesFilters(container, filters, { image, ancestors, all, hasName });
   });
   found.sort((a, b) => b.createdAt - a.createdAt);
   const now = Date.now();
@@ -178,7 +179,10 @@ async function prune(request: Request): Promise<Reply> {
   const deleted: string[] = [];
   for (const container of all) {
     const image = defaults.get(container.imageId) ?? {};
-    if (isUp(container) || !matchesFilters(container, filters, { image, ancestors: [], all })) {
+    if (
+      isUp(container) ||
+      !matchesFilters(container, filters, { image, ancestors: [], all, hasName: () => true })
+    ) {
       continue;
     }
     if (await removeStopped(backend.containers, container.id)) deleted.push(container.id);

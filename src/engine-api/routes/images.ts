@@ -1,7 +1,7 @@
 // /images, /distribution, /auth and /volumes: the engine of this machine alone.
 import type { ServerResponse } from 'node:http';
 import { SwarmError, messageOf } from '../../base/index.ts';
-import { parseFilters, passes, passesLabels } from '../filters.ts';
+import { nameMatcher, parseFilters, passes, passesLabels } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import type { ImageProgress, VolumeInfo } from '../backend.ts';
 import { timeText } from '../convert/objects.ts';
@@ -131,9 +131,10 @@ function volumeToApi(volume: VolumeInfo): object {
 
 async function listVolumes({ backend, query }: Request): Promise<Reply> {
   const filters = parseFilters(query.get('filters'), ['name', 'label', 'driver', 'dangling']);
+  const hasName = nameMatcher(filters, 'name');
   const volumes = (await backend.volumes.list()).filter(
     (volume) =>
-      passes(filters, 'name', (name) => volume.name.includes(name)) &&
+      hasName(volume.name) &&
       passes(filters, 'driver', (driver) => driver === 'local') &&
       passesLabels(filters, 'label', volume.labels),
   );

@@ -5,7 +5,7 @@ import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../mo
 import { networkToApi, predefinedNetworkToApi } from '../convert/objects.ts';
 import { attachedContainers, networkDetails } from '../convert/network-details.ts';
 import { parseNetwork } from '../convert/parse.ts';
-import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
+import { nameMatcher, parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import { flag, manager } from './context.ts';
 
@@ -18,18 +18,23 @@ export const networkRoutes: readonly Route[] = [
 
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 
+type NameTest = (name: string) => boolean;
+
 function list(request: Request): Reply {
   const filters = parseFilters(request.query.get('filters'), FILTERS);
+  const hasName = nameMatcher(filters, 'name');
   const view = request.backend.cluster()?.manager?.view;
-  const swarm = [...(view?.all('network') ?? [])].filter((network) => matches(network, filters));
-  const local = PREDEFINED_NETWORKS.filter((name) => localMatches(name, filters));
+  const swarm = [...(view?.all('network') ?? [])].filter((network) =>
+    matches(network, filters, hasName),
+  );
+  const local = PREDEFINED_NETWORKS.filter((name) => localMatches(name, filters, hasName));
   return ok([...local.map(predefinedNetworkToApi), ...swarm.map(networkToApi)]);
 }
 
-function matches(network: Network, filters: Filters): boolean {
+function matches(network: Network, filters: Filters, hasName: NameTest): boolean {
   return (
     passes(filters, 'id', (id) => network.id.startsWith(id)) &&
-    passes(filters, 'name', (name) => network.spec.Name.includes(name)) &&
+    hasName(network.spec.Name) &&
     passes(filters, 'driver', (driver) => driver === network.spec.Driver) &&
     passes(filters, 'scope', (scope) => scope === 'swarm') &&
     passes(filters, 'type', (type) => type === 'custom') &&
@@ -37,10 +42,10 @@ function matches(network: Network, filters: Filters): boolean {
   );
 }
 
-function localMatches(name: string, filters: Filters): boolean {
+function localMatches(name: string, filters: Filters, hasName: NameTest): boolean {
   return (
     passes(filters, 'id', (id) => name.startsWith(id)) &&
-    passes(filters, 'name', (wanted) => name.includes(wanted)) &&
+    hasName(name) &&
     passes(filters, 'driver', (driver) => driver === (name === 'none' ? 'null' : name)) &&
     passes(filters, 'scope', (scope) => scope === 'local') &&
     passes(filters, 'type', (type) => type === 'builtin') &&

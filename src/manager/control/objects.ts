@@ -24,7 +24,7 @@ import { find } from './lookup.ts';
 import type { Change } from './services.ts';
 import { specsInForce } from './specs-in-force.ts';
 
-const OBJECT_NAME = /^[a-zA-Z0-9]+(?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
+const OBJECT_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
 const SECRET_NAME_MAX = 64;
 const NETWORK_NAME_MAX = 128;
 /** Docker's ceilings for payloads. */
@@ -196,7 +196,7 @@ export function createPayloadObject(
     throw new SwarmError('conflict', `${table} ${spec.Name} already exists`);
   }
   const data = spec.Data ?? '';
-  const length = Math.floor((data.replace(/=+$/, '').length * 3) / 4);
+  const length = Math.floor((data.replace(/={1,2}$/, '').length * 3) / 4);
   if (length === 0 || length > PAYLOAD_MAX[table]) {
     throw new SwarmError(
       'invalid',

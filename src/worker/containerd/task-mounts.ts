@@ -60,10 +60,13 @@ export async function removeAnonymousVolumes(taskId: string, store: VolumeStore)
   }
 }
 
+/** Two ways to write one place are the same. */
+const place = (target: string): string => target.split('/').filter(Boolean).join('/');
+
 function imageVolumes(image: ImageConfig, asked: readonly Mount[]): Mount[] {
-  const taken = new Set(asked.map(({ Target }) => Target.replace(/\/+$/, '')));
+  const taken = new Set(asked.map(({ Target }) => place(Target)));
   return Object.keys(image.Volumes ?? {})
-    .filter((target) => !taken.has(target.replace(/\/+$/, '')))
+    .filter((target) => !taken.has(place(target)))
     .map((Target) => ({ Type: 'volume', Target }));
 }
 
