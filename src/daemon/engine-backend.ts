@@ -17,6 +17,7 @@ import { issuerInfo } from '../platform/index.ts';
 import type { Manager } from '../manager/index.ts';
 import type { ContainerdExecutor } from '../worker/containerd/index.ts';
 import type { UserContainers } from '../worker/standalone/index.ts';
+import { checkAddresses } from './addresses.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { DaemonConfig } from './config.ts';
 import type { LocalEngine } from './local-engine.ts';
@@ -39,11 +40,21 @@ export async function createBackend(
     containers: containerBackend(containers),
     cluster: () => (node.cluster === undefined ? undefined : clusterState(node.cluster)),
     clusterError: () => node.error,
-    init: (request) => node.init(request),
-    join: (request) => node.join(request),
+    init: async (request) => {
+      // A manager whose others are lost has its addresses already.
+      if (!request.forceNewCluster || node.cluster === undefined) checkAddresses(request);
+      return node.init(request);
+    },
+    join: async (request) => {
+      checkAddresses(request);
+      return node.join(request);
+    },
     leave: (force) => node.leave(force),
     backup: (key) => node.backup(key),
-    restore: (request, file) => node.restore(request, file),
+    restore: async (request, file) => {
+      checkAddresses(request);
+      return node.restore(request, file);
+    },
     containerCounts: () => {
       const tasks = [...(node.cluster?.agent?.tasks.values() ?? [])];
       const own = containers.counts();

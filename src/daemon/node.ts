@@ -22,6 +22,7 @@ import {
   raftAddress,
   resolveAdvertise,
   resolveDataPath,
+  resolveListen,
   type HostPort,
 } from './addresses.ts';
 import { parseBackupKey, sealBackup } from './backup-file.ts';
@@ -112,7 +113,7 @@ export class SwarmNode {
   init(request: InitRequest): Promise<string> {
     if (request.forceNewCluster && this.#cluster !== undefined) return this.#forceNew(request);
     return this.#exclusively('init', async () => {
-      const listen = parseAddress(request.listenAddr || '0.0.0.0:2377');
+      const listen = resolveListen(request.listenAddr);
       const advertise = resolveAdvertise(request.advertiseAddr, listen);
       const newCluster = await this.#prepareCluster(request, advertise);
       const membership = await this.#firstMembership(newCluster, request, listen, advertise);
@@ -148,7 +149,7 @@ export class SwarmNode {
   /** Takes up the cluster of a backup on this node, as its only manager; returns the node's id. */
   restore(request: RestoreRequest, file: AsyncIterable<Uint8Array>): Promise<string> {
     return this.#exclusively('restore', async () => {
-      const listen = parseAddress(request.listenAddr || '0.0.0.0:2377');
+      const listen = resolveListen(request.listenAddr);
       const advertise = resolveAdvertise(request.advertiseAddr, listen);
       const dataPathAddress = resolveDataPath(request.dataPathAddr, advertise);
       const { logger, config } = this.#options;
@@ -181,7 +182,7 @@ export class SwarmNode {
 
   join(request: JoinRequest): Promise<void> {
     return this.#exclusively('join', async () => {
-      const listen = parseAddress(request.listenAddr || '0.0.0.0:2377');
+      const listen = resolveListen(request.listenAddr);
       const advertise = resolveAdvertise(request.advertiseAddr, listen);
       const issued = await obtainCertificate(
         this.#methods,
@@ -372,7 +373,7 @@ function forcedAddresses(
   request: InitRequest,
   old: Membership,
 ): { listen: HostPort; advertise: HostPort } {
-  const listen = request.listenAddr === '' ? old.listen : parseAddress(request.listenAddr);
+  const listen = request.listenAddr === '' ? old.listen : resolveListen(request.listenAddr);
   const advertise =
     request.advertiseAddr === ''
       ? { host: old.advertise.host, port: listen.port }

@@ -84,16 +84,15 @@ function ipMatches(address: string, pattern: string): boolean {
   return Math.floor(a / size) === Math.floor(b / size);
 }
 
-/** An IPv4 address as a number; undefined when it is none. */
+/** An IPv4 address as a number; undefined when it is none, also for other ways to write the numbers. */
 export function ipv4Number(address: string): number | undefined {
-  const parts = address.split('.').map(Number);
-  if (
-    parts.length !== 4 ||
-    parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)
-  ) {
+  const parts = address.split('.');
+  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part))) {
     return undefined;
   }
-  return parts.reduce((sum, part) => sum * 256 + part, 0);
+  const numbers = parts.map(Number);
+  if (numbers.some((number) => number > 255)) return undefined;
+  return numbers.reduce((sum, number) => sum * 256 + number, 0);
 }
 
 /** The inverse of `ipv4Number`. */

@@ -66,7 +66,14 @@ export {
   ipv6Text,
   type AddressFamily,
 } from './ip-address.ts';
-export { parseSubnet, subnetContains, subnetText, subnetsOverlap, type Subnet } from './subnet.ts';
+export {
+  RESERVED_SUBNETS,
+  parseSubnet,
+  subnetContains,
+  subnetText,
+  subnetsOverlap,
+  type Subnet,
+} from './subnet.ts';
 export { reservedPorts } from './reserved-ports.ts';
 export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
 export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
@@ -77,5 +84,11 @@ export {
   type TemplateData,
 } from './templates/index.ts';
 export { validateService } from './validate-service.ts';
+export {
+  DEFAULT_SUBNET_SIZE,
+  validateAddressPools,
+  validateClusterSpec,
+  validateDataPathPort,
+} from './validate-cluster.ts';
 export type * from './messages.ts';
 export { AGENT_MESSAGE, DISPATCHER_MESSAGE, REPORTS_PER_MESSAGE } from './messages.ts';

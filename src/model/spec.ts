@@ -22,6 +22,8 @@ import {
 const LIST_MAX = 10_000;
 /** Arguments of a command, environment: as long as the kernel takes. */
 const LONG_TEXT = 2 * 1024 * 1024;
+/** Nanoseconds in Docker's 64 bits: more than this runtime counts exactly, and exact enough. */
+const duration = (): ReturnType<typeof integer> => integer(-(2 ** 63), 2 ** 63);
 const strings = list(text(LONG_TEXT), LIST_MAX);
 const stringMap = map(text(LONG_TEXT));
 
@@ -37,9 +39,9 @@ export type ResourceAmounts = Decoded<typeof RESOURCE_AMOUNTS>;
 
 const RESTART_POLICY = record({
   Condition: optional(oneOf('none', 'on-failure', 'any')),
-  Delay: optional(integer()),
+  Delay: optional(duration()),
   MaxAttempts: optional(integer()),
-  Window: optional(integer()),
+  Window: optional(duration()),
 });
 export type RestartPolicy = Decoded<typeof RESTART_POLICY>;
 
@@ -90,11 +92,11 @@ export type Mount = Decoded<typeof MOUNT>;
 const HEALTHCHECK = record({
   /** [], ["NONE"], ["CMD", …] or ["CMD-SHELL", line]; absent or empty means the image's own. */
   Test: optional(strings),
-  Interval: optional(integer()),
-  Timeout: optional(integer()),
+  Interval: optional(duration()),
+  Timeout: optional(duration()),
   Retries: optional(integer()),
-  StartPeriod: optional(integer()),
-  StartInterval: optional(integer()),
+  StartPeriod: optional(duration()),
+  StartInterval: optional(duration()),
 });
 export type Healthcheck = Decoded<typeof HEALTHCHECK>;
 
@@ -139,7 +141,7 @@ export const CONTAINER_SPEC = record({
   OpenStdin: optional(boolean()),
   ReadOnly: optional(boolean()),
   Mounts: optional(list(MOUNT, LIST_MAX)),
-  StopGracePeriod: optional(integer()),
+  StopGracePeriod: optional(duration()),
   Healthcheck: optional(HEALTHCHECK),
   /** Lines "ip host [host …]". */
   Hosts: optional(strings),
@@ -189,9 +191,9 @@ export type ServiceMode = Decoded<typeof SERVICE_MODE>;
 const UPDATE_CONFIG = record({
   /** Slots at a time; 0 means all. */
   Parallelism: integer(),
-  Delay: optional(integer()),
+  Delay: optional(duration()),
   FailureAction: optional(oneOf('pause', 'continue', 'rollback')),
-  Monitor: optional(integer()),
+  Monitor: optional(duration()),
   MaxFailureRatio: optional(number()),
   Order: optional(oneOf('stop-first', 'start-first')),
 });
@@ -282,8 +284,8 @@ export const CLUSTER_SPEC = record({
     ElectionTick: integer(),
     HeartbeatTick: integer(),
   }),
-  Dispatcher: record({ HeartbeatPeriod: integer() }),
-  CAConfig: record({ NodeCertExpiry: integer() }),
+  Dispatcher: record({ HeartbeatPeriod: duration() }),
+  CAConfig: record({ NodeCertExpiry: duration() }),
   EncryptionConfig: record({ AutoLockManagers: boolean() }),
 });
 export type ClusterSpec = Decoded<typeof CLUSTER_SPEC>;

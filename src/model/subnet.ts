@@ -11,6 +11,17 @@ export interface Subnet {
   readonly size: bigint;
 }
 
+/** Loopback, link-local and multicast addresses; tunnels have 198.18.0.0/15. */
+export const RESERVED_SUBNETS: readonly string[] = [
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '198.18.0.0/15',
+  '224.0.0.0/4',
+  '::/96',
+  'fe80::/10',
+  'ff00::/8',
+];
+
 /** Raises `invalid` naming the text; host bits must be zero unless `anyHost` is set. */
 export function parseSubnet(text: string, options: { anyHost?: boolean } = {}): Subnet {
   const [address = '', bits = '', ...rest] = text.split('/');

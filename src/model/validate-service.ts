@@ -5,24 +5,31 @@ import { parseConstraint } from './constraint.ts';
 import { drainTimeMs } from './drain-time.ts';
 import { addressFamily } from './ip-address.ts';
 import type { PortConfig, ServiceSpec } from './spec.ts';
+import { validateFigures } from './validate-figures.ts';
 
 /** A DNS label, since the name is one; 63 characters at most. */
 const SERVICE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?$/;
 const NAME_LENGTH_MAX = 63;
-const NANO_CPUS_MIN = 1e6;
-const MEMORY_MIN = 4 * 1024 * 1024;
-const REPLICAS_MAX = 1_000_000;
-const HEALTH_DURATION_MIN = 1e6;
+/** Docker's messages between managers have about this bound. */
+const SPEC_BYTES_MAX = 1024 * 1024;
+/** What the kernel takes. */
+const HOSTNAME_LENGTH_MAX = 64;
 
 /** Raises `invalid` with the value and the way out. */
 export function validateService(spec: ServiceSpec): void {
   validateName(spec.Name);
-  validateMode(spec);
+  const size = JSON.stringify(spec).length;
+  if (size > SPEC_BYTES_MAX) {
+    throw invalid(`service spec of ${size} characters is larger than ${SPEC_BYTES_MAX}`);
+  }
   const container = spec.TaskTemplate.ContainerSpec;
   if (!container.Image) throw invalid('ContainerSpec: image reference must be provided');
-  validateResources(spec);
+  validateFigures(spec);
+  const { Hostname = '' } = container;
+  if (!Hostname.includes('{{') && Hostname.length > HOSTNAME_LENGTH_MAX) {
+    throw invalid(`hostname ${Hostname} is longer than ${HOSTNAME_LENGTH_MAX} characters`);
+  }
   validateMounts(spec);
-  validateHealth(spec);
   (spec.TaskTemplate.Placement?.Constraints ?? []).forEach(parseConstraint);
   for (const preference of spec.TaskTemplate.Placement?.Preferences ?? []) {
     const descriptor = preference.Spread?.SpreadDescriptor ?? '';
@@ -31,11 +38,6 @@ export function validateService(spec: ServiceSpec): void {
         `placement preference ${JSON.stringify(descriptor)} must be node.labels.NAME or engine.labels.NAME`,
       );
     }
-  }
-  for (const config of [spec.UpdateConfig, spec.RollbackConfig]) {
-    const ratio = config?.MaxFailureRatio ?? 0;
-    if (ratio < 0 || ratio > 1)
-      throw invalid(`max failure ratio ${ratio} must lie between 0 and 1`);
   }
   if (spec.RollbackConfig?.FailureAction === 'rollback') {
     throw invalid('a rollback cannot be rolled back: its failure action is pause or continue');
@@ -60,31 +62,6 @@ function validateName(name: string): void {
   }
 }
 
-function validateMode(spec: ServiceSpec): void {
-  const replicas = spec.Mode.Replicated?.Replicas;
-  if (replicas === undefined) return;
-  if (!Number.isInteger(replicas) || replicas < 0 || replicas > REPLICAS_MAX) {
-    throw invalid(`replicas must be a whole number from 0 to ${REPLICAS_MAX}, not ${replicas}`);
-  }
-}
-
-function validateResources(spec: ServiceSpec): void {
-  const resources = spec.TaskTemplate.Resources;
-  for (const [kind, amounts] of [
-    ['limits', resources?.Limits],
-    ['reservations', resources?.Reservations],
-  ] as const) {
-    const cpus = amounts?.NanoCPUs ?? 0;
-    if (cpus !== 0 && cpus < NANO_CPUS_MIN) {
-      throw invalid(`invalid cpu value ${cpus / 1e9} in ${kind}: must be at least 0.001`);
-    }
-    const memory = amounts?.MemoryBytes ?? 0;
-    if (memory !== 0 && memory < MEMORY_MIN) {
-      throw invalid(`invalid memory value ${memory} bytes in ${kind}: must be at least 4MiB`);
-    }
-  }
-}
-
 function validateMounts(spec: ServiceSpec): void {
   const targets = new Set<string>();
   for (const mount of spec.TaskTemplate.ContainerSpec.Mounts ?? []) {
@@ -101,18 +78,6 @@ function validateMounts(spec: ServiceSpec): void {
       );
     }
   }
-}
-
-function validateHealth(spec: ServiceSpec): void {
-  const health = spec.TaskTemplate.ContainerSpec.Healthcheck;
-  if (health === undefined) return;
-  for (const key of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
-    const value = health[key] ?? 0;
-    if (value !== 0 && value < HEALTH_DURATION_MIN) {
-      throw invalid(`health check ${key} of ${value} ns must be 0 or at least 1ms`);
-    }
-  }
-  if ((health.Retries ?? 0) < 0) throw invalid('health check Retries must not be negative');
 }
 
 function validatePorts(spec: ServiceSpec): void {

@@ -121,8 +121,8 @@ export function parseNodeSpec(body: unknown): NodeSpec {
   return {
     ...spec,
     Labels: spec.Labels ?? {},
-    Role: spec.Role ?? 'worker',
-    Availability: spec.Availability ?? 'active',
+    Role: spec.Role || 'worker',
+    Availability: spec.Availability || 'active',
   };
 }
 

@@ -2,6 +2,7 @@
 // the managers.
 import {
   boolean,
+  duration,
   integer,
   list,
   number,
@@ -34,11 +35,11 @@ const mount = object(
 
 export const healthcheck = object({
   Test: strings,
-  Interval: integer,
-  Timeout: integer,
+  Interval: duration,
+  Timeout: duration,
   Retries: integer,
-  StartPeriod: integer,
-  StartInterval: integer,
+  StartPeriod: duration,
+  StartInterval: duration,
 });
 
 const containerSpec = object(
@@ -59,7 +60,7 @@ const containerSpec = object(
     OpenStdin: boolean,
     ReadOnly: boolean,
     Mounts: list(mount),
-    StopGracePeriod: integer,
+    StopGracePeriod: duration,
     Healthcheck: healthcheck,
     Hosts: strings,
     DNSConfig: object({ Nameservers: strings, Search: strings, Options: strings }),
@@ -76,9 +77,9 @@ const containerSpec = object(
 
 const updateConfig = object({
   Parallelism: integer,
-  Delay: integer,
+  Delay: duration,
   FailureAction: oneOf('pause', 'continue', 'rollback', ''),
-  Monitor: integer,
+  Monitor: duration,
   MaxFailureRatio: number,
   Order: oneOf('stop-first', 'start-first', ''),
 });
@@ -91,9 +92,9 @@ const taskTemplate = object(
     Resources: object({ Limits: amounts, Reservations: amounts }),
     RestartPolicy: object({
       Condition: oneOf('none', 'on-failure', 'any', ''),
-      Delay: integer,
+      Delay: duration,
       MaxAttempts: integer,
-      Window: integer,
+      Window: duration,
     }),
     Placement: object({
       Constraints: strings,
@@ -186,8 +187,8 @@ export const CLUSTER_SPEC_SCHEMA = object({
     ElectionTick: integer,
     HeartbeatTick: integer,
   }),
-  Dispatcher: object({ HeartbeatPeriod: integer }),
-  CAConfig: object({ NodeCertExpiry: integer }),
+  Dispatcher: object({ HeartbeatPeriod: duration }),
+  CAConfig: object({ NodeCertExpiry: duration }),
   EncryptionConfig: object({ AutoLockManagers: boolean }),
 });
 

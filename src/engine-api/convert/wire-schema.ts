@@ -39,6 +39,8 @@ export const integer: WireSchema = {
   minimum: Number.MIN_SAFE_INTEGER,
   maximum: Number.MAX_SAFE_INTEGER,
 };
+/** Nanoseconds in 64 bits. */
+export const duration: WireSchema = { type: 'integer', minimum: -(2 ** 63), maximum: 2 ** 63 };
 export const number: WireSchema = { type: 'number' };
 export const boolean: WireSchema = { type: 'boolean' };
 

@@ -1,6 +1,12 @@
 // /swarm: init, join, leave, inspect, update.
 import { SwarmError } from '../../base/index.ts';
-import type { ClusterSpec } from '../../model/index.ts';
+import { DEFAULT_CLUSTER_SPEC } from '../../manager/index.ts';
+import {
+  validateAddressPools,
+  validateClusterSpec,
+  validateDataPathPort,
+  type ClusterSpec,
+} from '../../model/index.ts';
 import { clusterToApi } from '../convert/objects.ts';
 import { parseClusterSpec, parseInit, parseJoin } from '../convert/parse.ts';
 import { empty, ok, type Reply, type Request, type Route } from '../router.ts';
@@ -20,30 +26,50 @@ async function init(request: Request): Promise<Reply> {
   if (body.AutoLockManagers) {
     throw new SwarmError('unimplemented', 'autolock is not available in this release');
   }
+  const spec = withoutZeroes(body.Spec);
+  validateClusterSpec(merged(DEFAULT_CLUSTER_SPEC, spec));
+  validateAddressPools(body.DefaultAddrPool, body.SubnetSize);
+  validateDataPathPort(body.DataPathPort);
   const nodeId = await request.backend.init({
     listenAddr: body.ListenAddr,
     advertiseAddr: body.AdvertiseAddr,
     dataPathAddr: body.DataPathAddr,
     dataPathPort: body.DataPathPort,
-    addressPools: body.DefaultAddrPool,
+    addressPools: body.DefaultAddrPool.map((pool) => pool.trim()),
     subnetSize: body.SubnetSize,
     availability: body.Availability,
     forceNewCluster: body.ForceNewCluster,
-    spec: withoutZeroes(body.Spec),
+    spec,
   });
   return ok(JSON.stringify(nodeId));
 }
 
-/** A zero or an empty group means the server's default. */
+/** Of these a zero is a figure like any other: Docker has them as pointers. */
+const ZERO_COUNTS = ['TaskHistoryRetentionLimit', 'KeepOldSnapshots'];
+
+/** Another zero, or an empty group, means what there is: the default, or the setting in force. */
 function withoutZeroes(spec: Partial<ClusterSpec>): Partial<ClusterSpec> {
   const entries = Object.entries(spec).flatMap(([key, value]) => {
-    if (typeof value !== 'object') return [];
+    if (typeof value !== 'object') return value === '' ? [] : [[key, value]];
+    if (key === 'Labels') return [[key, value]];
     const filled = Object.entries(value).filter(
-      ([, inner]) => inner !== 0 && inner !== '' && inner !== null,
+      ([name, inner]) => ZERO_COUNTS.includes(name) || (inner !== 0 && inner !== ''),
     );
     return filled.length > 0 ? [[key, Object.fromEntries(filled)]] : [];
   });
   return Object.fromEntries(entries) as Partial<ClusterSpec>;
+}
+
+function merged(before: ClusterSpec, wish: Partial<ClusterSpec>): ClusterSpec {
+  return {
+    Name: wish.Name ?? before.Name,
+    Labels: wish.Labels ?? before.Labels ?? {},
+    Orchestration: { ...before.Orchestration, ...wish.Orchestration },
+    Raft: { ...before.Raft, ...wish.Raft },
+    Dispatcher: { ...before.Dispatcher, ...wish.Dispatcher },
+    CAConfig: { ...before.CAConfig, ...wish.CAConfig },
+    EncryptionConfig: { ...before.EncryptionConfig, ...wish.EncryptionConfig },
+  };
 }
 
 async function join(request: Request): Promise<Reply> {
@@ -81,19 +107,10 @@ async function update(request: Request): Promise<Reply> {
   const stored = backend.view.cluster;
   if (stored === undefined)
     throw new SwarmError('unavailable', 'the cluster is being set up, try again');
-  const wish = parseClusterSpec(await request.json());
-  const spec: ClusterSpec = {
-    Name: wish.Name ?? stored.spec.Name,
-    Labels: wish.Labels ?? stored.spec.Labels ?? {},
-    Orchestration: { ...stored.spec.Orchestration, ...wish.Orchestration },
-    Raft: { ...stored.spec.Raft, ...wish.Raft },
-    Dispatcher: { ...stored.spec.Dispatcher, ...wish.Dispatcher },
-    CAConfig: { ...stored.spec.CAConfig, ...wish.CAConfig },
-    EncryptionConfig: { ...stored.spec.EncryptionConfig, ...wish.EncryptionConfig },
-  };
+  const wish = withoutZeroes(parseClusterSpec(await request.json()));
   await backend.call('cluster.update', {
     version: versionOf(request),
-    spec,
+    spec: merged(stored.spec, wish),
     rotateWorkerToken: flag(request, 'rotateWorkerToken'),
     rotateManagerToken: flag(request, 'rotateManagerToken'),
   });

@@ -1,13 +1,14 @@
 // Control on the leader: validates against its store, proposes, answers. Everything before the
 // proposal is pure; the transaction repeats what could have changed meanwhile (versions, unique names).
 import { SwarmError, type Clock, type Random } from '../../base/index.ts';
-import { update } from '../../model/index.ts';
+import { update, validateClusterSpec } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
 import { createAttachment } from './attachments.ts';
 import { Gate } from './gate.ts';
 import { removeNode, updateNode } from './nodes.ts';
 import {
+  checkLabels,
   createNetwork,
   createPayloadObject,
   removeNetwork,
@@ -18,7 +19,6 @@ import { createService, removeService, updateService, type Change } from './serv
 
 /** How often a change is planned again when another write got in between. */
 const TRIES = 3;
-const CERT_EXPIRY_MIN = 3600e9;
 
 type Handlers = {
   [M in ControlMethod]: (
@@ -127,18 +127,8 @@ function updateCluster(
   if (cluster.version !== request.version) {
     throw new SwarmError('outOfSequence', 'update out of sequence');
   }
-  if (request.spec.Name !== cluster.spec.Name) {
-    throw new SwarmError(
-      'invalid',
-      `swarm spec must be named ${JSON.stringify(cluster.spec.Name)}`,
-    );
-  }
-  if (request.spec.CAConfig.NodeCertExpiry < CERT_EXPIRY_MIN) {
-    throw new SwarmError('invalid', 'minimum certificate expiry time is 1h0m0s');
-  }
-  if (request.spec.EncryptionConfig.AutoLockManagers) {
-    throw new SwarmError('unimplemented', 'autolock is not available in this release');
-  }
+  validateClusterSpec(request.spec);
+  checkLabels('swarm', request.spec.Labels);
   const joinTokens = {
     worker: request.rotateWorkerToken === true ? newJoinToken() : cluster.joinTokens.worker,
     manager: request.rotateManagerToken === true ? newJoinToken() : cluster.joinTokens.manager,

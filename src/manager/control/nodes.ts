@@ -5,6 +5,7 @@ import { remove, update, type Action, type Node } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
 import { find } from './lookup.ts';
+import { checkLabels } from './objects.ts';
 import type { Change } from './services.ts';
 
 /** A removed node's certificate is refused for at least this long when its expiry is unknown. */
@@ -28,6 +29,7 @@ export function updateNode(
       `invalid node availability ${JSON.stringify(spec.Availability)}: use active, pause or drain`,
     );
   }
+  checkLabels('node', spec.Labels);
   if (node.spec.Role === 'manager' && spec.Role === 'worker') checkDemotion(view, node);
   return { actions: [update('node', { ...node, spec })], response: {} };
 }

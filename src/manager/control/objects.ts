@@ -2,6 +2,8 @@
 import { SwarmError, newId, type Random } from '../../base/index.ts';
 import {
   ENCRYPTED_OPTION,
+  RESERVED_SUBNETS,
+  addressValue,
   ENCRYPTED_VALUES,
   create,
   desiredAlive,
@@ -25,23 +27,13 @@ import type { Change } from './services.ts';
 import { specsInForce } from './specs-in-force.ts';
 
 const OBJECT_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const SECRET_NAME_MAX = 64;
 const NETWORK_NAME_MAX = 128;
 /** Docker's ceilings for payloads. */
 const PAYLOAD_MAX = { secret: 500 * 1024, config: 1000 * 1024 } as const;
 /** What IPv6 needs of every link. */
 const MIN_MTU_IPV6 = 1280;
-
-/** Loopback, link-local and multicast addresses; tunnels have 198.18.0.0/15. */
-const RESERVED_SUBNETS = [
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '198.18.0.0/15',
-  '224.0.0.0/4',
-  '::/96',
-  'fe80::/10',
-  'ff00::/8',
-];
 
 const NETWORK_OPTIONS = new Set(['com.docker.network.driver.mtu', ENCRYPTED_OPTION]);
 
@@ -63,6 +55,7 @@ export function createNetwork(
   if (view.byName('network', spec.Name)) {
     throw new SwarmError('conflict', `network with name ${spec.Name} already exists`);
   }
+  checkLabels('network', spec.Labels);
   checkNetworkOptions(spec);
   if (spec.Ingress && [...view.all('network')].some((network) => network.spec.Ingress)) {
     throw new SwarmError('conflict', 'ingress network already exists');
@@ -82,7 +75,7 @@ function checkNetworkOptions(spec: NetworkSpec): void {
     }
     if (
       key === 'com.docker.network.driver.mtu' &&
-      !(Number(value) >= 576 && Number(value) <= 65_535)
+      !(/^\d{3,5}$/.test(value) && Number(value) >= 576 && Number(value) <= 65_535)
     ) {
       throw new SwarmError('invalid', `MTU ${value} must be a number from 576 to 65535`);
     }
@@ -120,9 +113,19 @@ function checkSubnets(view: StoreView, spec: NetworkSpec): void {
       const name = node.description?.hostname ?? node.id;
       throw new SwarmError('denied', `subnet ${Subnet} has the address ${inside} of node ${name}`);
     }
-    if (Gateway && !subnetContains(subnet, Gateway)) {
-      throw new SwarmError('invalid', `gateway ${Gateway} is not in subnet ${Subnet}`);
-    }
+    if (Gateway) checkGateway(subnet, Gateway);
+  }
+}
+
+function checkGateway(subnet: Subnet, gateway: string): void {
+  const value = addressValue(gateway);
+  const text = subnetText(subnet);
+  if (value === undefined || !subnetContains(subnet, gateway)) {
+    throw new SwarmError('invalid', `gateway ${gateway} is not in subnet ${text}`);
+  }
+  const last = subnet.family === 4 && value === subnet.base + subnet.size - 1n;
+  if (value === subnet.base || last) {
+    throw new SwarmError('invalid', `gateway ${gateway} is no host's address in subnet ${text}`);
   }
 }
 
@@ -195,8 +198,12 @@ export function createPayloadObject(
   if (view.byName(table, spec.Name)) {
     throw new SwarmError('conflict', `${table} ${spec.Name} already exists`);
   }
-  const data = spec.Data ?? '';
-  const length = Math.floor((data.replace(/={1,2}$/, '').length * 3) / 4);
+  checkLabels(table, spec.Labels);
+  const data = (spec.Data ?? '').replaceAll(/[\r\n]/g, '');
+  if (data.length % 4 !== 0 || !BASE64.test(data)) {
+    throw new SwarmError('invalid', `${table} data is not base64`);
+  }
+  const length = (data.length / 4) * 3 - (/={0,2}$/.exec(data)?.[0].length ?? 0);
   if (length === 0 || length > PAYLOAD_MAX[table]) {
     throw new SwarmError(
       'invalid',
@@ -223,6 +230,7 @@ export function updatePayloadObject(
   if (object.version !== request.version)
     throw new SwarmError('outOfSequence', 'update out of sequence');
   const { Data, ...spec } = request.spec;
+  checkLabels(table, spec.Labels);
   const same = Data === undefined || Data === '' || Data === view.get('payload', object.id)?.data;
   if (spec.Name !== object.spec.Name || !same) {
     throw new SwarmError('invalid', 'only updates to Labels are allowed');
@@ -252,6 +260,18 @@ export function removePayloadObject(
     );
   }
   return { actions: [remove(table, object.id), remove('payload', object.id)], response: {} };
+}
+
+/** All labels of an object together are no longer. */
+const LABELS_LENGTH_MAX = 1024 * 1024;
+
+export function checkLabels(what: string, labels: Readonly<Record<string, string>> = {}): void {
+  const length = JSON.stringify(labels).length;
+  if (length <= LABELS_LENGTH_MAX) return;
+  throw new SwarmError(
+    'invalid',
+    `labels of the ${what} have ${length} characters, at most ${LABELS_LENGTH_MAX} are kept`,
+  );
 }
 
 function checkName(table: string, name: string, lengthMax: number): void {

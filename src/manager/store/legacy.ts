@@ -67,10 +67,14 @@ function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
+/** Nanoseconds in 64 bits: a year of them is more than what is exact here. */
+const DURATION =
+  /^(?:Delay|Window|Monitor|Interval|Timeout|StartPeriod|StartInterval|StopGracePeriod|HeartbeatPeriod|NodeCertExpiry)$/;
+
 /** Numbers within what is exact here, and messages that are not too long. */
 function inRange(value: unknown, key = ''): unknown {
   if (typeof value === 'number') {
-    const { MAX_SAFE_INTEGER: max } = Number;
+    const max = DURATION.test(key) ? 2 ** 63 : Number.MAX_SAFE_INTEGER;
     return Number.isInteger(value) ? Math.min(Math.max(value, -max), max) : value;
   }
   if (typeof value === 'string') {
