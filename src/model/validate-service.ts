@@ -89,11 +89,9 @@ function validatePorts(spec: ServiceSpec): void {
       throw invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
     }
     if (!port.PublishedPort) continue;
-    const key = `${port.Protocol}/${port.PublishedPort}/${port.PublishMode}`;
+    const key = `${port.PublishedPort}/${port.Protocol}`;
     if (seen.has(key)) {
-      throw invalid(
-        `EndpointSpec: duplicate published port ${port.PublishedPort}/${port.Protocol}`,
-      );
+      throw invalid(`EndpointSpec: duplicate published ports provided: ${key} is published twice`);
     }
     seen.add(key);
   }

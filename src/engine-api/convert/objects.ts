@@ -1,6 +1,6 @@
 // The cluster's objects in the shapes of Docker's API. Pure. Go clients dereference without asking:
 // counts, endpoint specs, labels and times are always filled.
-import { TASK_STATE, isPredefinedNetwork } from '../../model/index.ts';
+import { TASK_STATE, isPredefinedNetwork, specIndexOf } from '../../model/index.ts';
 import type {
   Cluster,
   Config,
@@ -19,10 +19,11 @@ export function timeText(ms: number | undefined): string {
   return ms === undefined ? '0001-01-01T00:00:00Z' : new Date(ms).toISOString();
 }
 
-function metaOf(object: Meta): object {
+/** `index`: what updates of the object have to name. */
+function metaOf(object: Meta, index = specIndexOf(object)): object {
   return {
     ID: object.id,
-    Version: { Index: object.version },
+    Version: { Index: index },
     CreatedAt: timeText(object.createdAt),
     UpdatedAt: timeText(object.updatedAt),
   };
@@ -127,7 +128,8 @@ export function taskToApi(view: StoreView, task: Task): object {
   const { status } = task;
   const container = status.container;
   return {
-    ...metaOf(task),
+    // A task has no spec of its own: its version is that of its last change.
+    ...metaOf(task, task.version),
     Labels: {},
     Spec: revision?.spec.TaskTemplate ?? { ContainerSpec: {} },
     ServiceID: task.serviceId,

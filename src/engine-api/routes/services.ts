@@ -112,9 +112,13 @@ async function remove(request: Request): Promise<Reply> {
 function listTasks(request: Request): Reply {
   const { view } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), TASK_FILTERS);
+  const nodes = filters.get('node')?.map((reference) => find(view, 'node', reference).id);
   const tasks = candidates(view, filters).filter(
-    // Places of users' containers are tasks to the managers alone.
-    (task) => task.attachment === undefined && taskMatches(view, task, filters),
+    (task) =>
+      // Places of users' containers are tasks to the managers alone.
+      task.attachment === undefined &&
+      (nodes === undefined || nodes.length === 0 || nodes.includes(task.nodeId ?? '')) &&
+      taskMatches(view, task, filters),
   );
   return ok(tasks.sort(compareTasks).map((task) => taskToApi(view, task)));
 }
@@ -129,13 +133,11 @@ function candidates(view: StoreView, filters: Filters): Task[] {
 }
 
 function taskMatches(view: StoreView, task: Task, filters: Filters): boolean {
-  const nodes = filters.get('node')?.map((reference) => nodeIdOf(view, reference));
   const upToDate = (): boolean => {
     const service = view.get('service', task.serviceId);
     return task.revisionId === service?.revisionId && desiredAlive(task);
   };
   return (
-    (nodes === undefined || nodes.includes(task.nodeId ?? '')) &&
     passes(filters, 'id', (id) => task.id.startsWith(id)) &&
     passes(filters, 'name', (name) => taskNameOf(view, task).startsWith(name)) &&
     passes(filters, 'desired-state', (wanted) => desiredMatches(task, wanted)) &&
@@ -153,11 +155,6 @@ function desiredMatches(task: Task, wanted: string): boolean {
     );
   }
   return task.desiredState === wanted.toLowerCase();
-}
-
-function nodeIdOf(view: StoreView, reference: string): string {
-  for (const node of view.all('node')) if (node.description?.hostname === reference) return node.id;
-  return find(view, 'node', reference).id;
 }
 
 function taskNameOf(view: StoreView, task: Task): string {

@@ -1,7 +1,7 @@
 // Control on the leader: validates against its store, proposes, answers. Everything before the
 // proposal is pure; the transaction repeats what could have changed meanwhile (versions, unique names).
 import { SwarmError, type Clock, type Random } from '../../base/index.ts';
-import { update, validateClusterSpec } from '../../model/index.ts';
+import { specIndexOf, update, validateClusterSpec } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
 import { createAttachment } from './attachments.ts';
@@ -124,7 +124,7 @@ function updateCluster(
 ): Change<object> {
   const cluster = store.view.cluster;
   if (cluster === undefined) throw new SwarmError('unavailable', 'the cluster is being set up');
-  if (cluster.version !== request.version) {
+  if (specIndexOf(cluster) !== request.version) {
     throw new SwarmError('outOfSequence', 'update out of sequence');
   }
   validateClusterSpec(request.spec);

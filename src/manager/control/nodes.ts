@@ -1,7 +1,7 @@
 // Changing and removing nodes. Roles change in two steps: the user's wish is `spec.Role`; `role` follows
 // once Raft membership and the certificate agree.
 import { SwarmError } from '../../base/index.ts';
-import { remove, update, type Action, type Node } from '../../model/index.ts';
+import { remove, specIndexOf, update, type Action, type Node } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
 import { find } from './lookup.ts';
@@ -16,7 +16,9 @@ export function updateNode(
   { id, version, spec }: ControlMethods['node.update']['request'],
 ): Change<object> {
   const node = find(view, 'node', id);
-  if (node.version !== version) throw new SwarmError('outOfSequence', 'update out of sequence');
+  if (specIndexOf(node) !== version) {
+    throw new SwarmError('outOfSequence', 'update out of sequence');
+  }
   if (!['worker', 'manager'].includes(spec.Role)) {
     throw new SwarmError(
       'invalid',

@@ -13,6 +13,7 @@ import {
   subnetContains,
   subnetText,
   remove,
+  specIndexOf,
   update,
   isPredefinedNetwork,
   subnetsOverlap,
@@ -227,7 +228,7 @@ export function updatePayloadObject(
   request: ControlMethods['secret.update']['request'],
 ): Change<object> {
   const object = find(view, table, request.id);
-  if (object.version !== request.version)
+  if (specIndexOf(object) !== request.version)
     throw new SwarmError('outOfSequence', 'update out of sequence');
   const { Data, ...spec } = request.spec;
   checkLabels(table, spec.Labels);

@@ -7,6 +7,7 @@ import {
   isPredefinedNetwork,
   validateService,
   remove,
+  specIndexOf,
   update,
   type Action,
   type NetworkAttachmentConfig,
@@ -19,6 +20,7 @@ import type { ControlMethods } from './control.ts';
 import { checkFixedAddresses } from './fixed-addresses.ts';
 import { specsInForce } from './specs-in-force.ts';
 import { find } from './lookup.ts';
+import { randomName } from './random-name.ts';
 
 type Request<M extends keyof ControlMethods> = ControlMethods[M]['request'];
 
@@ -29,9 +31,11 @@ export interface Change<R> {
 
 export function createService(
   view: StoreView,
-  { spec: wish, registryAuth }: Request<'service.create'>,
+  { spec: given, registryAuth }: Request<'service.create'>,
   random: Random,
 ): Change<ControlMethods['service.create']['response']> {
+  const isTaken = (name: string): boolean => view.byName('service', name) !== undefined;
+  const wish = given.Name === '' ? { ...given, Name: randomName(random, isTaken) } : given;
   validateService(wish);
   const spec = resolveReferences(view, withDefaults(wish));
   const known = view.byName('service', spec.Name);
@@ -69,7 +73,7 @@ export function updateService(
   now: number,
 ): Change<ControlMethods['service.update']['response']> {
   const service = find(view, 'service', request.id);
-  if (service.version !== request.version) {
+  if (specIndexOf(service) !== request.version) {
     throw new SwarmError('outOfSequence', 'update out of sequence');
   }
   if (request.rollback === true) return rollback(view, service, now);
@@ -90,11 +94,12 @@ export function updateService(
     previousSpec: service.spec,
     specVersion: service.specVersion + 1,
   };
+  const auth = request.registryAuth ?? keptCredential(view, service, request.registryAuthFrom);
   if (!changed) {
-    return { actions: [update('service', base)], response: { warnings: [] } };
+    const actions = [update('service', base), ...renewedCredential(view, service.revisionId, auth)];
+    return { actions, response: { warnings: [] } };
   }
   const revisionId = newId(random);
-  const auth = request.registryAuth ?? keptCredential(view, service, request.registryAuthFrom);
   return {
     actions: [
       update('service', {
@@ -167,6 +172,15 @@ function credential(revisionId: string, registryAuth: string | undefined): Actio
   return registryAuth ? [create('credential', { id: revisionId, registryAuth })] : [];
 }
 
+/** For tasks that are to come of a revision that stays: credentials end before services do. */
+function renewedCredential(view: StoreView, id: string, registryAuth = ''): Action[] {
+  const stored = view.get('credential', id);
+  if (registryAuth === '' || stored?.registryAuth === registryAuth) return [];
+  return stored === undefined
+    ? credential(id, registryAuth)
+    : [update('credential', { ...stored, registryAuth })];
+}
+
 function keptCredential(
   view: StoreView,
   service: Service,
@@ -229,8 +243,7 @@ function resolveReferences(view: StoreView, spec: ServiceSpec): ServiceSpec {
 
 function resolveNetwork(view: StoreView, config: NetworkAttachmentConfig): NetworkAttachmentConfig {
   if (isPredefinedNetwork(config.Target)) return config;
-  const network = view.get('network', config.Target) ?? view.byName('network', config.Target);
-  if (network === undefined) throw new SwarmError('notFound', `network ${config.Target} not found`);
+  const network = find(view, 'network', config.Target);
   if (network.spec.Ingress) {
     throw new SwarmError(
       'invalid',
