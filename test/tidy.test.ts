@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/worker': ['src/model', 'src/base', 'src/overlay'],
   'src/worker/standalone': ['src/worker', 'src/model', 'src/base'],
   'src/worker/images': ['src/base'],
-  'src/worker/volumes': ['src/base'],
+  'src/worker/volumes': ['src/model', 'src/base'],
   'src/worker/containerd': [
     'src/worker',
     'src/worker/images',

@@ -34,3 +34,4 @@ export {
   type TProperties,
   type TSchema,
 } from './schema.ts';
+export { words } from './word-list.ts';

@@ -76,6 +76,17 @@ export {
 } from './subnet.ts';
 export { reservedPorts } from './reserved-ports.ts';
 export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
+export { CAPABILITIES, DEFAULT_CAPABILITIES, containerCapabilities } from './capabilities.ts';
+export {
+  UNLIMITED,
+  checkContainerOptions,
+  checkPropagation,
+  checkRunnable,
+} from './container-options.ts';
+export { checkLogDriver, logPlan, type LogPlan } from './log-options.ts';
+export { checkPrivileges, seccompMode } from './privileges.ts';
+export { SIGKILL, signalNumber } from './signals.ts';
+export { bindDevice, checkVolume, isVolumeName } from './volume-options.ts';
 export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
 export {
   checkTemplates,

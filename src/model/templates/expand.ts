@@ -59,9 +59,12 @@ export function expandContainer(spec: ContainerSpec, data: TemplateData): Contai
   };
 }
 
-/** Raises `invalid` when a template of the spec could not be expanded on a node. */
-export function checkTemplates(spec: ServiceSpec): void {
-  expandContainer(spec.TaskTemplate.ContainerSpec, {
+/**
+ * Raises `invalid` when a template of the spec could not be expanded on a node; returns the container as
+ * it could be on one.
+ */
+export function checkTemplates(spec: ServiceSpec): ContainerSpec {
+  return expandContainer(spec.TaskTemplate.ContainerSpec, {
     service: { id: 'serviceid', name: spec.Name, labels: spec.Labels ?? {} },
     task: { id: 'taskid', slot: spec.Mode.Global === undefined ? 1 : 0 },
     node: {

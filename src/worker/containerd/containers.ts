@@ -2,6 +2,7 @@
 // after a crash: each looks at what there is before it believes that something is missing.
 import * as fs from 'node:fs/promises';
 import { SwarmError, sleep, type Clock, type Logger } from '../../base/index.ts';
+import { SIGKILL } from '../../model/index.ts';
 import type { ContainerObservation, TaskExit } from '../executor.ts';
 import { countsOomKill, oomCounter, type CgroupLayout } from './cgroups.ts';
 import { isAlreadyExists, isNotFound, type ContainerdClient } from './client.ts';
@@ -10,7 +11,7 @@ import { orUndefined } from './image-backend.ts';
 import type { AnyMessage, MountMessage, ProcessMessage } from './messages.ts';
 import type { OciSpec } from './oci-types.ts';
 import { Semaphore } from './semaphore.ts';
-import { SIGKILL } from './signals.ts';
+import { specMessage } from './spec-json.ts';
 import type { ContainerPlan, ExitRecord, TaskDirectory } from './task-directory.ts';
 
 /** Label of everything that belongs to a task. */
@@ -24,7 +25,6 @@ const DELETE_TRIES = 50;
 const DELETE_RETRY_MS = 100;
 /** Labels that start with this are containerd's instructions for its garbage collector. */
 const GC_ROOT_LABEL = 'containerd.io/gc.root';
-const SPEC_TYPE = 'types.containerd.io/opencontainers/runtime-spec/1/Spec';
 const RUNC_OPTIONS_TYPE = 'containerd.runc.v1.Options';
 const LOST_ERROR = 'task: the container was lost (the host or its runtime stopped)';
 
@@ -88,7 +88,7 @@ export class Containers {
       labels: { ...details.labels, [TASK_LABEL]: key.taskId },
       image: details.image,
       runtime: { name: this.#options.runtime.shim, options: this.#runtimeOptions() },
-      spec: jsonMessage(SPEC_TYPE, details.spec),
+      spec: specMessage(details.spec),
       snapshotter,
       snapshotKey: key.containerId,
     };
@@ -335,11 +335,6 @@ export function logUri(loggerPath: string, file: string, plan: Pick<ContainerPla
     'max-file': String(plan.log.maxFiles),
   });
   return `binary://${loggerPath}?${query.toString()}`;
-}
-
-/** JSON as containerd carries specs inside google.protobuf.Any. */
-export function jsonMessage(typeUrl: string, value: unknown): AnyMessage {
-  return { typeUrl, value: Buffer.from(JSON.stringify(value)) };
 }
 
 function processEnd(process: ProcessMessage, clock: Clock): ProcessEnd {

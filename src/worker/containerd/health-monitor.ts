@@ -3,8 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { SwarmError, messageOf, sleep, type Clock, type Logger } from '../../base/index.ts';
+import { SIGKILL } from '../../model/index.ts';
 import type { ContainerdClient } from './client.ts';
-import { jsonMessage, type ContainerKey } from './containers.ts';
+import type { ContainerKey } from './containers.ts';
 import type { ExitWatch, ProcessEnd } from './exit-watch.ts';
 import {
   MAX_OUTPUT_BYTES,
@@ -14,11 +15,10 @@ import {
   type HealthPlan,
   type HealthRecord,
 } from './health-plan.ts';
-import type { OciProcess, OciSpec } from './oci-types.ts';
+import type { OciProcess } from './oci-types.ts';
 import type { PayloadDirectory } from './payloads.ts';
-import { SIGKILL } from './signals.ts';
+import { processMessage, processOf } from './spec-json.ts';
 
-const PROCESS_TYPE = 'types.containerd.io/opencontainers/runtime-spec/1/Process';
 /** Exit code of a check that took too long (Docker's). */
 const TIMED_OUT = -1;
 
@@ -126,7 +126,7 @@ export class HealthMonitor {
         execId,
         stdout: output,
         stderr: output,
-        spec: jsonMessage(PROCESS_TYPE, { ...process, terminal: false }),
+        spec: processMessage({ ...process, terminal: false }),
       });
       const startError = await start(client, containerId, execId);
       if (startError !== undefined) return { exitCode: 126, output: startError };
@@ -153,9 +153,7 @@ export class HealthMonitor {
   /** The check runs as the container's own process does: same user, environment, capabilities. */
   async #containerProcess(): Promise<OciProcess> {
     const { container } = await this.#options.client.containers.get({ id: this.#key.containerId });
-    const value = container.spec?.value ?? new Uint8Array(0);
-    const spec = JSON.parse(Buffer.from(value).toString('utf8')) as OciSpec;
-    return spec.process;
+    return processOf(container.spec?.value ?? new Uint8Array(0));
   }
 }
 

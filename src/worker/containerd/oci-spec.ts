@@ -1,13 +1,17 @@
 // From a service's spec and an image's configuration to what the OCI runtime runs. Pure: everything
 // that must be looked up on the host comes in as a fact.
-import { SwarmError } from '../../base/index.ts';
-import type { ContainerSpec, TaskSpec } from '../../model/index.ts';
+import { SwarmError, words } from '../../base/index.ts';
+import {
+  containerCapabilities,
+  seccompMode,
+  type ContainerSpec,
+  type TaskSpec,
+} from '../../model/index.ts';
 import type { ImageConfig } from '../images/index.ts';
-import { containerCapabilities } from './capabilities.ts';
 import { cgroupsPath, ociResources, type CgroupLayout } from './cgroups.ts';
 import type { OciMount, OciNamespace, OciProcess, OciSpec, OciUser } from './oci-types.ts';
 import { seccompProfile } from './seccomp.ts';
-import { words } from './word-list.ts';
+import { ociLimit } from './spec-json.ts';
 
 const OCI_VERSION = '1.0.2';
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -61,15 +65,15 @@ export function ociSpec(input: SpecInput): OciSpec {
     spec.CapabilityDrop ?? [],
     host.capabilities,
   );
-  const privileges = readPrivileges(spec);
-  const seccomp = privileges.seccomp ? seccompProfile(capabilities, host.architecture) : undefined;
+  const confined = seccompMode(spec.Privileges?.['Seccomp']) === 'default';
+  const seccomp = confined ? seccompProfile(capabilities, host.architecture) : undefined;
   const sysctl = { ...defaultSysctls(networkPath), ...spec.Sysctls };
   return {
     ociVersion: OCI_VERSION,
     process: {
       ...ociProcess(spec, image, input.user, input.hostname, host),
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
-      ...(privileges.noNewPrivileges ? { noNewPrivileges: true } : {}),
+      ...(spec.Privileges?.['NoNewPrivileges'] === true ? { noNewPrivileges: true } : {}),
     },
     root: { path: 'rootfs', readonly: spec.ReadOnly ?? false },
     hostname: input.hostname,
@@ -96,8 +100,8 @@ function ociProcess(
   const args = processArgs(spec, image);
   const rlimits = (spec.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({
     type: `RLIMIT_${Name.toUpperCase()}`,
-    soft: Soft,
-    hard: Hard,
+    soft: ociLimit(Soft),
+    hard: ociLimit(Hard),
   }));
   return {
     terminal: spec.TTY ?? false,
@@ -144,19 +148,6 @@ export function processEnv(
     else variables.set(entry.slice(0, at), entry);
   }
   return [...variables.values()];
-}
-
-function readPrivileges(spec: ContainerSpec): { seccomp: boolean; noNewPrivileges: boolean } {
-  const privileges = spec.Privileges ?? {};
-  const seccomp = privileges.Seccomp as { Mode?: unknown } | null | undefined;
-  const mode = seccomp?.Mode ?? 'default';
-  if (mode !== 'default' && mode !== 'unconfined' && mode !== '') {
-    throw new SwarmError(
-      'unimplemented',
-      `seccomp mode ${JSON.stringify(mode)} is not supported: use "default" or "unconfined"`,
-    );
-  }
-  return { seccomp: mode !== 'unconfined', noNewPrivileges: privileges.NoNewPrivileges === true };
 }
 
 /**

@@ -17,8 +17,8 @@ export interface OciProcess {
   >;
   readonly rlimits?: readonly {
     readonly type: string;
-    readonly soft: number;
-    readonly hard: number;
+    readonly soft: number | bigint;
+    readonly hard: number | bigint;
   }[];
   readonly noNewPrivileges?: boolean;
   readonly oomScoreAdj?: number;

@@ -1,7 +1,7 @@
 // The system calls that a container may make: Docker's default policy. What is not listed fails
 // with EPERM; some calls depend on a capability that the container has.
+import { words } from '../../base/index.ts';
 import type { OciSeccomp, OciSyscallRule } from './oci-types.ts';
-import { words } from './word-list.ts';
 
 const EPERM = 1;
 const ENOSYS = 38;

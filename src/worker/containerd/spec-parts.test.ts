@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { CAPABILITIES, DEFAULT_CAPABILITIES, containerCapabilities } from './capabilities.ts';
 import {
   cgroupLayout,
   cgroupMountPoints,
@@ -9,35 +8,9 @@ import {
   oomCounter,
   type CgroupLayout,
 } from './cgroups.ts';
-import { logPlan } from './log-options.ts';
 import { hostsFile, resolvFile } from './network-files.ts';
-import { signalNumber } from './signals.ts';
 import { formatTime } from './time-text.ts';
 import { resolveUser } from './user.ts';
-
-describe('capabilities', () => {
-  const every = (1n << BigInt(CAPABILITIES.length)) - 1n;
-  const set = (add: string[], drop: string[], available = every) =>
-    containerCapabilities(add, drop, available).toSorted();
-
-  it('are the default set, plus and minus', () => {
-    expect(set([], [])).toEqual(DEFAULT_CAPABILITIES.toSorted());
-    expect(set(['net_admin'], [])).toContain('CAP_NET_ADMIN');
-    expect(set([], ['CAP_KILL'])).not.toContain('CAP_KILL');
-    expect(set(['NET_RAW'], ['ALL'])).toEqual(['CAP_NET_RAW']);
-    expect(set([], ['ALL'])).toEqual([]);
-  });
-
-  it('with ALL are what the host can give', () => {
-    expect(set(['ALL'], [])).toHaveLength(CAPABILITIES.length);
-    expect(set(['ALL'], ['SYS_ADMIN'])).not.toContain('CAP_SYS_ADMIN');
-    expect(set(['ALL'], [], every & ~(1n << 24n))).not.toContain('CAP_SYS_RESOURCE');
-  });
-
-  it('must exist', () => {
-    expect(() => set(['FLY'], [])).toThrow('invalid CapAdd: unknown capability: "FLY"');
-  });
-});
 
 describe('control groups', () => {
   const line = (point: string, type: string, options: string): string =>
@@ -141,40 +114,6 @@ describe('users', () => {
       'unable to find group ghosts: no matching entries in group file',
     );
     expect(() => resolveUser('4294967296', [], passwd, group)).toThrow('must be in range');
-  });
-});
-
-describe('signals', () => {
-  it.each([
-    [undefined, 15],
-    ['SIGTERM', 15],
-    ['usr1', 10],
-    ['9', 9],
-    ['SIGRTMIN+3', 37],
-    ['RTMAX-1', 63],
-  ])('%s is %i', (text, value) => expect(signalNumber(text)).toBe(value));
-
-  it.each(['SIGNOPE', '0', '65', 'SIGRTMIN-1'])('%s is none', (text) => {
-    expect(() => signalNumber(text)).toThrow('invalid signal');
-  });
-});
-
-describe('log options', () => {
-  it('have defaults that keep the disk free', () => {
-    expect(logPlan(undefined)).toEqual({ maxSize: 10_485_760, maxFiles: 3 });
-    expect(logPlan({ Name: 'none' })).toBeUndefined();
-    expect(logPlan({ Options: { 'max-size': '1.5k', 'max-file': '7' } })).toEqual({
-      maxSize: 1536,
-      maxFiles: 7,
-    });
-    expect(logPlan({ Name: 'json-file', Options: { 'max-size': '-1' } })?.maxSize).toBe(0);
-  });
-
-  it('refuse what they do not know', () => {
-    expect(() => logPlan({ Name: 'syslog' })).toThrow("no log driver named 'syslog' is registered");
-    expect(() => logPlan({ Options: { 'max-size': 'big' } })).toThrow('max-size');
-    expect(() => logPlan({ Options: { 'max-file': '0' } })).toThrow('max-file');
-    expect(() => logPlan({ Options: { speed: '1' } })).toThrow("unknown log opt 'speed'");
   });
 });
 

@@ -4,10 +4,10 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { SwarmError } from '../../base/index.ts';
+import type { LogPlan } from '../../model/index.ts';
 import type { TaskExit } from '../executor.ts';
 import type { HealthPlan, HealthRecord } from './health-plan.ts';
 import type { ListenPlan } from './listeners.ts';
-import type { LogPlan } from './log-options.ts';
 
 /** What stays to be known about a container after its task's assignment was read. */
 export interface ContainerPlan {

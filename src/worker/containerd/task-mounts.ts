@@ -3,15 +3,13 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { SwarmError } from '../../base/index.ts';
-import type { Mount } from '../../model/index.ts';
+import { checkPropagation, type Mount } from '../../model/index.ts';
 import type { ImageConfig } from '../images/index.ts';
 import { ANONYMOUS_LABEL, type VolumeStore } from '../volumes/index.ts';
 import { TASK_LABEL } from './containers.ts';
 import type { LayeredFiles } from './layered-files.ts';
 import type { OciMount } from './oci-types.ts';
 import { fillVolume } from './volume-directories.ts';
-
-const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
 
 export interface TaskMounts {
   readonly mounts: readonly OciMount[];
@@ -114,14 +112,8 @@ async function bindMount(mount: Mount): Promise<OciMount> {
       `invalid mount config for type "bind": bind source path does not exist: ${source}`,
     );
   }
-  const { Propagation = 'rprivate', NonRecursive = false } = mount.BindOptions ?? {};
-  const propagation = Propagation === '' ? 'rprivate' : Propagation;
-  if (!PROPAGATIONS.includes(propagation)) {
-    throw new SwarmError(
-      'invalid',
-      `invalid mount config: invalid propagation mode: ${propagation}`,
-    );
-  }
+  const { Propagation, NonRecursive = false } = mount.BindOptions ?? {};
+  const propagation = checkPropagation(Propagation);
   const options = [NonRecursive ? 'bind' : 'rbind', propagation];
   if (mount.ReadOnly === true) options.push('ro');
   return { destination: mount.Target, type: 'bind', source, options };

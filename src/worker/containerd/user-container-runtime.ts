@@ -1,6 +1,7 @@
 // Users' containers on containerd: the same preparation, records and logs as a task's, but they run again
 // and again, and a failing health check is shown, not acted on.
 import { SwarmError } from '../../base/index.ts';
+import { signalNumber } from '../../model/index.ts';
 import type {
   ContainerLogLine,
   ContainerLogOptions,
@@ -13,7 +14,6 @@ import type { ContainerKey } from './containers.ts';
 import type { ControllerOptions } from './controller.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { containerIdOf, prepareContainer } from './preparation.ts';
-import { signalNumber } from './signals.ts';
 import type { ContainerPlan } from './task-directory.ts';
 
 /** `docker stop --time -1`: as long as a timer can wait, 24 days. */

@@ -1,6 +1,7 @@
 // Named volumes of one host: directories that outlive the tasks that mount them. The store decides;
 // the directories themselves are behind a port.
 import { SwarmError, type Clock } from '../../base/index.ts';
+import { bindDevice, checkVolume, isVolumeName } from '../../model/index.ts';
 
 export interface Volume {
   readonly name: string;
@@ -60,14 +61,13 @@ export interface VolumeStoreOptions {
 /** Label of volumes that a container made for itself; they go with it. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-const MAX_NAME_LENGTH = 255;
-
 /** The store over its directories; what is on disk is the only state. */
 export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
   const { directories, clock, users } = options;
 
   const find = async (name: string): Promise<Volume | undefined> => {
+    // A name is also a directory's: what could lead out of the volumes' own is none.
+    if (!isVolumeName(name)) return undefined;
     const record = await directories.readRecord(name);
     return record === undefined ? undefined : parseRecord(name, record, directories);
   };
@@ -79,7 +79,7 @@ export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
 
   return {
     async create(request) {
-      checkRequest(request);
+      checkVolume(request);
       const present = await find(request.name);
       if (present === undefined) {
         const { labels = {}, options: driverOptions = {} } = request;
@@ -133,36 +133,6 @@ async function prune(
     removed.push(name);
   }
   return { removed, bytes };
-}
-
-function checkRequest(request: VolumeRequest): void {
-  const { name, driver = 'local', options = {} } = request;
-  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH) {
-    throw new SwarmError(
-      'invalid',
-      `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
-    );
-  }
-  if (driver !== 'local' && driver !== '') {
-    throw new SwarmError(
-      'notFound',
-      `plugin "${driver}" not found: only the driver "local" exists`,
-    );
-  }
-  if (Object.keys(options).length > 0 && bindDevice(options) === undefined) {
-    throw new SwarmError(
-      'unimplemented',
-      'the local driver takes no options here, or type=none, o=bind and device=/path together',
-    );
-  }
-}
-
-/** The directory of the host that a volume stands for, when its options say so. */
-function bindDevice(options: Readonly<Record<string, string>>): string | undefined {
-  const { type = 'none', o, device, ...rest } = options;
-  const isBind = type === 'none' && o?.split(',').includes('bind') === true;
-  if (!isBind || device?.startsWith('/') !== true || Object.keys(rest).length > 0) return undefined;
-  return device;
 }
 
 function parseRecord(name: string, text: string, directories: VolumeDirectories): Volume {

@@ -1,7 +1,7 @@
 // The log driver that a service asks for. There is one, json-file, with Docker's options; unlike
 // Docker's it rotates unless told otherwise, because full disks are the commonest outage.
-import { SwarmError } from '../../base/index.ts';
-import type { TaskSpec } from '../../model/index.ts';
+import { SwarmError } from '../base/index.ts';
+import type { TaskSpec } from './spec.ts';
 
 export interface LogPlan {
   /** Bytes after which the file is rotated; 0 = never. */
@@ -29,16 +29,31 @@ export function logPlan(driver: TaskSpec['LogDriver']): LogPlan | undefined {
     if (key === 'max-size') plan = { ...plan, maxSize: parseSize(value) };
     else if (key === 'max-file') plan = { ...plan, maxFiles: parseCount(value) };
     // These only decide what is written beside each line; "local" alone knows compress.
-    else if (!['compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'].includes(key)) {
+    else if (!WITHOUT_EFFECT.includes(key)) {
       throw new SwarmError('invalid', `unknown log opt '${key}' for ${name} log driver`);
     }
   }
   return plan;
 }
 
+/** Options that only nodes of Docker carry out; a stored spec may have them. */
+const WITHOUT_EFFECT = ['compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'];
+
+/** As managers check it: also what a node would take and not carry out is refused. */
+export function checkLogDriver(driver: TaskSpec['LogDriver']): void {
+  if (driver?.Name === 'none' || logPlan(driver) === undefined) return;
+  for (const [key, value] of Object.entries(driver?.Options ?? {})) {
+    if (!WITHOUT_EFFECT.includes(key) || value === '' || value === 'false') continue;
+    throw new SwarmError(
+      'unimplemented',
+      `log opt ${key} is not available in this release: leave it out`,
+    );
+  }
+}
+
 function parseSize(text: string): number {
   if (text === '-1') return 0;
-  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([kmg]?)(?:i?b)?$/i.exec(text) ?? [];
+  const [, digits, unit = ''] = /^(\d{1,15}(?:\.\d{1,9})?)([kmg]?)(?:i?b)?$/i.exec(text) ?? [];
   if (digits === undefined) throw new SwarmError('invalid', `invalid log opt max-size: '${text}'`);
   return Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? 1));
 }

@@ -1,6 +1,5 @@
 // Linux capabilities of a container: Docker's default set, plus and minus what the service says.
-import { SwarmError } from '../../base/index.ts';
-import { words } from './word-list.ts';
+import { SwarmError, words } from '../base/index.ts';
 
 /** All capabilities in the order of their kernel numbers. */
 export const CAPABILITIES: readonly string[] = words(`
