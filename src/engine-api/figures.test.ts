@@ -123,10 +123,10 @@ describe('POST /services/create', () => {
     [template({ Resources: { Limits: { MemoryBytes: 100 } } }), 'at least 4MiB'],
     [template({ Resources: { Limits: { Pids: -5 } } }), 'pids in limits cannot be negative'],
     [template({}, { StopGracePeriod: -1 }), 'StopGracePeriod cannot be negative'],
-    [template({}, { OomScoreAdj: 1001 }), 'range for oom score adj is [-1000, 1000]'],
+    [template({}, { OomScoreAdj: 1001 }), 'must lie between -1000 and 1000'],
     [template({}, { Healthcheck: { Interval: -1 } }), 'must be 0 or at least 1ms'],
     [template({}, { Healthcheck: { Retries: -1 } }), 'Retries cannot be negative'],
-    [template({}, { Hostname: 'h'.repeat(65) }), 'longer than 64'],
+    [template({}, { Hostname: 'h'.repeat(65) }), 'longer than 63'],
     [template({}, { Labels: { a: 'x'.repeat(1_100_000) } }), 'Labels'],
     [template({}, { Env: Array.from({ length: 100 }, () => 'x'.repeat(20_000)) }), 'larger than'],
     [template({}, { Env: Array.from({ length: 10_001 }, () => 'x') }), 'Env'],
@@ -165,6 +165,66 @@ describe('POST /services/create', () => {
 });
 
 const MTU = 'com.docker.network.driver.mtu';
+
+describe('what only a node would find out', () => {
+  const container = (ContainerSpec: object, more: object = {}): object => ({
+    Name: 'late',
+    TaskTemplate: { ContainerSpec: { Image: 'i', ...ContainerSpec }, ...more },
+  });
+  const cases: [object, number, string][] = [
+    [container({ Env: ['K={{.Node.hostname}}'] }), 400, 'expanding env failed'],
+    [container({ Hostname: '{{if}}' }), 400, 'expanding hostname failed'],
+    [container({ StopSignal: 'SIGNOPE' }), 400, 'invalid signal: SIGNOPE'],
+    [container({ CapabilityAdd: ['CAP_FLY'] }), 400, 'CAP_FLY'],
+    [container({ Sysctls: { 'vm.swappiness': '1' } }), 400, 'not in a separate kernel namespace'],
+    [container({ Ulimits: [{ Name: 'nope', Soft: 1, Hard: 1 }] }), 400, 'invalid ulimit type'],
+    [container({ Dir: 'here' }), 400, 'must be an absolute path'],
+    [container({ Hosts: ['nonsense'] }), 400, 'invalid host'],
+    [container({ Privileges: { Seccomp: { Mode: 'custom' } } }), 501, 'seccomp mode "custom"'],
+    [container({}, { LogDriver: { Name: 'syslog' } }), 400, "no log driver named 'syslog'"],
+    [container({}, { LogDriver: { Name: 'json-file', Options: { x: '1' } } }), 400, "log opt 'x'"],
+    [
+      container({}, { LogDriver: { Name: 'json-file', Options: { tag: 't' } } }),
+      501,
+      'log opt tag is not available',
+    ],
+    [
+      container({
+        Mounts: [{ Source: 'vol', Target: '/v', VolumeOptions: { DriverConfig: { Name: 'nfs' } } }],
+      }),
+      404,
+      'plugin "nfs" not found',
+    ],
+  ];
+
+  it.each(cases)('%# is refused at create', async (body, status, message) => {
+    expect(await api.call('POST', '/services/create', { body })).toMatchObject({
+      status,
+      body: { message: expect.stringContaining(message) },
+    });
+  });
+
+  it('is refused at update, too', async () => {
+    const made = { ...container({}), Name: 'soon' };
+    expect(await api.call('POST', '/services/create', { body: made })).toMatchObject({
+      status: 201,
+    });
+    for (const [body, status, message] of cases) {
+      const { body: service } = await api.call('GET', '/services/soon');
+      const { Version } = service as { Version: { Index: number } };
+      const path = `/services/soon/update?version=${Version.Index}`;
+      expect(await api.call('POST', path, { body: { ...body, Name: 'soon' } })).toMatchObject({
+        status,
+        body: { message: expect.stringContaining(message) },
+      });
+    }
+  });
+
+  it('takes two literal braces', async () => {
+    const body = { ...container({ Env: ['K={{"{{"}}.ID{{"}}"}}'] }), Name: 'braces' };
+    expect(await api.call('POST', '/services/create', { body })).toMatchObject({ status: 201 });
+  });
+});
 
 describe('other objects', () => {
   it.each<[string, object, string]>([

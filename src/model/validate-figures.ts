@@ -8,7 +8,6 @@ const MEMORY_MIN = 4 * 1024 * 1024;
 const REPLICAS_MAX = 1_000_000;
 const HEALTH_DURATION_MIN = 1e6;
 const FILE_MODE_MAX = 0o7777;
-const OOM_SCORE_MAX = 1000;
 const ID_MAX = 2 ** 32 - 2;
 
 /** Raises `invalid` with the value and the range. */
@@ -23,10 +22,6 @@ export function validateFigures(spec: ServiceSpec): void {
   notNegative('ForceUpdate', ForceUpdate);
   notNegative('Placement.MaxReplicas', Placement?.MaxReplicas);
   notNegative('ContainerSpec.StopGracePeriod', container.StopGracePeriod);
-  const score = container.OomScoreAdj ?? 0;
-  if (Math.abs(score) > OOM_SCORE_MAX) {
-    throw invalid(`Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
-  }
   for (const { Target, TmpfsOptions } of container.Mounts ?? []) {
     notNegative(`tmpfs ${Target}: size`, TmpfsOptions?.SizeBytes);
     checkFileMode(`tmpfs ${Target}`, TmpfsOptions?.Mode);

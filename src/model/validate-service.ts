@@ -2,6 +2,7 @@
 // write, the CLI before the first call of a stack; what needs the store is with the managers.
 import { SwarmError } from '../base/index.ts';
 import { parseConstraint } from './constraint.ts';
+import { checkRunnable } from './container-options.ts';
 import { drainTimeMs } from './drain-time.ts';
 import { addressFamily } from './ip-address.ts';
 import type { PortConfig, ServiceSpec } from './spec.ts';
@@ -12,8 +13,6 @@ const SERVICE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?$/;
 const NAME_LENGTH_MAX = 63;
 /** Docker's messages between managers have about this bound. */
 const SPEC_BYTES_MAX = 1024 * 1024;
-/** What the kernel takes. */
-const HOSTNAME_LENGTH_MAX = 64;
 
 /** Raises `invalid` with the value and the way out. */
 export function validateService(spec: ServiceSpec): void {
@@ -25,10 +24,6 @@ export function validateService(spec: ServiceSpec): void {
   const container = spec.TaskTemplate.ContainerSpec;
   if (!container.Image) throw invalid('ContainerSpec: image reference must be provided');
   validateFigures(spec);
-  const { Hostname = '' } = container;
-  if (!Hostname.includes('{{') && Hostname.length > HOSTNAME_LENGTH_MAX) {
-    throw invalid(`hostname ${Hostname} is longer than ${HOSTNAME_LENGTH_MAX} characters`);
-  }
   validateMounts(spec);
   (spec.TaskTemplate.Placement?.Constraints ?? []).forEach(parseConstraint);
   for (const preference of spec.TaskTemplate.Placement?.Preferences ?? []) {
@@ -44,6 +39,7 @@ export function validateService(spec: ServiceSpec): void {
   }
   validatePorts(spec);
   drainTimeMs(spec.Labels);
+  checkRunnable(spec);
 }
 
 function invalid(message: string): SwarmError {

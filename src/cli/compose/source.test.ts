@@ -8,6 +8,24 @@ describe('values', () => {
   it.each([
     ['an octal number', 'mode: 0440', { mode: 0o440 }],
     ['a decimal number', 'mode: 440', { mode: 440 }],
+    [
+      'a whole number keeps its digits',
+      'a: [1147053346671102335, -9223372036854775808, 007777777777777777777777, 0x7fffffffffffffff]',
+      {
+        a: [
+          '1147053346671102335',
+          '-9223372036854775808',
+          '73786976294838206463',
+          '9223372036854775807',
+        ],
+      },
+    ],
+    [
+      'an exact one is a number',
+      'a: [9007199254740991, -5, 0x10, 0o17]',
+      { a: [9007199254740991, -5, 16, 15] },
+    ],
+    ['also as a key', '1147053346671102335: x', { '1147053346671102335': 'x' }],
     ['ports are texts, not base 60', 'ports: [22:22]', { ports: ['22:22'] }],
     ['yes and no are texts', 'restart: no', { restart: 'no' }],
     ['true is true', 'tty: true', { tty: true }],

@@ -20,6 +20,8 @@ const FILE_BYTES_MAX = 1024 * 1024;
 /** Values after all aliases are expanded. */
 const VALUES_MAX = 200_000;
 const DEPTH_MAX = 64;
+/** Longest whole number that is looked at as one. */
+const DIGITS_MAX = 100;
 /** Errors of one file that are told at once. */
 const ERRORS_MAX = 10;
 
@@ -38,8 +40,26 @@ const octalInteger: ScalarTag = {
   default: true,
   tag: 'tag:yaml.org,2002:int',
   test: /^[-+]?0[0-7]+$/,
-  resolve: (text) => Number.parseInt(text, 8),
+  resolve: (text) => wholeNumber(text.replace(/^([-+]?)0/, '$10o')),
 };
+
+/** As YAML's core schema has them, but with all of their digits. */
+const wholeNumbers = [/^[-+]?[0-9]+$/, /^0o[0-7]+$/, /^0x[0-9a-fA-F]+$/].map((test): ScalarTag => ({
+  identify: () => false,
+  default: true,
+  tag: 'tag:yaml.org,2002:int',
+  test,
+  resolve: wholeNumber,
+}));
+
+/** A text where a number of this runtime would not be exact: ids and account numbers stay what they are. */
+function wholeNumber(text: string): number | string {
+  if (text.length > DIGITS_MAX) return text;
+  const digits = text.replace(/^[-+]/, '');
+  const value = text.startsWith('-') ? -BigInt(digits) : BigInt(digits);
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value.toString();
+}
 
 /** A parsed file. `value` is plain and a tree: nothing in it is shared. */
 export class Source {
@@ -120,7 +140,7 @@ export function parseSource(name: string, text: string): Source {
       merge: true,
       lineCounter: lines,
       prettyErrors: false,
-      customTags: (tags) => [octalInteger, ...tags],
+      customTags: (tags) => [octalInteger, ...wholeNumbers, ...tags],
     });
     // One slip makes several errors: the first is the one to mend.
     const [problem] = [...document.errors, ...document.warnings];

@@ -276,7 +276,7 @@ services:
     configs: [page]
     networks: {front: {aliases: [www]}, out: {}}
 networks: {front: {}, out: {external: true, name: world}}
-volumes: {data: {driver_opts: {o: x}, labels: {l: m}}, ext: {external: true}}
+volumes: {data: {driver_opts: {o: bind, device: /d}, labels: {l: m}}, ext: {external: true}}
 secrets: {key: {content: k}, own: {name: named, content: o}}
 configs: {page: {content: p}}
 `;
@@ -294,7 +294,7 @@ configs: {page: {content: p}}
             Target: '/d',
             VolumeOptions: {
               Labels: { l: 'm', 'com.docker.stack.namespace': 's' },
-              DriverConfig: { Options: { o: 'x' } },
+              DriverConfig: { Options: { o: 'bind', device: '/d' } },
             },
           },
           { Type: 'volume', Source: 'ext', Target: '/e' },

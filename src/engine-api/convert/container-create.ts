@@ -3,6 +3,7 @@
 import { SwarmError } from '../../base/index.ts';
 import {
   addressFamily,
+  checkContainerOptions,
   type ContainerConfig,
   type ContainerRestartPolicy,
   type ContainerSpec,
@@ -50,10 +51,12 @@ export function parseContainer(
   const portless = networks.find(({ target }) => target === 'host' || target === 'none')?.target;
   const limits = resourceLimits(host);
   const logDriver = logDriverOf(host);
+  const spec = containerSpec(parsed, host);
+  checkContainerOptions(spec, logDriver);
   return {
     config: {
       name: name === '' ? '' : checkedName(name),
-      spec: containerSpec(parsed, host),
+      spec,
       ...(limits === undefined ? {} : { limits }),
       ...(logDriver === undefined ? {} : { logDriver }),
       restart,
