@@ -1,5 +1,6 @@
 // What everything may use; imports nothing of ours.
 export { abortedWith } from './abort.ts';
+export { ifPresent, isAbsent } from './absent.ts';
 export { assert, unreachable } from './assert.ts';
 export { backoffMs, type BackoffOptions } from './backoff.ts';
 export { sleep, type Clock, type Timer } from './clock.ts';

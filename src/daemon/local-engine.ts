@@ -1,6 +1,5 @@
 // What a machine has without any cluster: containerd with its images and volumes, and the overlay's
 // hands in the kernel. Both are adopted from an earlier process of the daemon where they run already.
-import { mkdir } from 'node:fs/promises';
 import type { Logger } from '../base/index.ts';
 import { reservedPorts } from '../model/index.ts';
 import { createOverlay, type Overlay } from '../overlay/index.ts';
@@ -18,6 +17,7 @@ import {
 import { createContainerdExecutor, type ContainerdExecutor } from '../worker/containerd/index.ts';
 import { BoundNetworking } from './bound-networking.ts';
 import type { DaemonConfig } from './config.ts';
+import { secureDirectories } from './data-directories.ts';
 import type { InstallPaths } from './install-paths.ts';
 import { VERSION } from './version.ts';
 
@@ -37,9 +37,7 @@ export async function startLocalEngine(
   logger: Logger,
 ): Promise<LocalEngine> {
   const { dataRoot, runRoot, instance } = config;
-  await mkdir(dataRoot, { recursive: true, mode: 0o711 });
-  await mkdir(runRoot, { recursive: true, mode: 0o711 });
-  await mkdir(`${runRoot}/overlay`, { recursive: true, mode: 0o700 });
+  await secureDirectories(dataRoot, runRoot);
   const native = loadNative(paths.addon);
   const overlay = createOverlay({
     kernel: linuxKernel(native, `${runRoot}/netns`),

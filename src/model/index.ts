@@ -83,7 +83,7 @@ export {
   checkPropagation,
   checkRunnable,
 } from './container-options.ts';
-export { checkLogDriver, logPlan, type LogPlan } from './log-options.ts';
+export { LOG_PLAN, checkLogDriver, logPlan, type LogPlan } from './log-options.ts';
 export { checkPrivileges, seccompMode } from './privileges.ts';
 export { SIGKILL, signalNumber } from './signals.ts';
 export { bindDevice, checkVolume, isVolumeName } from './volume-options.ts';

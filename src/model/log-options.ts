@@ -1,14 +1,15 @@
 // The log driver that a service asks for. There is one, json-file, with Docker's options; unlike
 // Docker's it rotates unless told otherwise, because full disks are the commonest outage.
-import { SwarmError } from '../base/index.ts';
+import { SwarmError, count, record, type Decoded } from '../base/index.ts';
 import type { TaskSpec } from './spec.ts';
 
-export interface LogPlan {
+export const LOG_PLAN = record({
   /** Bytes after which the file is rotated; 0 = never. */
-  readonly maxSize: number;
+  maxSize: count(),
   /** Files kept, the current one included. */
-  readonly maxFiles: number;
-}
+  maxFiles: count(),
+});
+export type LogPlan = Decoded<typeof LOG_PLAN>;
 
 const DEFAULTS: LogPlan = { maxSize: 10 * 1024 * 1024, maxFiles: 3 };
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };

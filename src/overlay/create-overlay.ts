@@ -117,7 +117,7 @@ class HostOverlay implements Overlay {
     if (saved.bridgeSubnet !== undefined) this.#useBridge(saved.bridgeSubnet);
     await this.#tunnels?.start();
     await this.#engine.adopt(tasks, new RemovedEndpoints(saved.removed));
-    const content = await disk.readFile(resolvConf).catch(() => undefined);
+    const content = await disk.readFile(resolvConf);
     this.#search = parseResolvConf(new TextDecoder().decode(content)).search;
   }
 

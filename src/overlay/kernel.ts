@@ -142,7 +142,10 @@ export interface Kernel {
     ops: readonly KernelOp[],
     commands?: string,
   ): Promise<readonly OpFailure[]>;
-  /** One nftables transaction or listing; fails with a SwarmError that carries nft's own words. */
+  /**
+   * One nftables transaction or listing; fails with a SwarmError that carries nft's own words,
+   * `notFound` when there is no such table.
+   */
   nft(namespace: string, commands: string): Promise<string>;
   /**
    * Forgets connections whose replies come from one of these addresses; with `reset` the clients of TCP

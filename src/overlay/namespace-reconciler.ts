@@ -1,7 +1,7 @@
 // Brings one namespace to its wanted state and remembers what is there. After a restart, or when
 // something failed or was changed by others, it reads the kernel again: objects by dump, nftables by
 // comparing the listing with that of the wanted tables loaded into a scratch namespace.
-import { SwarmError } from '../base/index.ts';
+import { SwarmError, ifPresent } from '../base/index.ts';
 import { uplinkSysctls } from './host-state.ts';
 import { HOST, LINK_DOWN, keyOf, type Kernel, type KernelObject, type KernelOp } from './kernel.ts';
 import { objectMap, type NamespaceState } from './namespace-state.ts';
@@ -255,9 +255,9 @@ export class NamespaceReconciler {
   }
 
   /** "" where there is none. */
-  #list({ family, name }: NftTable): Promise<string> {
+  async #list({ family, name }: NftTable): Promise<string> {
     const list = `list table ${family} ${name}`;
-    return this.#context.kernel.nft(this.#namespace, list).catch(() => '');
+    return (await ifPresent(this.#context.kernel.nft(this.#namespace, list))) ?? '';
   }
 }
 

@@ -1,4 +1,5 @@
 // The end of the overlay on a host: everything of an instance leaves the kernel.
+import { ifPresent } from '../base/index.ts';
 import { hostTableName } from './host-state.ts';
 import { HOST, type Kernel } from './kernel.ts';
 import { removeTable } from './nft-ruleset.ts';
@@ -11,7 +12,7 @@ export async function removeFromKernel(kernel: Kernel, instance: string): Promis
   const name = hostTableName(instance);
   await kernel.nft(HOST, removeTable({ family: 'ip', name }));
   // A kernel without IPv6 has no such family.
-  await kernel.nft(HOST, removeTable({ family: 'ip6', name })).catch(() => undefined);
+  await ifPresent(kernel.nft(HOST, removeTable({ family: 'ip6', name })));
   for (const namespace of await kernel.listNamespaces()) await kernel.deleteNamespace(namespace);
   await kernel.close();
 }

@@ -50,21 +50,24 @@ export async function traceTask(
   const { name, networkId, serviceId } = question;
   const inTask = attached ? probes : undefined;
   const addresses = name === undefined ? undefined : await inTask?.lookUp(path, name);
-  const ports = (await inTask?.listening(path).catch(() => undefined)) ?? { all: [], local: [] };
+  const said = [...problems];
+  const tell = (error: unknown): undefined => void said.push(messageOf(error));
+  const ports = (await inTask?.listening(path).catch(tell)) ?? { all: [], local: [] };
   const outcomes: ProbeOutcome[] = [];
   for (const { address, port } of question.probes.slice(0, MAX_PROBES)) {
     outcomes.push((await inTask?.connect(path, address, port)) ?? 'failed');
   }
+  const dropped = await drops(context, tell);
   return {
     attached,
-    problems,
+    problems: said,
     differences: attached ? await allDifferences(context, networkId, namespace) : [],
     ...(addresses === undefined ? {} : { addresses }),
     endpoints: activeEndpoints(context.insight.views.get(networkId), serviceId),
     listening: ports.all,
     local: ports.local,
     outcomes,
-    drops: await drops(context),
+    drops: dropped,
   };
 }
 
@@ -91,8 +94,10 @@ function activeEndpoints(view: NetworkView | undefined, serviceId: string | unde
   return own.flatMap(({ addresses }) => addresses.slice(0, 1));
 }
 
-async function drops({ kernel, tablePrefix, insight }: TraceContext): Promise<string[]> {
-  // A host without the right to list, or a simulated one, has nothing to say.
-  const ruleset = await kernel.nft(HOST, 'list ruleset').catch(() => '');
+async function drops(
+  { kernel, tablePrefix, insight }: TraceContext,
+  tell: (error: unknown) => undefined,
+): Promise<string[]> {
+  const ruleset = (await kernel.nft(HOST, 'list ruleset').catch(tell)) ?? '';
   return foreignDrops(ruleset, tablePrefix, insight.state?.dataPathPort ?? 0);
 }

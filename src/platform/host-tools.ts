@@ -1,7 +1,7 @@
 // The overlay's port of the machine's programs for real: children of the daemon, in its namespace.
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { SwarmError } from '../base/index.ts';
+import { SwarmError, ifPresent } from '../base/index.ts';
 import type { HostTools, ToolResult } from '../overlay/index.ts';
 
 /** Longer than any of them takes, locks included; the overlay waits for it. */
@@ -21,7 +21,7 @@ export function hostTools(bus?: string): HostTools {
     run: (program, args, input) => run(env, program, args, input),
     legacyTables: async (family) => {
       // Of the process: the daemon's main thread never leaves the host's namespace.
-      const names = await readFile(`/proc/net/${family}_tables_names`, 'utf8').catch(() => '');
+      const names = (await ifPresent(readFile(`/proc/net/${family}_tables_names`, 'utf8'))) ?? '';
       return names.split('\n').filter((name) => name !== '');
     },
   };

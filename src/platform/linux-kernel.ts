@@ -1,9 +1,9 @@
 // The overlay's kernel port for real: netlink and nftables through the native addon. Namespaces are
 // bound to files in a directory of this instance, not to /run/netns, so that several instances and
 // other programs never meet.
-import { closeSync, existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
-import { SwarmError } from '../base/index.ts';
+import { closeSync, readdirSync } from 'node:fs';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { SwarmError, isAbsent, messageOf } from '../base/index.ts';
 import {
   HOST,
   PROBE_MARK,
@@ -20,6 +20,7 @@ import {
 } from '../overlay/index.ts';
 import { NETLINK_NETFILTER, clientsOf, deletionsOf, listConnections } from './conntrack.ts';
 import { fingerprintOf, fingerprintSteps } from './fingerprint.ts';
+import { FORWARDING_IPV6, hasIpv6, keepRouterAdvertisements } from './host-ipv6.ts';
 import { bytesOfAddress } from './netlink-attributes.ts';
 import type { NativeResult, NativeStep, Native, NetlinkMessage } from './native.ts';
 import {
@@ -63,30 +64,15 @@ const GONE = new Set([ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL]);
 const MAX_FILTERED_LISTINGS = 4;
 /** Clients that are told of their server's death; beyond these they learn it when they send. */
 const MAX_RESETS = 10_000;
+/** How nft says that there is no such table, or no such family in this kernel. */
+const ABSENT_TABLE =
+  /^Error: (?:Could not process rule: )?(?:No such file or directory|Address family not supported)/;
 /** Tries of a dump that changed while it was read. */
 const MAX_DUMP_TRIES = 5;
 
 /** `directory` is for the namespaces of one instance and must be on this machine's file system. */
 export function linuxKernel(native: Native, directory: string): Kernel {
   return new LinuxKernel(native, directory);
-}
-
-const FORWARDING_IPV6 = 'ipv6/conf/all/forwarding';
-
-/**
- * A host that forwards no longer listens to routers, and loses its default route, unless it is told
- * to go on (2). Only what listens now (1) is told so, and nothing once forwarding is on.
- */
-async function keepRouterAdvertisements(): Promise<void> {
-  const root = '/proc/sys/net/ipv6/conf';
-  const value = async (path: string): Promise<string> =>
-    (await readFile(path, 'utf8').catch(() => '')).trim();
-  if ((await value(`/proc/sys/net/${FORWARDING_IPV6}`)) !== '0') return;
-  for (const device of await readdir(root)) {
-    const path = `${root}/${device}/accept_ra`;
-    // A device may be gone by now.
-    if ((await value(path)) === '1') await writeFile(path, '2').catch(() => undefined);
-  }
 }
 
 class LinuxKernel implements Kernel {
@@ -104,10 +90,13 @@ class LinuxKernel implements Kernel {
   }
 
   listNamespaces(): Promise<readonly string[]> {
+    // At once, for whoever compares with what it knows at this moment.
     try {
       return Promise.resolve(readdirSync(this.#directory).sort());
-    } catch {
-      return Promise.resolve([]);
+    } catch (error) {
+      if (isAbsent(error)) return Promise.resolve([]);
+      const problem = `cannot list ${this.#directory}: ${messageOf(error)}`;
+      return Promise.reject(new SwarmError('unavailable', problem));
     }
   }
 
@@ -216,6 +205,8 @@ class LinuxKernel implements Kernel {
 
   async nft(namespace: string, commands: string): Promise<string> {
     const [result] = await this.#native.run(this.#pathOf(namespace), [{ step: 'nft', commands }]);
+    const missing = result !== undefined && result.errno !== 0 && ABSENT_TABLE.test(result.message);
+    if (missing) throw new SwarmError('notFound', `nftables in ${namespace}: ${result.message}`);
     check(result, `nftables in ${namespace}`);
     return result?.data.toString() ?? '';
   }
@@ -361,11 +352,6 @@ function netfilter(message: NetlinkMessage): NativeStep {
 function writeSteps(sysctls: readonly Sysctl[]): NativeStep[] {
   const steps = hasIpv6() ? sysctls : sysctls.filter(({ name }) => !name.startsWith('ipv6/'));
   return steps.map(({ name, value }) => ({ step: 'write', path: `/proc/sys/net/${name}`, value }));
-}
-
-/** Whether the kernel has IPv6 at all. */
-export function hasIpv6(): boolean {
-  return existsSync('/proc/net/if_inet6');
 }
 
 function isVxlanCreation(op: KernelOp | undefined): boolean {

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SwarmError, type Connection } from '../base/index.ts';
+import { SwarmError, ifPresent, isAbsent, type Connection } from '../base/index.ts';
 import type { ResolverLauncher, ResolverReply, ResolverRequest } from '../overlay/index.ts';
 import { jsonLines } from './json-lines.ts';
 
@@ -59,7 +59,7 @@ export function resolverProcess(options: ResolverProcessOptions): ResolverLaunch
   }
 
   async function remove(): Promise<void> {
-    const pid = Number(await readFile(files.pid, 'utf8').catch(() => ''));
+    const pid = Number((await ifPresent(readFile(files.pid, 'utf8'))) ?? '');
     if (pid > 1 && (await isResolver(pid, options.program))) await end(pid, options.program);
     const paths = [...Object.values(files), `${files.table}.new`];
     await Promise.all(paths.map((path) => rm(path, { force: true })));
@@ -69,16 +69,20 @@ export function resolverProcess(options: ResolverProcessOptions): ResolverLaunch
 }
 
 function tryConnect(path: string): Promise<Socket | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = createConnection(path);
     socket.once('connect', () => resolve(socket));
-    socket.once('error', () => resolve(undefined));
+    // Only where nobody listens another one may be started.
+    socket.once('error', (error) => {
+      if (isAbsent(error, 'ECONNREFUSED')) resolve(undefined);
+      else reject(new SwarmError('unavailable', `resolver at ${path}: ${error.message}`));
+    });
   });
 }
 
 /** Process ids are used again: only a process with our command line is the resolver. */
 async function isResolver(pid: number, program: string): Promise<boolean> {
-  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const command = (await ifPresent(readFile(`/proc/${pid}/cmdline`, 'utf8'))) ?? '';
   return command.split('\0').includes(program);
 }
 

@@ -95,7 +95,7 @@ export class FakeKernel implements Kernel {
     if (commands.startsWith('list table ')) {
       const found = this.tables.get(`${namespace} ${commands.slice('list table '.length)}`);
       return found === undefined
-        ? Promise.reject(new SwarmError('internal', 'no such table'))
+        ? Promise.reject(new SwarmError('notFound', 'no such table'))
         : Promise.resolve(found);
     }
     this.#countTransaction(namespace);

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
 import { createConnection, isIPv6 } from 'node:net';
+import { ifPresent } from '../../base/index.ts';
 import { RCODE, answers } from '../../overlay/dns-message.ts';
 import { parseResolvConf } from '../../overlay/resolv-conf.ts';
 
@@ -59,8 +60,12 @@ export class Forwarder {
     const now = performance.now();
     if (now - this.#readAt < REREAD_MS) return this.#servers;
     this.#readAt = now;
-    const text = await readFile(this.#path, 'utf8').catch(() => '');
-    this.#servers = parseResolvConf(text).nameservers.slice(0, MAX_SERVERS);
+    try {
+      const text = (await ifPresent(readFile(this.#path, 'utf8'))) ?? '';
+      this.#servers = parseResolvConf(text).nameservers.slice(0, MAX_SERVERS);
+    } catch {
+      // It can't be read just now: the servers stay who they were.
+    }
     return this.#servers;
   }
 }

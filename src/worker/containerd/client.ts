@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
-import { SwarmError, codeFromGrpc, messageOf } from '../../base/index.ts';
+import { SwarmError, codeFromGrpc, isAbsent, messageOf } from '../../base/index.ts';
 import type * as m from './messages.ts';
 
 const PROTO_FILES = [
@@ -376,8 +376,7 @@ function aborted(path: string): SwarmError {
 
 /** True for "not found" of containerd or of the file system. */
 export function isNotFound(error: unknown): boolean {
-  if (error instanceof SwarmError) return error.code === 'notFound';
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return isAbsent(error);
 }
 
 /** True when what was to be made is there already. */

@@ -1,13 +1,12 @@
 // One container's life in containerd, step by step. Every step may be repeated and may be the first
 // after a crash: each looks at what there is before it believes that something is missing.
 import * as fs from 'node:fs/promises';
-import { SwarmError, sleep, type Clock, type Logger } from '../../base/index.ts';
+import { SwarmError, ifPresent, sleep, type Clock, type Logger } from '../../base/index.ts';
 import { SIGKILL } from '../../model/index.ts';
 import type { ContainerObservation, TaskExit } from '../executor.ts';
 import { countsOomKill, oomCounter, type CgroupLayout } from './cgroups.ts';
 import { isAlreadyExists, isNotFound, type ContainerdClient } from './client.ts';
 import { milliseconds, type ExitWatch, type ProcessEnd } from './exit-watch.ts';
-import { orUndefined } from './image-backend.ts';
 import type { AnyMessage, MountMessage, ProcessMessage } from './messages.ts';
 import type { OciSpec } from './oci-types.ts';
 import { Semaphore } from './semaphore.ts';
@@ -97,7 +96,7 @@ export class Containers {
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
       if ((await this.process(key)) !== undefined) return;
-      await orUndefined(client.containers.delete({ id: key.containerId }));
+      await ifPresent(client.containers.delete({ id: key.containerId }));
       await client.containers.create({ container });
     }
   }
@@ -122,7 +121,7 @@ export class Containers {
   /** The container's first process, if containerd has one. */
   async process(key: ContainerKey): Promise<ProcessMessage | undefined> {
     const { containerId } = key;
-    const found = await orUndefined(this.#options.client.tasks.get({ containerId }));
+    const found = await ifPresent(this.#options.client.tasks.get({ containerId }));
     return found?.process ?? undefined;
   }
 
@@ -133,7 +132,7 @@ export class Containers {
     if (exit !== undefined) return { state: 'exited', containerId, exit };
     const process = await this.process(key);
     if (process === undefined) {
-      const record = await orUndefined(this.#options.client.containers.get({ id: containerId }));
+      const record = await ifPresent(this.#options.client.containers.get({ id: containerId }));
       if (record === undefined) return { state: 'absent' };
       if ((await key.directory.startedAt()) === undefined) return { state: 'created', containerId };
       return { state: 'exited', containerId, exit: lostExit() };
@@ -202,8 +201,8 @@ export class Containers {
       if (process.status === 'STOPPED' || process.status === 'CREATED') await this.#deleteTask(key);
       else await this.stop(key, undefined);
     }
-    await orUndefined(client.containers.delete({ id: key.containerId }));
-    await orUndefined(client.snapshots.remove({ snapshotter, key: key.containerId }));
+    await ifPresent(client.containers.delete({ id: key.containerId }));
+    await ifPresent(client.snapshots.remove({ snapshotter, key: key.containerId }));
     exits.forget(key.containerId);
   }
 
@@ -291,7 +290,8 @@ export class Containers {
     if (exits.wasOutOfMemory(containerId)) return true;
     const counter = oomCounter(cgroups, cgroupParent, containerId);
     if (counter === undefined) return false;
-    return countsOomKill(await fs.readFile(counter.file, 'utf8').catch(() => ''));
+    // A group that is being taken apart answers ENODEV.
+    return countsOomKill((await ifPresent(fs.readFile(counter.file, 'utf8'), 'ENODEV')) ?? '');
   }
 
   async #exitWithoutProcess(key: ContainerKey): Promise<TaskExit> {
@@ -305,7 +305,7 @@ export class Containers {
     const { client, clock } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        await orUndefined(client.tasks.delete({ containerId: key.containerId }));
+        await ifPresent(client.tasks.delete({ containerId: key.containerId }));
         return;
       } catch (error) {
         const busy = error instanceof SwarmError && error.code === 'precondition';

@@ -211,6 +211,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
     this.volumes = createVolumeStore({
       directories: volumeDirectories(join(dataDirectory, 'volumes'), disk),
       clock,
+      logger,
       users: () => this.#volumeUsers(),
     });
     const { exits, containers, payloads, host } = parts;
@@ -331,12 +332,13 @@ class ExecutorOnContainerd implements ContainerdExecutor {
 
   /** The record that says "in use" goes before the volumes that only this container had. */
   async #forgetVolumes(key: ContainerKey): Promise<void> {
-    const plan = await key.directory.readPlan();
-    if (plan === undefined || plan.volumes.length === 0) return;
-    await key.directory.writePlan({ ...plan, volumes: [] });
     try {
+      const plan = await key.directory.readPlan();
+      if (plan === undefined || plan.volumes.length === 0) return;
+      await key.directory.writePlan({ ...plan, volumes: [] });
       await removeAnonymousVolumes(key.taskId, this.volumes);
     } catch (error) {
+      // One whose plan is damaged can be removed all the same; its volumes stay.
       const fields = { task: key.taskId, error: messageOf(error) };
       this.#options.logger.warn(fields, 'volumes of a removed container remain');
     }

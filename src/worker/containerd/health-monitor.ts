@@ -2,7 +2,14 @@
 // health-plan.ts; here are the processes and the clock.
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
-import { SwarmError, messageOf, sleep, type Clock, type Logger } from '../../base/index.ts';
+import {
+  SwarmError,
+  ifPresent,
+  messageOf,
+  sleep,
+  type Clock,
+  type Logger,
+} from '../../base/index.ts';
 import { SIGKILL } from '../../model/index.ts';
 import type { ContainerdClient } from './client.ts';
 import type { ContainerKey } from './containers.ts';
@@ -142,7 +149,7 @@ export class HealthMonitor {
       }
       if (end.lost) throw new SwarmError('unavailable', 'the check was lost');
       await client.tasks.deleteProcess({ containerId, execId });
-      return { exitCode: end.exitStatus, output: await fs.readFile(file, 'utf8').catch(() => '') };
+      return { exitCode: end.exitStatus, output: await checkOutput(file) };
     } finally {
       stop.abort();
       await client.tasks.deleteProcess({ containerId, execId }).catch(() => undefined);
@@ -155,6 +162,11 @@ export class HealthMonitor {
     const { container } = await this.#options.client.containers.get({ id: this.#key.containerId });
     return processOf(container.spec?.value ?? new Uint8Array(0));
   }
+}
+
+/** '' of a check that wrote nothing. */
+async function checkOutput(file: string): Promise<string> {
+  return (await ifPresent(fs.readFile(file, 'utf8'))) ?? '';
 }
 
 /** Undefined once it runs; why not, when the program can't be executed. */

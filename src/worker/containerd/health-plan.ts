@@ -1,24 +1,36 @@
 // When a container counts as healthy: Docker's rules for HEALTHCHECK as a pure state machine.
 import type { Healthcheck } from '../../model/index.ts';
-import { SwarmError } from '../../base/index.ts';
+import {
+  SwarmError,
+  count,
+  integer,
+  list,
+  number,
+  oneOf,
+  record,
+  text,
+  type Decoded,
+} from '../../base/index.ts';
 
 /** Times in milliseconds. */
-export interface HealthPlan {
-  readonly args: readonly string[];
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-  readonly retries: number;
-  readonly startPeriodMs: number;
-  readonly startIntervalMs: number;
-}
+export const HEALTH_PLAN = record({
+  args: list(text(1024 * 1024), 100_000),
+  intervalMs: number(0),
+  timeoutMs: number(0),
+  retries: number(0),
+  startPeriodMs: number(0),
+  startIntervalMs: number(0),
+});
+export type HealthPlan = Decoded<typeof HEALTH_PLAN>;
 
-export interface HealthRecord {
-  readonly status: 'starting' | 'healthy' | 'unhealthy';
-  readonly failures: number;
+export const HEALTH_RECORD = record({
+  status: oneOf('starting', 'healthy', 'unhealthy'),
+  failures: count(),
   /** What the last check said, and its exit code. */
-  readonly output: string;
-  readonly exitCode: number;
-}
+  output: text(),
+  exitCode: integer(),
+});
+export type HealthRecord = Decoded<typeof HEALTH_RECORD>;
 
 const DEFAULTS = {
   intervalMs: 30_000,

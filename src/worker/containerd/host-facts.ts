@@ -1,6 +1,7 @@
 // What the executor must know of its host, read once when it starts.
 import * as fs from 'node:fs/promises';
 import { arch, cpus, hostname, totalmem } from 'node:os';
+import { ifPresent } from '../../base/index.ts';
 import type { NodeDescription } from '../../model/index.ts';
 import { normalArchitecture } from '../images/index.ts';
 import { cgroupLayout, cgroupMountPoints } from './cgroups.ts';
@@ -16,12 +17,13 @@ const KERNEL_ARCHITECTURES: Readonly<Record<string, string>> = {
 };
 const INIT_PROGRAMS = ['/usr/bin/docker-init', '/usr/bin/tini-static', '/sbin/tini-static'];
 
-/** Reads /proc; never fails for a missing file. */
+/** Reads /proc; a missing file is no error, one that can't be read is. */
 export async function readHostFacts(options: {
   readonly cgroupParent: string;
   readonly initPath?: string | undefined;
 }): Promise<HostFacts> {
-  const read = (path: string): Promise<string> => fs.readFile(path, 'utf8').catch(() => '');
+  const read = async (path: string): Promise<string> =>
+    (await ifPresent(fs.readFile(path, 'utf8'))) ?? '';
   const [mounts, pid1, status, score] = await Promise.all([
     read('/proc/self/mountinfo'),
     read('/proc/1/comm'),
@@ -79,11 +81,7 @@ export function describeNode(
 
 async function firstExisting(paths: readonly string[]): Promise<string | undefined> {
   for (const path of paths) {
-    const found = await fs.access(path).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
+    if ((await ifPresent(fs.stat(path), 'ENOTDIR')) !== undefined) return path;
   }
   return undefined;
 }

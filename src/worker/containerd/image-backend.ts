@@ -1,9 +1,9 @@
 // The image store's content and snapshots in containerd: blobs by its content service, layers by
 // its diff and snapshot services, and leases against its garbage collector.
 import { createHash, randomBytes } from 'node:crypto';
-import { SwarmError, type Clock } from '../../base/index.ts';
+import { SwarmError, ifPresent, type Clock } from '../../base/index.ts';
 import type { BlobWriter, ImageBackend, ImageRecord } from '../images/index.ts';
-import { isAlreadyExists, isNotFound, streamError, type ContainerdClient } from './client.ts';
+import { isAlreadyExists, streamError, type ContainerdClient } from './client.ts';
 import type { ImageMessage, WriteRequest, WriteResponse } from './messages.ts';
 import { formatTime } from './time-text.ts';
 
@@ -28,7 +28,7 @@ export function createImageBackend(options: ImageBackendOptions): ImageBackend {
     ...blobCalls(client),
     ...recordCalls(client),
     async hasSnapshot(chainId) {
-      const found = await orUndefined(client.snapshots.stat({ snapshotter, key: chainId }));
+      const found = await ifPresent(client.snapshots.stat({ snapshotter, key: chainId }));
       return found !== undefined;
     },
     unpackLayer: (layer) => unpackLayer(client, snapshotter, layer),
@@ -46,7 +46,7 @@ function blobCalls(
 > {
   return {
     async blobSize(digest) {
-      return (await orUndefined(client.content.info({ digest })))?.info.size;
+      return (await ifPresent(client.content.info({ digest })))?.info.size;
     },
     async readBlob(digest, maxBytes) {
       const chunks: Uint8Array[] = [];
@@ -63,7 +63,7 @@ function blobCalls(
     streamBlob: (digest) => readBlob(client, digest),
     openWriter: (ref, options) => openWriter(client, ref, options),
     async abortWriter(ref) {
-      await orUndefined(client.content.abort({ ref }));
+      await ifPresent(client.content.abort({ ref }));
     },
     async labelBlob(digest, labels) {
       const paths = Object.keys(labels).map((label) => `labels.${label}`);
@@ -77,7 +77,7 @@ function recordCalls(
 ): Pick<ImageBackend, 'getRecord' | 'listRecords' | 'putRecord' | 'deleteRecord'> {
   return {
     async getRecord(name) {
-      const found = await orUndefined(client.images.get({ name }));
+      const found = await ifPresent(client.images.get({ name }));
       return found === undefined ? undefined : imageRecord(found.image);
     },
     async listRecords() {
@@ -97,7 +97,7 @@ function recordCalls(
       }
     },
     async deleteRecord(name) {
-      await orUndefined(client.images.delete({ name, sync: true }));
+      await ifPresent(client.images.delete({ name, sync: true }));
     },
   };
 }
@@ -258,7 +258,7 @@ async function unpackLayer(
     }
     await client.snapshots.commit({ snapshotter, name: chainId, key, labels }, { lease });
   } catch (error) {
-    await orUndefined(client.snapshots.remove({ snapshotter, key }));
+    await ifPresent(client.snapshots.remove({ snapshotter, key }));
     // Someone else committed the same layer in between.
     if (!isAlreadyExists(error)) throw error;
   }
@@ -288,18 +288,8 @@ function sharedLeases(client: ContainerdClient, clock: Clock): ImageBackend['wit
       if (users === 0) {
         current = undefined;
         const lease = await mine.catch(() => undefined);
-        if (lease !== undefined) await orUndefined(client.leases.delete({ id: lease }));
+        if (lease !== undefined) await ifPresent(client.leases.delete({ id: lease }));
       }
     }
   };
-}
-
-/** The result, or undefined when it does not exist. */
-export async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

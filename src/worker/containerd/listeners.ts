@@ -1,7 +1,16 @@
 // A program needs a moment between its start and the socket that it listens on. A task without a health
 // check says that it runs only then, so that nobody is sent to it too early.
 import { readFile } from 'node:fs/promises';
-import { sleep, type Clock } from '../../base/index.ts';
+import {
+  boolean,
+  ifPresent,
+  integer,
+  list,
+  record,
+  sleep,
+  type Clock,
+  type Decoded,
+} from '../../base/index.ts';
 import type { PortConfig } from '../../model/index.ts';
 import { listeningPorts } from './tcp-table.ts';
 
@@ -11,11 +20,12 @@ const FIRST_LOOK_MS = 2;
 const LONGEST_LOOK_MS = 50;
 
 /** TCP ports that clients will ask for. */
-export interface ListenPlan {
-  readonly ports: readonly number[];
+export const LISTEN_PLAN = record({
+  ports: list(integer(0, 99_999)),
   /** False: one of them is enough, as images expose more than their programs use. */
-  readonly all: boolean;
-}
+  all: boolean(),
+});
+export type ListenPlan = Decoded<typeof LISTEN_PLAN>;
 
 /** The published ports if there are any, else those that the image exposes; undefined without either. */
 export function listenPlan(
@@ -46,7 +56,7 @@ export async function waitForListeners(
 ): Promise<void> {
   const deadline = clock.monotonicMs() + LISTEN_LIMIT_MS;
   for (let pause = FIRST_LOOK_MS; ; pause = Math.min(LONGEST_LOOK_MS, 2 * pause)) {
-    const tables = await socketTables(pid).catch(() => undefined);
+    const tables = await ifPresent(socketTables(pid), 'EINVAL');
     if (tables === undefined || signal.aborted || listens(plan, listeningPorts(...tables))) return;
     if (clock.monotonicMs() + pause > deadline) return;
     await sleep(clock, pause, signal);

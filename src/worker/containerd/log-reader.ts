@@ -1,7 +1,7 @@
 // Reads a task's log files, oldest first, and follows them across rotation. The logger writes
 // json.log and renames it to json.log.1 and so on; a file is known by its inode, not by its name.
 import * as fs from 'node:fs/promises';
-import { sleep, type Clock } from '../../base/index.ts';
+import { ifPresent, sleep, type Clock } from '../../base/index.ts';
 import type { ContainerLogLine, ContainerLogOptions } from '../container-runtime.ts';
 import { formatTime } from './time-text.ts';
 
@@ -85,14 +85,10 @@ async function openOnce(path: string): Promise<LogFile[]> {
 }
 
 async function openFile(path: string): Promise<LogFile | undefined> {
-  try {
-    const handle = await fs.open(path, 'r');
-    const { ino } = await handle.stat();
-    return { handle, inode: ino, position: 0, rest: Buffer.alloc(0) };
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const handle = await ifPresent(fs.open(path, 'r'));
+  if (handle === undefined) return undefined;
+  const { ino } = await handle.stat();
+  return { handle, inode: ino, position: 0, rest: Buffer.alloc(0) };
 }
 
 async function* readToEnd(file: LogFile): AsyncGenerator<ContainerLogLine> {

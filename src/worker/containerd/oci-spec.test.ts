@@ -118,7 +118,9 @@ describe('isolation', () => {
     expect(allowed({ CapabilityAdd: ['SYS_ADMIN'] })).toContain('mount');
     expect(allowed({ CapabilityDrop: ['SYS_CHROOT'] })).not.toContain('chroot');
     expect(spec({ Privileges: { Seccomp: { Mode: 'unconfined' } } }).linux.seccomp).toBeUndefined();
-    expect(() => spec({ Privileges: { Seccomp: { Mode: 'custom' } } })).toThrow('is not available in this release');
+    expect(() => spec({ Privileges: { Seccomp: { Mode: 'custom' } } })).toThrow(
+      'is not available in this release',
+    );
   });
 
   it('sends clone3 back to clone, which may make no namespaces', () => {

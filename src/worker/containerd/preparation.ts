@@ -2,7 +2,7 @@
 // that don't need one another run together; all of them may be repeated.
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
-import { SwarmError, type Logger } from '../../base/index.ts';
+import { SwarmError, ifPresent, type Logger } from '../../base/index.ts';
 import { logPlan, signalNumber, type ContainerSpec } from '../../model/index.ts';
 import type { TaskContext, TaskNamespace, TaskNetworking } from '../executor.ts';
 import type { Image, ImageConfig, ImageStore } from '../images/index.ts';
@@ -200,7 +200,7 @@ async function writeNetworkFiles(
   const usesHostResolver = namespace.path === undefined && namespace.nameservers.length === 0;
   const resolv =
     usesHostResolver && (spec.DNSConfig?.Nameservers ?? []).length === 0
-      ? await fs.readFile('/etc/resolv.conf', 'utf8').catch(() => '')
+      ? ((await ifPresent(fs.readFile('/etc/resolv.conf', 'utf8'))) ?? '')
       : resolvFile(namespace, spec.DNSConfig);
   const sources = await Promise.all([
     key.directory.writeFile('hosts', hostsFile(namespace, spec, hostname)),

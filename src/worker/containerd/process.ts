@@ -6,7 +6,14 @@ import * as fs from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { SwarmError, sleep, type Clock, type Logger } from '../../base/index.ts';
+import {
+  SwarmError,
+  ifPresent,
+  messageOf,
+  sleep,
+  type Clock,
+  type Logger,
+} from '../../base/index.ts';
 
 /** How long a new containerd may take until its socket answers. */
 const START_TIMEOUT_MS = 20_000;
@@ -154,7 +161,8 @@ export function containerdConfig(paths: {
 }
 
 async function readIdentity(pidFile: string): Promise<Identity | undefined> {
-  const text = await fs.readFile(pidFile, 'utf8').catch(() => '');
+  // Only a file that is not there says that none runs: a second containerd would ruin both.
+  const text = (await ifPresent(fs.readFile(pidFile, 'utf8'))) ?? '';
   const [pid, startTime] = text.trim().split(' ');
   if (pid === undefined || startTime === undefined || !/^\d+$/.test(pid)) return undefined;
   return { pid: Number(pid), startTime };
@@ -162,7 +170,7 @@ async function readIdentity(pidFile: string): Promise<Identity | undefined> {
 
 /** True while the very process lives that the identity names (and is not a zombie). */
 async function isAlive(identity: Identity): Promise<boolean> {
-  const stat = await fs.readFile(`/proc/${identity.pid}/stat`, 'utf8').catch(() => undefined);
+  const stat = await ifPresent(fs.readFile(`/proc/${identity.pid}/stat`, 'utf8'));
   if (stat === undefined) return false;
   // The command's name stands in parentheses and may hold spaces: count from its end.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -195,7 +203,7 @@ async function stop(identity: Identity, clock: Clock): Promise<void> {
 }
 
 async function startError(logPath: string): Promise<SwarmError> {
-  const log = await fs.readFile(logPath, 'utf8').catch(() => '');
+  const log = await fs.readFile(logPath, 'utf8').catch(messageOf);
   const tail = log.slice(-LOG_TAIL_BYTES).trim();
   return new SwarmError(
     'unavailable',

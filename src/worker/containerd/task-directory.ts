@@ -3,36 +3,76 @@
 // first thing made for a task and the last one removed, so it also tells which tasks there are.
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { SwarmError } from '../../base/index.ts';
-import type { LogPlan } from '../../model/index.ts';
-import type { TaskExit } from '../executor.ts';
-import type { HealthPlan, HealthRecord } from './health-plan.ts';
-import type { ListenPlan } from './listeners.ts';
+import {
+  SwarmError,
+  boolean,
+  decoder,
+  ifPresent,
+  integer,
+  list,
+  map,
+  messageOf,
+  number,
+  optional,
+  record,
+  text,
+  type Decoded,
+  type Decoder,
+} from '../../base/index.ts';
+import { LOG_PLAN } from '../../model/index.ts';
+import { HEALTH_PLAN, HEALTH_RECORD, type HealthRecord } from './health-plan.ts';
+import { LISTEN_PLAN } from './listeners.ts';
+
+const ID = text(512);
+const NAME = text(4096);
 
 /** What stays to be known about a container after its task's assignment was read. */
-export interface ContainerPlan {
-  readonly containerId: string;
-  readonly imageId: string;
-  readonly image: string;
+const CONTAINER_PLAN = record({
+  containerId: ID,
+  imageId: ID,
+  image: NAME,
   /** The container's name and labels, as Docker's API shows them. */
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly stopSignal: number;
-  readonly gracePeriodMs: number;
-  readonly health?: HealthPlan;
+  name: NAME,
+  labels: map(text(1024 * 1024), 100_000),
+  stopSignal: integer(1, 64),
+  gracePeriodMs: number(),
+  health: optional(HEALTH_PLAN),
   /** Only without a health check. */
-  readonly listens?: ListenPlan;
+  listens: optional(LISTEN_PLAN),
   /** Names of mounted volumes. */
-  readonly volumes: readonly string[];
-  readonly terminal: boolean;
+  volumes: list(text(255)),
+  terminal: boolean(),
   /** Absent when nothing is logged. */
-  readonly log?: LogPlan;
-}
+  log: optional(LOG_PLAN),
+});
+export type ContainerPlan = Decoded<typeof CONTAINER_PLAN>;
 
-export interface ExitRecord extends TaskExit {
+const EXIT_RECORD = record({
+  exitCode: integer(),
+  /** Killed by the kernel for want of memory. */
+  oomKilled: boolean(),
+  error: optional(text()),
   /** Milliseconds since 1970. */
-  readonly finishedAt: number;
-}
+  finishedAt: number(),
+});
+export type ExitRecord = Decoded<typeof EXIT_RECORD>;
+
+const START_RECORD = record({ startedAt: number() });
+
+/** What a file of ours may hold; the largest have a plan's labels. */
+const LIMITS = { length: 16 * 1024 * 1024, code: 'dataLoss' } as const;
+const decodePlan = decoder(CONTAINER_PLAN, 'plan.json', LIMITS);
+const decodeExit = decoder(EXIT_RECORD, 'exit.json', LIMITS);
+const decodeHealth = decoder(HEALTH_RECORD, 'health.json', LIMITS);
+const decodeStart = decoder(START_RECORD, 'started.json', LIMITS);
+
+/** Of a container whose record can't be read: that it ended is all that is known. */
+const UNREADABLE_EXIT: ExitRecord = {
+  exitCode: 255,
+  oomKilled: false,
+  error: 'task: the record of how the container ended is damaged',
+  finishedAt: 0,
+};
 
 /** Task ids become names of directories. */
 const TASK_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
@@ -46,7 +86,7 @@ export class TaskDirectories {
   }
 
   async list(): Promise<string[]> {
-    return fs.readdir(this.#root).catch(() => []);
+    return (await ifPresent(fs.readdir(this.#root))) ?? [];
   }
 
   of(taskId: string): TaskDirectory {
@@ -91,8 +131,9 @@ export class TaskDirectory {
     return path;
   }
 
+  /** Raises `dataLoss` for a damaged one: who mounts which volume must not be guessed. */
   readPlan(): Promise<ContainerPlan | undefined> {
-    return this.#read<ContainerPlan>('plan.json');
+    return this.#read('plan.json', decodePlan);
   }
 
   writePlan(plan: ContainerPlan): Promise<void> {
@@ -100,15 +141,16 @@ export class TaskDirectory {
   }
 
   readExit(): Promise<ExitRecord | undefined> {
-    return this.#read<ExitRecord>('exit.json');
+    return orDamaged(this.#read('exit.json', decodeExit), UNREADABLE_EXIT);
   }
 
   writeExit(exit: ExitRecord): Promise<void> {
     return this.#write('exit.json', exit);
   }
 
+  /** A damaged one counts as none: the next check says how it is. */
   readHealth(): Promise<HealthRecord | undefined> {
-    return this.#read<HealthRecord>('health.json');
+    return orDamaged(this.#read('health.json', decodeHealth), undefined);
   }
 
   writeHealth(record: HealthRecord): Promise<void> {
@@ -129,17 +171,20 @@ export class TaskDirectory {
 
   /** When the start was first tried, in milliseconds since 1970. */
   async startedAt(): Promise<number | undefined> {
-    return (await this.#read<{ startedAt: number }>('started.json'))?.startedAt;
+    // That there is one says that it was started.
+    const unknown = { startedAt: 0 };
+    return (await orDamaged(this.#read('started.json', decodeStart), unknown))?.startedAt;
   }
 
-  async #read<T>(name: string): Promise<T | undefined> {
+  async #read<T>(name: string, decode: Decoder<T>): Promise<T | undefined> {
+    const path = join(this.path, name);
+    const content = await ifPresent(fs.readFile(path));
+    // A power cut may leave an empty record; then it counts as none.
+    if (content === undefined || content.every((byte) => byte === 0)) return undefined;
     try {
-      return JSON.parse(await fs.readFile(join(this.path, name), 'utf8')) as T;
+      return decode.json(content);
     } catch (error) {
-      const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      // A record that a power cut left empty counts as none.
-      if (absent || error instanceof SyntaxError) return undefined;
-      throw error;
+      throw new SwarmError('dataLoss', `${path} is damaged: ${messageOf(error)}`);
     }
   }
 
@@ -149,5 +194,15 @@ export class TaskDirectory {
     const path = join(this.path, name);
     await fs.writeFile(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
     await fs.rename(`${path}.tmp`, path);
+  }
+}
+
+/** What stands for a damaged record; other errors are raised. */
+async function orDamaged<T>(reading: Promise<T>, instead: T): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof SwarmError && error.code === 'dataLoss') return instead;
+    throw error;
   }
 }

@@ -2,7 +2,7 @@
 // them. Volumes that only the image names are the container's own and go with it.
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
-import { SwarmError } from '../../base/index.ts';
+import { SwarmError, ifPresent } from '../../base/index.ts';
 import { checkPropagation, type Mount } from '../../model/index.ts';
 import type { ImageConfig } from '../images/index.ts';
 import { ANONYMOUS_LABEL, type VolumeStore } from '../volumes/index.ts';
@@ -102,11 +102,7 @@ async function bindMount(mount: Mount): Promise<OciMount> {
     );
   }
   if (mount.BindOptions?.CreateMountpoint === true) await makeMissing(source);
-  const exists = await fs.stat(source).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) {
+  if ((await ifPresent(fs.stat(source), 'ENOTDIR')) === undefined) {
     throw new SwarmError(
       'invalid',
       `invalid mount config for type "bind": bind source path does not exist: ${source}`,

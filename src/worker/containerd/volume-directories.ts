@@ -2,7 +2,7 @@
 // that is mounted empty.
 import * as fs from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import type { Disk } from '../../base/index.ts';
+import { ifPresent, type Disk } from '../../base/index.ts';
 import type { VolumeDirectories } from '../volumes/index.ts';
 import type { LayeredFiles } from './layered-files.ts';
 import { runProgram } from './programs.ts';
@@ -25,6 +25,7 @@ export function volumeDirectories(root: string, disk: Disk): VolumeDirectories {
     },
     async create(name, record) {
       // The data first: a volume exists from the moment its record does.
+      await fs.mkdir(path(name), { recursive: true, mode: 0o701 });
       await fs.mkdir(path(name, DATA), { recursive: true, mode: 0o755 });
       await disk.writeFileAtomic(path(name, RECORD), Buffer.from(record));
     },
@@ -53,6 +54,7 @@ export async function fillVolume(
   dataPath: string,
 ): Promise<void> {
   const before = copies.get(dataPath) ?? Promise.resolve();
+  // Who came before hears of its own error.
   const mine = before.catch(() => undefined).then(() => fill(files, target, dataPath));
   copies.set(dataPath, mine);
   try {
@@ -64,10 +66,7 @@ export async function fillVolume(
 
 async function fill(files: LayeredFiles, target: string, dataPath: string): Promise<void> {
   const marker = join(dirname(dataPath), COPYING);
-  const interrupted = await fs.access(marker).then(
-    () => true,
-    () => false,
-  );
+  const interrupted = (await ifPresent(fs.stat(marker))) !== undefined;
   if (!interrupted && (await fs.readdir(dataPath)).length > 0) return;
   const source = await files.resolve(target);
   if (source === undefined || !source.isDirectory) return;

@@ -184,6 +184,7 @@ class ContentImageStore implements ImageStore {
       try {
         images.push(await this.#image(records));
       } catch (error) {
+        if (error instanceof SwarmError && error.temporary) throw error;
         // One damaged image must not hide the others.
         const name = records[0]?.name;
         this.#options.logger.warn({ name, error: messageOf(error) }, 'image cannot be read');

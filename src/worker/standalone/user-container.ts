@@ -1,16 +1,16 @@
 // One container of a user: its runs one after another, and what its record says. Changes wait for one
 // another; the end of a run comes when it comes.
-import { SwarmError, messageOf, sleep, type Logger, type Timer } from '../../base/index.ts';
+import { SwarmError, messageOf, type Logger, type Timer } from '../../base/index.ts';
 import type { ContainerRestartPolicy } from '../../model/index.ts';
 import type { RunEnd } from '../container-runtime.ts';
 import { beginRun, type RecordHolder, type Run, type RunOptions } from './begin-run.ts';
 import { Changes } from './changes.ts';
+import { persist } from './persist.ts';
 import type { ContainerRecord } from './record.ts';
 import { restartDelayMs, startsWithDaemon } from './restart-policy.ts';
 
 /** A container that goes by itself waits for those who still read its output. */
 const READERS_LIMIT_MS = 10_000;
-const RETRY_MS = 1_000;
 /** Of a run that could not begin (Docker's). */
 const NOT_STARTED = 128;
 
@@ -78,8 +78,21 @@ export class UserContainer {
     return { exitCode: error === '' ? (this.#last.end?.exitCode ?? 0) : NOT_STARTED, error };
   }
 
-  /** Goes on with what an earlier daemon left; call once, before anything else. */
+  /**
+   * Goes on with what an earlier daemon left; call once, before anything else. When its state can't be
+   * learnt, that is tried again and again, and whatever is asked of it meanwhile waits.
+   */
   async adopt(): Promise<void> {
+    try {
+      await this.#adopt();
+    } catch (error) {
+      this.#tell(error, 'a container could not be taken up, it is tried again');
+      // When the daemon ends first, the next one tries.
+      this.#turn = this.#persist(() => this.#adopt()).catch(() => undefined);
+    }
+  }
+
+  async #adopt(): Promise<void> {
     const { runtime, networking, places } = this.#options;
     const { key, id, running, stopped, config, placeId, createdAt } = this.#record;
     networking.bind(key, placeId);
@@ -96,7 +109,11 @@ export class UserContainer {
     // The runtime forgets its runs where the next one is begun, and that may have failed.
     const ran = startedAt !== undefined || running || this.#record.ran === true;
     await this.#note({ running: false, ran });
-    if (running && config.autoRemove) return this.#removeItself();
+    if (running && config.autoRemove) {
+      // Not waited for: it takes its turn after this.
+      void this.#removeItself();
+      return;
+    }
     const exitCode = end?.exitCode ?? 255;
     if (startsWithDaemon(config.restart, { stopped, ran, exitCode })) this.#startAfter(0);
   }
@@ -146,8 +163,19 @@ export class UserContainer {
     await this.#options.runtime.kill(key, signal);
   }
 
-  rename(name: string): Promise<void> {
-    return this.#alone(() => this.#change({ config: { ...this.#record.config, name } }));
+  /** `check` raises when the name is taken; asked when it is this one's turn, and no step before. */
+  rename(name: string, check: () => void): Promise<void> {
+    return this.#alone(async () => {
+      check();
+      const { config } = this.#record;
+      try {
+        await this.#change({ config: { ...config, name } });
+      } catch (error) {
+        // What the disk did not take is not so, and the name is free.
+        this.#record = { ...this.#record, config };
+        throw error;
+      }
+    });
   }
 
   remove(force: boolean, volumes: boolean): Promise<void> {
@@ -239,13 +267,13 @@ export class UserContainer {
   }
 
   async #watch(run: Run): Promise<RunEnd> {
-    const { clock, logger, networking } = this.#options;
+    const { clock, networking } = this.#options;
     const { key } = this.#record;
     const end = await this.#end();
     run.place?.end(end);
     await networking.detach(key).catch((error: unknown) => {
       // What is left goes with the next start, or with the container.
-      logger.warn({ container: key, error: messageOf(error) }, 'networks of a container remain');
+      this.#tell(error, 'networks of a container remain');
     });
     await this.#note({ running: false });
     this.#run = undefined;
@@ -258,20 +286,21 @@ export class UserContainer {
     return end;
   }
 
+  #end(): Promise<RunEnd> {
+    return this.#persist(() => this.#options.runtime.wait(this.#record.key, this.#closing.signal));
+  }
+
   /** However often the runtime has to be asked. */
-  async #end(): Promise<RunEnd> {
-    const { runtime, clock, logger } = this.#options;
-    const { signal } = this.#closing;
-    const { key } = this.#record;
-    for (;;) {
-      try {
-        return await runtime.wait(key, signal);
-      } catch (error) {
-        if (signal.aborted) throw error;
-        logger.warn({ container: key, error: messageOf(error) }, 'waiting for a container again');
-        await sleep(clock, RETRY_MS, signal);
-      }
-    }
+  #persist<T>(work: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    return persist(work, { clock, signal: this.#closing.signal }, (error) =>
+      this.#tell(error, 'the state of a container is asked for again'),
+    );
+  }
+
+  #tell(error: unknown, what: string): void {
+    const fields = { container: this.#record.config.name, error: messageOf(error) };
+    this.#options.logger.warn(fields, what);
   }
 
   #delayAfter(exitCode: number, lastedMs: number): number | undefined {
@@ -290,16 +319,14 @@ export class UserContainer {
   #startAfter(delayMs: number): void {
     if (this.#closing.signal.aborted || this.#removed) return;
     this.#lastDelayMs = delayMs;
-    const { clock, logger } = this.#options;
-    const timer = clock.after(delayMs, () => {
+    const timer = this.#options.clock.after(delayMs, () => {
       this.#alone(async () => {
         if (this.#restart !== timer) return;
         const { restartCount } = this.#record;
         try {
           await this.#start(restartCount + (delayMs > 0 ? 1 : 0));
         } catch (error) {
-          const fields = { container: this.#record.config.name, error: messageOf(error) };
-          logger.warn(fields, 'a container could not be started again');
+          this.#tell(error, 'a container could not be started again');
           // Without its managers it has had no try.
           const early = error instanceof SwarmError && error.temporary;
           if (early) await this.#note({ restartCount });
@@ -331,17 +358,14 @@ export class UserContainer {
 
   /** `--rm`, once those who read its output have it. */
   async #removeItself(): Promise<void> {
-    const { clock, logger } = this.#options;
     const limit = new AbortController();
-    const timer = clock.after(READERS_LIMIT_MS, () => limit.abort());
+    const timer = this.#options.clock.after(READERS_LIMIT_MS, () => limit.abort());
     await this.changes.until(() => this.#readers === 0, limit.signal);
     timer.cancel();
     try {
       await this.#alone(() => (this.#run === undefined ? this.#remove(true) : Promise.resolve()));
     } catch (error) {
-      if (this.#removed) return;
-      const fields = { container: this.#record.config.name, error: messageOf(error) };
-      logger.warn(fields, 'a container that was to go remains');
+      if (!this.#removed) this.#tell(error, 'a container that was to go remains');
     }
   }
 

@@ -224,6 +224,15 @@ describe('a container', () => {
     expect((await containers.inspect('third')).name).toBe('third');
   });
 
+  it('has its name alone, also when two are renamed at once', async () => {
+    await containers.create(aConfig({ name: 'one' }));
+    await containers.create(aConfig({ name: 'two' }));
+    const renamed = ['one', 'two'].map((name) => containers.rename(name, 'same'));
+    const results = await Promise.allSettled(renamed);
+    expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect((await containers.list()).map(({ name }) => name).toSorted()).toEqual(['same', 'two']);
+  });
+
   it('that can’t be started says why, and leaves nothing', async () => {
     runtime.startFails = 'exec: "nope": not found';
     const id = await containers.create(aConfig());
@@ -407,6 +416,21 @@ describe('a daemon that starts', () => {
     expect(bound.get(keyOf(id))).toBe(task.id);
     await runtime.exit(keyOf(id), 0);
     expect(await controller.observe()).toMatchObject({ state: 'exited' });
+  });
+
+  it('waits for what it can’t see yet, and takes it for nothing else', async () => {
+    await containers.create(aConfig());
+    await containers.start('db');
+    const observe = runtime.observe.bind(runtime);
+    runtime.observe = () => Promise.reject(new SwarmError('unavailable', 'containerd is away'));
+    await again();
+    const stopped = containers.stop('db', {});
+    await settle();
+    expect(runtime.stops).toEqual([]);
+    runtime.observe = observe;
+    await clock.advance(1_000);
+    expect(await stopped).toBe(true);
+    expect(runtime.stops).toHaveLength(1);
   });
 
   it('sees what has ended meanwhile, and what is to run again', async () => {

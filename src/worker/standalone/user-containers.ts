@@ -168,8 +168,7 @@ export class UserContainers {
 
   async rename(reference: string, name: string): Promise<void> {
     const container = this.#find(reference);
-    this.#checkName(name, container);
-    await container.rename(name);
+    await container.rename(name, () => this.#checkName(name, container));
   }
 
   async remove(reference: string, force: boolean, volumes: boolean): Promise<void> {

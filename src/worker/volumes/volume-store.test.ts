@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../base/index.ts';
 import { createVolumeStore, type VolumeDirectories } from './volume-store.ts';
 
-function store(users: Record<string, string[]> = {}) {
+type Users = () => Promise<ReadonlyMap<string, readonly string[]>>;
+
+function store(users: Record<string, string[]> | Users = {}) {
   const records = new Map<string, string>();
   const directories: VolumeDirectories = {
     list: async () => [...records.keys()],
@@ -15,7 +18,8 @@ function store(users: Record<string, string[]> = {}) {
   const volumes = createVolumeStore({
     directories,
     clock,
-    users: async () => new Map(Object.entries(users)),
+    logger: silentLogger,
+    users: typeof users === 'function' ? users : async () => new Map(Object.entries(users)),
   });
   return { volumes, records };
 }
@@ -76,12 +80,33 @@ describe('volumes', () => {
     expect([...records.keys()]).toEqual(['used']);
   });
 
-  it('survive a damaged record', async () => {
+  it('with a damaged record keep their data and hide no others', async () => {
     const { volumes, records } = store();
-    records.set('hurt', '{');
-    expect(await volumes.inspect('hurt')).toMatchObject({
-      mountpoint: '/v/hurt/_data',
-      labels: {},
-    });
+    await volumes.create({ name: 'sound' });
+    records.set('hurt', '{"options":{"device":7}}');
+    await expect(volumes.inspect('hurt')).rejects.toMatchObject({ code: 'dataLoss' });
+    await expect(volumes.create({ name: 'hurt' })).rejects.toThrow('volume hurt is damaged');
+    expect((await volumes.list()).map(({ name }) => name)).toEqual(['sound']);
+    expect(await volumes.prune(() => true)).toMatchObject({ removed: ['sound'] });
+    await expect(volumes.remove('hurt')).rejects.toMatchObject({ code: 'dataLoss' });
+    await volumes.remove('hurt', { force: true });
+    expect([...records.keys()]).toEqual([]);
+  });
+
+  it('are not removed while it is not known who has them mounted', async () => {
+    const { volumes, records } = store(() => Promise.reject(new Error('EIO')));
+    await volumes.create({ name: 'data' });
+    await expect(volumes.remove('data', { force: true })).rejects.toThrow('EIO');
+    await expect(volumes.prune(() => true)).rejects.toThrow('EIO');
+    expect([...records.keys()]).toEqual(['data']);
+  });
+
+  it.each(['..', '../x', 'a/../../x', '.', 'a/b', ''])('%j is none', async (name) => {
+    const { volumes, records } = store();
+    records.set(name, '{}');
+    await expect(volumes.inspect(name)).rejects.toThrow('no such volume');
+    await expect(volumes.remove(name)).rejects.toThrow('no such volume');
+    await volumes.remove(name, { force: true });
+    expect([...records.keys()]).toEqual([name]);
   });
 });

@@ -1,6 +1,17 @@
 // Named volumes of one host: directories that outlive the tasks that mount them. The store decides;
 // the directories themselves are behind a port.
-import { SwarmError, type Clock } from '../../base/index.ts';
+import {
+  SwarmError,
+  decoder,
+  map,
+  messageOf,
+  number,
+  optional,
+  record,
+  text,
+  type Clock,
+  type Logger,
+} from '../../base/index.ts';
 import { bindDevice, checkVolume, isVolumeName } from '../../model/index.ts';
 
 export interface Volume {
@@ -54,6 +65,7 @@ export interface VolumeStore {
 export interface VolumeStoreOptions {
   readonly directories: VolumeDirectories;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** Ids of the containers that mount each volume, by its name. */
   readonly users: () => Promise<ReadonlyMap<string, readonly string[]>>;
 }
@@ -63,18 +75,30 @@ export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 /** The store over its directories; what is on disk is the only state. */
 export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
-  const { directories, clock, users } = options;
+  const { directories, clock, users, logger } = options;
 
   const find = async (name: string): Promise<Volume | undefined> => {
     // A name is also a directory's: what could lead out of the volumes' own is none.
     if (!isVolumeName(name)) return undefined;
-    const record = await directories.readRecord(name);
-    return record === undefined ? undefined : parseRecord(name, record, directories);
+    const json = await directories.readRecord(name);
+    return json === undefined ? undefined : parseRecord(name, json, directories);
+  };
+  /** One damaged record must not hide the other volumes. */
+  const found = async (name: string): Promise<Volume | undefined> => {
+    try {
+      return await find(name);
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      logger.warn({ volume: name, error: messageOf(error) }, 'volume cannot be read');
+      return undefined;
+    }
   };
   const list = async (): Promise<Volume[]> => {
-    const volumes = await Promise.all((await directories.list()).map(find));
+    const volumes = await Promise.all((await directories.list()).map(found));
     return volumes.filter((volume) => volume !== undefined);
   };
+  const isStored = async (name: string): Promise<boolean> =>
+    isVolumeName(name) && (await directories.readRecord(name)) !== undefined;
   const inUse = async (name: string): Promise<readonly string[]> => (await users()).get(name) ?? [];
 
   return {
@@ -83,8 +107,8 @@ export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
       const present = await find(request.name);
       if (present === undefined) {
         const { labels = {}, options: driverOptions = {} } = request;
-        const record = { labels, options: driverOptions, createdAt: clock.now() };
-        await directories.create(request.name, JSON.stringify(record));
+        const fields = { labels, options: driverOptions, createdAt: clock.now() };
+        await directories.create(request.name, JSON.stringify(fields));
       }
       const volume = present ?? (await find(request.name));
       if (volume === undefined) throw noSuchVolume(request.name);
@@ -103,7 +127,9 @@ export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
       return volume;
     },
     async remove(name, { force = false } = {}) {
-      if ((await find(name)) === undefined) {
+      // By force also one that can't be read any more.
+      const present = force ? found(name) : find(name);
+      if ((await present) === undefined && !(force && (await isStored(name)))) {
         if (force) return;
         throw noSuchVolume(name);
       }
@@ -135,16 +161,29 @@ async function prune(
   return { removed, bytes };
 }
 
-function parseRecord(name: string, text: string, directories: VolumeDirectories): Volume {
-  let fields: Partial<Pick<Volume, 'labels' | 'options' | 'createdAt'>> = {};
+const TEXTS = map(text(1024 * 1024), 100_000);
+const decodeRecord = decoder(
+  record({ labels: optional(TEXTS), options: optional(TEXTS), createdAt: optional(number()) }),
+  'its record',
+  { code: 'dataLoss' },
+);
+
+/** Raises `dataLoss`: where the data is must not be guessed. */
+function parseRecord(name: string, json: string, directories: VolumeDirectories): Volume {
   try {
-    fields = JSON.parse(text) as typeof fields;
-  } catch {
-    // A damaged record costs labels, never the data: the volume stays what it is.
+    const { labels = {}, options = {}, createdAt = 0 } = decodeRecord.json(json);
+    const mountpoint = bindDevice(options) ?? directories.dataPath(name);
+    return { name, driver: 'local', mountpoint, labels, options, createdAt };
+  } catch (error) {
+    throw new SwarmError(
+      'dataLoss',
+      `volume ${name} is damaged, its data is kept: ${messageOf(error)}; mend volume.json beside its data, or remove the volume by force`,
+    );
   }
-  const { labels = {}, options = {}, createdAt = 0 } = fields;
-  const mountpoint = bindDevice(options) ?? directories.dataPath(name);
-  return { name, driver: 'local', mountpoint, labels, options, createdAt };
+}
+
+function isDamaged(error: unknown): boolean {
+  return error instanceof SwarmError && error.code === 'dataLoss';
 }
 
 function sameOptions(
