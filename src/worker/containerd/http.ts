@@ -6,6 +6,8 @@ import type { HttpRequest, HttpResponse, HttpTransport } from '../images/index.t
 
 /** Silence of the other side for this long ends the exchange. */
 const IDLE_TIMEOUT_MS = 60_000;
+/** Of an answer that nobody wants. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
 /** Connections kept open to one host. */
 const MAX_SOCKETS = 8;
 
@@ -68,8 +70,16 @@ function wrap(response: http.IncomingMessage): HttpResponse {
     status: response.statusCode ?? 0,
     headers,
     body: readBody(response),
-    discard: () => void response.resume(),
+    discard: () => discard(response),
   };
+}
+
+/** What is small is read, so that the connection can be used again; nobody reads what may never end. */
+function discard(response: http.IncomingMessage): void {
+  response.on('error', () => undefined);
+  const length = Number(response.headers['content-length'] ?? Number.NaN);
+  if (length <= MAX_DISCARDED_BYTES) response.resume();
+  else response.destroy();
 }
 
 async function* readBody(response: http.IncomingMessage): AsyncGenerator<Uint8Array> {

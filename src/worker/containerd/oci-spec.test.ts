@@ -42,7 +42,7 @@ describe('what is run', () => {
   });
 
   it('must be something', () => {
-    expect(() => processArgs({ Image: 'x' }, { Cmd: null })).toThrow('no command specified');
+    expect(() => processArgs({ Image: 'x' }, {})).toThrow('no command specified');
   });
 
   it('has the service’s variables over the image’s over the defaults', () => {

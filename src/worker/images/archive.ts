@@ -11,13 +11,13 @@ import {
   mediaTypeOf,
   parseImageFile,
   parseIndex,
-  parseJson,
   parseManifest,
   type Descriptor,
   type Manifest,
 } from './manifest.ts';
 import type { ImageBackend } from './ports.ts';
 import { canonicalName, parseReference } from './reference.ts';
+import { archiveManifestOf } from './schemas.ts';
 
 /** Most files of one archive; 500 layers with their three files each, and room. */
 const MAX_ENTRIES = 10_000;
@@ -186,23 +186,11 @@ interface DockerManifestEntry {
 }
 
 function parseDockerManifest(bytes: Uint8Array): readonly DockerManifestEntry[] {
-  const value = parseJson(
-    Buffer.from(`{"list":${Buffer.from(bytes).toString()}}`),
-    'manifest.json',
-  );
-  const list: unknown[] = Array.isArray(value.list) ? value.list : [];
-  return list.map((item) => {
-    const entry = item as { Config?: unknown; Layers?: unknown; RepoTags?: unknown };
-    if (typeof entry?.Config !== 'string' || !Array.isArray(entry.Layers)) {
-      throw new SwarmError('invalid', 'manifest.json of the archive lacks Config or Layers');
-    }
-    const tags: unknown[] = Array.isArray(entry.RepoTags) ? entry.RepoTags : [];
-    return {
-      config: cleanPath(entry.Config),
-      layers: entry.Layers.map((layer) => cleanPath(String(layer))),
-      names: tags.map((tag) => canonicalName(parseReference(String(tag)))),
-    };
-  });
+  return archiveManifestOf(bytes).map(({ Config, Layers, RepoTags = [] }) => ({
+    config: cleanPath(Config),
+    layers: Layers.map(cleanPath),
+    names: RepoTags.map((tag) => canonicalName(parseReference(tag))),
+  }));
 }
 
 /** `docker save` before version 25 has no registry manifest: this makes the same one everywhere. */
@@ -251,7 +239,7 @@ async function loadLayout(
   const paths = new Map([...files.blobs].map(([path, file]) => [file.digest, path]));
   for (const entry of parseIndex(index)) {
     if (!paths.has(entry.digest)) continue;
-    const configs = await labelTree(entry, paths, backend);
+    const configs = await labelTree(entry, paths, backend, new Set());
     const names = new Set<string>();
     const name = annotatedName(entry);
     if (name !== undefined) names.add(name);
@@ -279,8 +267,11 @@ async function labelTree(
   descriptor: Descriptor,
   present: ReadonlyMap<string, string>,
   backend: ImageBackend,
+  seen: Set<string>,
 ): Promise<readonly string[]> {
-  if (!present.has(descriptor.digest)) return [];
+  // Once each: an index may name another one a thousand times.
+  if (!present.has(descriptor.digest) || seen.has(descriptor.digest)) return [];
+  seen.add(descriptor.digest);
   const bytes = await backend.readBlob(descriptor.digest, MAX_DOCUMENT_BYTES);
   if (!isIndex(mediaTypeOf(bytes, descriptor.mediaType))) {
     const manifest = parseManifest(bytes);
@@ -289,8 +280,9 @@ async function labelTree(
   }
   const manifests = parseIndex(bytes);
   await backend.labelBlob(descriptor.digest, indexGcLabels(manifests));
-  const below = await Promise.all(manifests.map((entry) => labelTree(entry, present, backend)));
-  return below.flat();
+  const below: string[] = [];
+  for (const entry of manifests) below.push(...(await labelTree(entry, present, backend, seen)));
+  return below;
 }
 
 function annotatedName(entry: Descriptor): string | undefined {

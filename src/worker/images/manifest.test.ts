@@ -6,6 +6,7 @@ import {
   choosePlatform,
   mediaTypeOf,
   parseImageFile,
+  parseIndex,
   parseManifest,
   parsePlatformText,
   type Descriptor,
@@ -34,6 +35,21 @@ describe('manifests', () => {
       expect(() => parseManifest(json(bad))).toThrow('damaged image');
     }
     expect(() => parseManifest(new TextEncoder().encode('{'))).toThrow('manifest is not JSON');
+  });
+
+  it('have a bounded size, depth and number of everything', () => {
+    const config = { mediaType: MEDIA_TYPE.ociConfig, digest: id('c'), size: 2 };
+    const layer = { mediaType: MEDIA_TYPE.ociLayer, digest: id('d'), size: 3 };
+    const many = Array.from({ length: 600 }, () => layer);
+    expect(() => parseManifest(json({ config, layers: many }))).toThrow('layers');
+    expect(() => parseManifest(json({ config: { ...config, size: 2 ** 40 } }))).toThrow('at most');
+    expect(() => parseManifest(json({ config, layers: [{ ...layer, size: 2 ** 60 }] }))).toThrow(
+      'size',
+    );
+    expect(() => parseIndex(json({ manifests: [...many, ...many] }))).toThrow('manifests');
+    const deep = new TextEncoder().encode(`{"config":${'['.repeat(100_000)}`);
+    expect(() => parseManifest(deep)).toThrow('nested too deep');
+    expect(() => mediaTypeOf(json('x'.repeat(5_000_000)))).toThrow('too long');
   });
 
   it('tell their media type, by name or by their fields', () => {
@@ -77,8 +93,30 @@ describe('image configurations', () => {
     expect(parseImageFile(json({ rootfs: { diff_ids: [id('a')] } })).rootfs.diff_ids).toEqual([
       id('a'),
     ]);
-    expect(() => parseImageFile(json({}))).toThrow('rootfs.diff_ids');
-    expect(() => parseImageFile(json({ rootfs: { diff_ids: ['x'] } }))).toThrow('diff id');
+    expect(() => parseImageFile(json({}))).toThrow('rootfs');
+    expect(() => parseImageFile(json({ rootfs: { diff_ids: ['x'] } }))).toThrow('diff_ids');
+  });
+
+  it('take null for what is empty, and nothing of another type', () => {
+    const rootfs = { diff_ids: [] };
+    const config = { Env: null, Cmd: ['x'], Labels: null, ExposedPorts: { '80/tcp': {} } };
+    expect(parseImageFile(json({ rootfs, config, history: null })).config).toEqual({
+      Cmd: ['x'],
+      ExposedPorts: { '80/tcp': {} },
+    });
+    for (const bad of [
+      { Env: 'PATH=/' },
+      { Env: [7] },
+      { Labels: { a: 1 } },
+      { Volumes: ['/x'] },
+      { Healthcheck: { Retries: 1e300 } },
+      { User: 'x'.repeat(5000) },
+      { Volumes: Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`/${i}`, {}])) },
+    ]) {
+      expect(() => parseImageFile(json({ rootfs, config: bad }))).toThrow(
+        /damaged image: .*config/,
+      );
+    }
   });
 
   it('give chain ids: each is the hash of the one before and its own diff id', () => {

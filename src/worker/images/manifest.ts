@@ -1,6 +1,17 @@
 // Manifests, indexes and image configurations: what they look like, how the one of this platform is
 // chosen, and the arithmetic of chain ids. Pure.
 import { SwarmError } from '../../base/index.ts';
+import {
+  MAX_DOCUMENT_BYTES,
+  imageFileOf,
+  indexOf,
+  kindOf,
+  manifestOf,
+  type DescriptorDocument,
+  type ImageConfig,
+} from './schemas.ts';
+
+export { MAX_DOCUMENT_BYTES };
 
 export interface Platform {
   readonly architecture: string;
@@ -21,27 +32,7 @@ export interface Manifest {
   readonly layers: readonly Descriptor[];
 }
 
-/** The part of an image's configuration that a container starts from, in Docker's spelling. */
-export interface ImageConfig {
-  readonly Env?: readonly string[] | null;
-  readonly Entrypoint?: readonly string[] | null;
-  readonly Cmd?: readonly string[] | null;
-  readonly User?: string;
-  readonly WorkingDir?: string;
-  readonly ExposedPorts?: Readonly<Record<string, object>> | null;
-  readonly Volumes?: Readonly<Record<string, object>> | null;
-  readonly Healthcheck?: {
-    readonly Test?: readonly string[];
-    readonly Interval?: number;
-    readonly Timeout?: number;
-    readonly Retries?: number;
-    readonly StartPeriod?: number;
-    readonly StartInterval?: number;
-  } | null;
-  readonly StopSignal?: string;
-  readonly Labels?: Readonly<Record<string, string>> | null;
-  readonly Shell?: readonly string[] | null;
-}
+export type { ImageConfig };
 
 export interface ImageFile {
   readonly architecture: string;
@@ -72,12 +63,6 @@ export const MEDIA_TYPE = {
   ociLayerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
 } as const;
 
-/** Largest manifest, index or configuration that is read; the specification asks for 4 MiB. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
-/** Most layers of one image; overlayfs itself ends at 500. */
-const MAX_LAYERS = 500;
-const DIGEST = /^sha256:[a-f0-9]{64}$/;
-
 /** True for the media types that list manifests of several platforms. */
 export function isIndex(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE.ociIndex || mediaType === MEDIA_TYPE.dockerList;
@@ -90,72 +75,47 @@ export function isManifest(mediaType: string): boolean {
 
 /** Parses an image manifest; throws `dataLoss` when it is not one. */
 export function parseManifest(bytes: Uint8Array): Manifest {
-  const document = parseJson(bytes, 'manifest');
-  const layers = Array.isArray(document.layers) ? document.layers : [];
-  if (layers.length > MAX_LAYERS) {
-    throw new SwarmError('invalid', `image has ${layers.length} layers, at most ${MAX_LAYERS}`);
+  const { config, layers = [] } = manifestOf(bytes);
+  if (config.size > MAX_DOCUMENT_BYTES) {
+    throw new SwarmError(
+      'invalid',
+      `image configuration ${config.digest} of ${config.size} bytes: at most ${MAX_DOCUMENT_BYTES} are read`,
+    );
   }
-  return { config: parseDescriptor(document.config), layers: layers.map(parseDescriptor) };
+  return { config: descriptorOf(config), layers: layers.map(descriptorOf) };
 }
 
 /** Parses an index or manifest list; throws `dataLoss` when it is not one. */
 export function parseIndex(bytes: Uint8Array): readonly Descriptor[] {
-  const document = parseJson(bytes, 'index');
-  if (!Array.isArray(document.manifests)) throw damaged('index without manifests');
-  return document.manifests.map(parseDescriptor);
+  return indexOf(bytes).manifests.map(descriptorOf);
 }
 
 /** The media type a document names itself, or the one its fields show. */
 export function mediaTypeOf(bytes: Uint8Array, claimed?: string): string {
-  const document = parseJson(bytes, 'manifest');
-  if (typeof document.mediaType === 'string') return document.mediaType;
+  const { mediaType, manifests } = kindOf(bytes);
+  if (typeof mediaType === 'string') return mediaType;
   if (claimed !== undefined && (isIndex(claimed) || isManifest(claimed))) return claimed;
-  return Array.isArray(document.manifests) ? MEDIA_TYPE.ociIndex : MEDIA_TYPE.ociManifest;
+  return manifests === undefined ? MEDIA_TYPE.ociManifest : MEDIA_TYPE.ociIndex;
 }
 
 /** Parses an image configuration; throws `dataLoss` when it is none. */
 export function parseImageFile(bytes: Uint8Array): ImageFile {
-  const document = parseJson(bytes, 'image configuration');
-  const rootfs = document.rootfs;
-  if (!isRecord(rootfs) || !Array.isArray(rootfs.diff_ids)) {
-    throw damaged('image configuration without rootfs.diff_ids');
-  }
-  const diffIds: unknown[] = rootfs.diff_ids;
-  if (!diffIds.every((id) => typeof id === 'string' && DIGEST.test(id))) {
-    throw damaged('image configuration with a malformed diff id');
-  }
-  // Docker writes more fields than are named in ImageFile; those are carried along unread.
+  const { rootfs, ...file } = imageFileOf(bytes);
   return {
     architecture: 'amd64',
     os: 'linux',
-    ...document,
-    rootfs: { type: 'layers', diff_ids: diffIds as string[] },
+    ...file,
+    rootfs: { type: 'layers', diff_ids: rootfs.diff_ids },
   };
 }
 
-function parseDescriptor(value: unknown): Descriptor {
-  if (!isRecord(value)) throw damaged('descriptor is not an object');
-  const { digest, size, mediaType, platform, annotations } = value;
-  if (typeof digest !== 'string' || !DIGEST.test(digest)) {
-    throw damaged(`descriptor with digest ${JSON.stringify(digest)}`);
-  }
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-    throw damaged(`descriptor ${digest} with size ${JSON.stringify(size)}`);
-  }
+function descriptorOf({ platform, mediaType = '', ...rest }: DescriptorDocument): Descriptor {
+  if (platform === undefined) return { mediaType, ...rest };
+  const { architecture = '', os = '', variant } = platform;
   return {
-    mediaType: typeof mediaType === 'string' ? mediaType : '',
-    digest,
-    size,
-    ...(isRecord(platform) ? { platform: parsePlatform(platform) } : {}),
-    ...(isRecord(annotations) ? { annotations: annotations as Record<string, string> } : {}),
-  };
-}
-
-function parsePlatform(value: Readonly<Record<string, unknown>>): Platform {
-  return {
-    architecture: typeof value.architecture === 'string' ? value.architecture : '',
-    os: typeof value.os === 'string' ? value.os : '',
-    ...(typeof value.variant === 'string' ? { variant: value.variant } : {}),
+    mediaType,
+    ...rest,
+    platform: { architecture, os, ...(variant === undefined ? {} : { variant }) },
   };
 }
 
@@ -243,24 +203,4 @@ export function indexGcLabels(manifests: readonly Descriptor[]): Record<string, 
   return Object.fromEntries(
     manifests.map((entry, i) => [`containerd.io/gc.ref.content.m.${i}`, entry.digest]),
   );
-}
-
-/** Parses JSON that must be an object; throws `dataLoss`, naming what it should have been. */
-export function parseJson(bytes: Uint8Array, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    throw new SwarmError('dataLoss', `${what} is not JSON`, { cause: error });
-  }
-  if (!isRecord(value)) throw damaged(`${what} is not a JSON object`);
-  return value;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function damaged(message: string): SwarmError {
-  return new SwarmError('dataLoss', `damaged image: ${message}`);
 }

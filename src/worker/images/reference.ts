@@ -19,6 +19,9 @@ const DEFAULT_TAG = 'latest';
 /** Longest repository name, domain included, as the specification sets it. */
 const MAX_NAME_LENGTH = 255;
 
+/** With tag and digest. */
+const MAX_TEXT_LENGTH = 1024;
+
 const DOMAIN =
   /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
@@ -32,8 +35,10 @@ const HEX_ID = /^[a-f0-9]{64}$/;
  */
 export function parseReference(text: string): ImageReference {
   const fail = (detail = ''): never => {
-    throw new SwarmError('invalid', `invalid reference format${detail}: ${JSON.stringify(text)}`);
+    const shown = JSON.stringify(text.slice(0, MAX_TEXT_LENGTH));
+    throw new SwarmError('invalid', `invalid reference format${detail}: ${shown}`);
   };
+  if (text.length > MAX_TEXT_LENGTH) fail(': it is too long');
   if (HEX_ID.test(text)) {
     throw new SwarmError(
       'invalid',

@@ -20,7 +20,7 @@ describe('X-Registry-Auth', () => {
     expect(parseRegistryAuth(encode({}))).toEqual({});
     const secret = Buffer.from('{"password":"hush"').toString('base64url');
     expect(() => parseRegistryAuth(secret)).toThrow(
-      /^X-Registry-Auth is not base64url-encoded JSON$/,
+      /^X-Registry-Auth is not a base64url-encoded JSON object$/,
     );
   });
 });

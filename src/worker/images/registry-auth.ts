@@ -1,6 +1,6 @@
 // Who we are to a registry: the X-Registry-Auth header of Docker's API, and the challenge by which
 // a registry asks for it. Pure.
-import { SwarmError } from '../../base/index.ts';
+import { SwarmError, decoder, map, unknown } from '../../base/index.ts';
 
 export interface Credentials {
   readonly username?: string;
@@ -11,20 +11,24 @@ export interface Credentials {
   readonly registryToken?: string;
 }
 
+/** An identity token may have some kilobytes. */
+const MAX_AUTH_CHARACTERS = 64 * 1024;
+const decodeAuth = decoder(map(unknown(), 100), 'X-Registry-Auth', { depth: 8 });
+/** Of a header that names challenges; they have some hundred characters. */
+const MAX_CHALLENGE_CHARACTERS = 4096;
+
 /**
  * Reads X-Registry-Auth: base64url (or base64) of JSON. Empty fields and an empty object mean
  * "nobody". Throws `invalid` without repeating the value, which holds a password.
  */
 export function parseRegistryAuth(header: string | undefined): Credentials {
   if (header === undefined || header === '') return {};
-  let value: unknown;
+  let value: Readonly<Record<string, unknown>>;
   try {
-    value = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+    const json = Buffer.from(header.slice(0, MAX_AUTH_CHARACTERS), 'base64url');
+    value = decodeAuth.json(json);
   } catch {
-    throw new SwarmError('invalid', 'X-Registry-Auth is not base64url-encoded JSON');
-  }
-  if (typeof value !== 'object' || value === null) {
-    throw new SwarmError('invalid', 'X-Registry-Auth is not a JSON object');
+    throw new SwarmError('invalid', 'X-Registry-Auth is not a base64url-encoded JSON object');
   }
   const fields = Object.entries(value).map(([key, field]) => [key.toLowerCase(), field] as const);
   const text = (name: string): string | undefined => {
@@ -53,7 +57,9 @@ export interface Challenge {
 export function parseChallenges(header: string): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = [];
   const token = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+)))?/g;
-  for (const [, name = '', quoted, plain] of header.matchAll(token)) {
+  for (const [, name = '', quoted, plain] of header
+    .slice(0, MAX_CHALLENGE_CHARACTERS)
+    .matchAll(token)) {
     const value = quoted?.replace(/\\(.)/g, '$1') ?? plain;
     if (value === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: {} });
     else {

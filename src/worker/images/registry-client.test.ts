@@ -174,4 +174,39 @@ describe('the registry client', () => {
       code: 'dataLoss',
     });
   });
+
+  it.each([
+    ['{"token":"a\\r\\nx: y"}', 'token'],
+    [`{"token":"${'x'.repeat(40_000)}"}`, 'token'],
+    [`{"token":"${'x'.repeat(80_000)}"}`, 'larger than'],
+    ['{"token":{}}', 'token'],
+    ['['.repeat(5000), 'nested too deep'],
+  ])('takes no token out of %.40s…', async (body, message) => {
+    const { registry } = client(({ url }) =>
+      url.startsWith('https://auth.example') ? { status: 200, body } : challenge,
+    );
+    const session = registry.session(parseReference('reg.example/a/b:1'), {});
+    await expect(session.manifest()).rejects.toThrow(message);
+  });
+
+  it.each(['http://[', 'file:///etc/passwd', 'ftp://x/', 'javascript:1'])(
+    'is not redirected to %s',
+    async (location) => {
+      const { registry } = client(() => ({ status: 307, headers: { location } }), ['reg.example']);
+      const session = registry.session(parseReference('reg.example/a/b:1'), {});
+      await expect(session.manifest()).rejects.toThrow('redirects to');
+    },
+  );
+
+  it('is not misled about where a blob goes on', async () => {
+    const { registry, seen } = client(({ headers }) =>
+      headers.range === undefined
+        ? { status: 200, body: 'whole' }
+        : { status: 206, headers: { 'content-range': 'bytes 999-1000/5' } },
+    );
+    const session = registry.session(parseReference('reg.example/a/b:1'), {});
+    const blob = { mediaType: '', digest: `sha256:${'a'.repeat(64)}`, size: 5 };
+    expect((await session.blob(blob, 2)).offset).toBe(0);
+    expect(seen).toHaveLength(2);
+  });
 });

@@ -2,16 +2,11 @@
 // basic authentication, redirects, plain HTTP only where it was allowed. It verifies what it reads
 // as a whole; streamed blobs are verified by whoever stores them.
 import { SwarmError, type ErrorCode } from '../../base/index.ts';
-import {
-  MAX_DOCUMENT_BYTES,
-  MEDIA_TYPE,
-  mediaTypeOf,
-  parseJson,
-  type Descriptor,
-} from './manifest.ts';
+import { MAX_DOCUMENT_BYTES, MEDIA_TYPE, mediaTypeOf, type Descriptor } from './manifest.ts';
 import type { HttpResponse, HttpTransport } from './ports.ts';
 import { familiarRepository, type ImageReference } from './reference.ts';
 import { parseChallenges, parseRegistryAuth, type Challenge } from './registry-auth.ts';
+import { registryErrorOf, tokenAnswerOf } from './schemas.ts';
 
 /** docker.io is a name; this is the machine behind it. */
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
@@ -127,8 +122,14 @@ class Session implements RegistrySession {
     const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
     const response = await this.#get(`blobs/${descriptor.digest}`, headers);
     if (response.status === 206) {
-      const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
-      return { offset: Number(start ?? offset), body: response.body };
+      const start = /^bytes (\d{1,15})-/.exec(response.headers['content-range'] ?? '')?.[1];
+      const from = Number(start ?? offset);
+      // What lies between is nowhere; from the beginning it is sure to come.
+      if (from > offset) {
+        response.discard();
+        return this.blob(descriptor, 0);
+      }
+      return { offset: from, body: response.body };
     }
     if (response.status === 416 && offset > 0) {
       response.discard();
@@ -186,8 +187,11 @@ class Session implements RegistrySession {
         return response;
       }
       response.discard();
+      if (!URL.canParse(location, url.href)) {
+        throw new SwarmError('invalid', `registry ${host} redirects to what is no address`);
+      }
       url = new URL(location, url);
-      if (url.protocol !== 'https:' && !this.#insecure) {
+      if (url.protocol !== 'https:' && !(this.#insecure && url.protocol === 'http:')) {
         throw new SwarmError('denied', `registry ${host} redirects to plain HTTP: ${url.origin}`);
       }
     }
@@ -219,7 +223,7 @@ class Session implements RegistrySession {
     const { realm, service = '' } = challenge.parameters;
     if (realm === undefined || !URL.canParse(realm)) return undefined;
     const url = new URL(realm);
-    if (url.protocol !== 'https:' && !this.#insecure) {
+    if (url.protocol !== 'https:' && !(this.#insecure && url.protocol === 'http:')) {
       throw new SwarmError('denied', `registry ${this.#host} asks for a login over plain HTTP`);
     }
     const scope = challenge.parameters.scope ?? `repository:${this.#reference.path}:pull`;
@@ -236,9 +240,8 @@ class Session implements RegistrySession {
         `token server ${url.host} of ${this.#host} answers ${response.status}`,
       );
     }
-    const answer = parseJson(await readAll(response, MAX_ERROR_BYTES), 'token');
-    const token = answer.token ?? answer.access_token;
-    return typeof token === 'string' ? token : undefined;
+    const { token, access_token: other } = tokenAnswerOf(await readAll(response, MAX_ERROR_BYTES));
+    return token ?? other;
   }
 
   async #failure(response: HttpResponse, wanted: string): Promise<SwarmError> {
@@ -322,13 +325,11 @@ async function readAll(
 
 async function errorText(response: HttpResponse): Promise<{ code: string; text: string }> {
   try {
-    const body = parseJson(await readAll(response, MAX_ERROR_BYTES), 'error');
-    const errors: unknown[] = Array.isArray(body.errors) ? body.errors : [];
-    const first = errors[0] as { code?: unknown; message?: unknown } | undefined;
-    if (typeof first?.code !== 'string') return { code: '', text: '' };
+    const { errors } = registryErrorOf(await readAll(response, MAX_ERROR_BYTES));
+    const [first] = errors;
+    if (first === undefined) return { code: '', text: '' };
     const words = first.code.toLowerCase().replaceAll('_', ' ');
-    const message = typeof first.message === 'string' ? first.message : '';
-    return { code: first.code, text: `${words}: ${message}` };
+    return { code: first.code, text: `${words}: ${first.message ?? ''}` };
   } catch {
     return { code: '', text: '' };
   }
