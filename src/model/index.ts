@@ -12,6 +12,7 @@ export {
 } from './action.ts';
 export type * from './assignment.ts';
 export { ASSIGNMENT_KINDS } from './assignment.ts';
+export { checkedAssignment } from './assignment-check.ts';
 export type * from './container.ts';
 export type * from './trace.ts';
 export { TRACE_ANSWER, TRACE_QUESTION } from './trace.ts';

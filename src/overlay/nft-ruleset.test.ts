@@ -93,3 +93,20 @@ describe('diffTable', () => {
     expect(lines.slice(0, 3)).toEqual(['add table ip x', 'delete table ip x', 'add table ip x']);
   });
 });
+
+describe('what is no address', () => {
+  const injection = 'fd00::9 }\nadd table ip y\nadd chain ip y z { ';
+
+  it('never becomes part of a command', () => {
+    for (const bad of [injection, '10.0.0.1, 10.0.0.2', '10.0.0.1;', '$x', '{ 10.0.0.1 }', '']) {
+      expect(() => createTable(table({ dead: [bad] }))).toThrow('is no element');
+      expect(() => diffTable(table({ dead: [bad] }), table({}))).toThrow('is no element');
+      expect(() => createTable(table({ vips: [['10.0.1.2', `goto ${bad};x`]] }))).toThrow(
+        'is no element',
+      );
+    }
+    for (const bad of [injection, '10.0.0.1; add table ip y', '10.0.0.1 # x', '$x', 'a\\']) {
+      expect(() => createTable(table({ services: { s1: bad } }))).toThrow('is no rule');
+    }
+  });
+});

@@ -1,7 +1,7 @@
 // nftables tables as data: what they hold, how they are written whole, and the one transaction that
 // turns one into another. Only differences are sent, so that one endpoint more costs one element.
 
-import { mapChanges, type MapChange } from '../base/index.ts';
+import { SwarmError, mapChanges, type MapChange } from '../base/index.ts';
 
 export interface NftSet {
   /** What stands between the braces before the elements, e.g. "type ipv4_addr;". */
@@ -119,7 +119,9 @@ function diffElements(id: string, name: string, before: NftSet, after: NftSet): 
     if (now !== undefined) added.push([key, now]);
   }
   return [
-    ...chunks(gone).map((keys) => `delete element ${id} ${name} { ${keys.join(', ')} }`),
+    ...chunks(gone).map(
+      (keys) => `delete element ${id} ${name} { ${keys.map(safeElement).join(', ')} }`,
+    ),
     ...addElements(id, name, added),
   ];
 }
@@ -134,13 +136,35 @@ function addSet(id: string, name: string, set: NftSet): string {
 
 function addElements(id: string, name: string, elements: readonly [string, string][]): string[] {
   return chunks(elements).map((part) => {
-    const list = part.map(([key, value]) => (value === '' ? key : `${key} : ${value}`));
+    const list = part.map(([key, value]) => {
+      const element = safeElement(key);
+      return value === '' ? element : `${element} : ${safeElement(value)}`;
+    });
     return `add element ${id} ${name} { ${list.join(', ')} }`;
   });
 }
 
 function addRules(id: string, name: string, chain: NftChain): string[] {
-  return chain.rules.map((rule) => `add rule ${id} ${name} ${rule}`);
+  return chain.rules.map((rule) => `add rule ${id} ${name} ${safeRule(rule)}`);
+}
+
+/** Addresses, numbers, names of links in quotes, verdicts, joined by "." and "-". */
+const ELEMENT = /^[A-Za-z0-9_.:"/ -]+$/;
+/** What would end a rule, open a comment or be a variable. */
+const NO_RULE = /[\n\r;#$\\]/;
+
+/**
+ * The last gate before nft's language. What comes here was parsed where it came in; should anything
+ * have got past that, the table stays as it is instead of being somebody else's.
+ */
+function safeElement(text: string): string {
+  if (ELEMENT.test(text)) return text;
+  throw new SwarmError('internal', `${JSON.stringify(text)} is no element of an nftables set`);
+}
+
+function safeRule(text: string): string {
+  if (!NO_RULE.test(text)) return text;
+  throw new SwarmError('internal', `${JSON.stringify(text)} is no rule of nftables`);
 }
 
 function chunks<T>(items: readonly T[]): T[][] {
