@@ -20,6 +20,7 @@ export {
   integerOf,
   list,
   map,
+  nullable,
   number,
   oneOf,
   optional,

@@ -43,6 +43,13 @@ export function optional<S extends TSchema>(schema: S): ReturnType<typeof Type.O
   return Type.Optional(schema);
 }
 
+/** A value or null. */
+export function nullable<S extends TSchema>(
+  schema: S,
+): ReturnType<typeof Type.Unsafe<Static<S> | null>> {
+  return Type.Unsafe<Static<S> | null>({ anyOf: [{ type: 'null' }, schema] });
+}
+
 /** A text of at most `max` characters; with `pattern`, one that matches it whole. */
 export function text(max = TEXT_MAX, pattern?: RegExp): ReturnType<typeof Type.String> {
   return Type.String({

@@ -3,7 +3,18 @@
 // from the backup's key and the file's salt; a piece's place is its nonce, the first line is bound to
 // every piece. Whoever has the file and not the key learns when it was made and of which cluster.
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'node:crypto';
-import { SwarmError } from '../base/index.ts';
+import {
+  SwarmError,
+  count,
+  decoder,
+  messageOf,
+  number,
+  record,
+  text,
+  unknown,
+  type Decoded,
+  type Decoder,
+} from '../base/index.ts';
 
 const FORMAT_VERSION = 1;
 const MAGIC = 'tsswarm cluster backup';
@@ -20,15 +31,20 @@ const PIECE_START = 1;
 const PIECE_STATE = 2;
 const PIECE_END = 3;
 
-/** What anybody may read of a backup. */
-export interface BackupHeader {
-  readonly clusterId: string;
+const HEADER_FIELDS = {
+  clusterId: text(128),
   /** Milliseconds since 1970. */
-  readonly createdAt: number;
+  createdAt: number(),
   /** Where in the log of its managers the state was. */
-  readonly index: number;
-  readonly term: number;
-}
+  index: count(),
+  term: count(),
+};
+const BACKUP_HEADER = record(HEADER_FIELDS);
+/** What anybody may read of a backup. */
+export type BackupHeader = Decoded<typeof BACKUP_HEADER>;
+
+const decodeFormat = decoder(record({ format: unknown() }), 'its first line');
+const decodeHeader = decoder(record({ ...HEADER_FIELDS, salt: text(256) }), 'its first line');
 
 /** The key as the CLI made and showed it. Raises `invalid`. */
 export function parseBackupKey(text: string): Uint8Array {
@@ -144,31 +160,23 @@ function parseHeader(line: Uint8Array): { salt: Uint8Array; header: BackupHeader
   const text = Buffer.from(line).toString('utf8');
   if (!text.startsWith(`${MAGIC} {`))
     throw new SwarmError('invalid', 'this is not a cluster backup');
-  const fields = parseFields(text.slice(MAGIC.length + 1));
-  if (fields['format'] !== FORMAT_VERSION) {
+  const json = text.slice(MAGIC.length + 1);
+  const { format } = fieldsOf(decodeFormat, json);
+  if (format !== FORMAT_VERSION) {
     throw new SwarmError(
       'invalid',
-      `the backup has format ${String(fields['format'])}, this release reads ${FORMAT_VERSION}: use the release that wrote it`,
+      `the backup has format ${String(format)}, this release reads ${FORMAT_VERSION}: use the release that wrote it`,
     );
   }
-  const { salt, clusterId, createdAt, index, term } = fields;
-  if (
-    typeof salt !== 'string' ||
-    typeof clusterId !== 'string' ||
-    typeof createdAt !== 'number' ||
-    typeof index !== 'number' ||
-    typeof term !== 'number'
-  ) {
-    throw damaged(0, 'its first line is not complete');
-  }
-  return { salt: Buffer.from(salt, 'base64'), header: { clusterId, createdAt, index, term } };
+  const { salt, ...header } = fieldsOf(decodeHeader, json);
+  return { salt: Buffer.from(salt, 'base64'), header };
 }
 
-function parseFields(json: string): Readonly<Record<string, unknown>> {
+function fieldsOf<T>(decode: Decoder<T>, json: string): T {
   try {
-    return JSON.parse(json) as Record<string, unknown>;
-  } catch {
-    throw damaged(0, 'its first line can’t be read');
+    return decode.json(json);
+  } catch (error) {
+    throw damaged(0, messageOf(error));
   }
 }
 

@@ -1,45 +1,65 @@
 // What a node remembers of its cluster, in one file of mode 0600 that is replaced as a whole: who it
 // is, its certificate and key, where managers are. A node without the file is in no cluster.
 import { randomBytes } from 'node:crypto';
-import { SwarmError, type Disk } from '../base/index.ts';
+import {
+  SwarmError,
+  boolean,
+  count,
+  decoder,
+  integer,
+  list,
+  messageOf,
+  oneOf,
+  optional,
+  record,
+  text,
+  unknown,
+  type Decoded,
+  type Disk,
+} from '../base/index.ts';
 
 const FORMAT_VERSION = 1;
 
-export interface Membership {
-  readonly clusterId: string;
-  readonly nodeId: string;
-  readonly role: 'manager' | 'worker';
-  readonly certificate: string;
-  readonly key: string;
-  readonly rootCertificates: string;
-  /** host:port to listen on, and under which others reach us. */
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly advertise: { readonly host: string; readonly port: number };
-  readonly dataPathAddress: string;
-  /** host:port of managers heard of last. */
-  readonly managers: readonly string[];
-  /** Set while this node is (becoming) a Raft member. */
-  readonly raftId?: number;
-  /** The Raft log of this membership exists: start from it. */
-  readonly raftStarted?: boolean;
-  /** This node is to become the only manager of the cluster; gone when the managers' state says so. */
-  readonly takeOver?: boolean;
-}
+const HOST_PORT = record({ host: text(256), port: integer(0, 65_535) });
+const PEM = text(64 * 1024);
+const ID = text(128);
 
+const MEMBERSHIP = record({
+  clusterId: ID,
+  nodeId: ID,
+  role: oneOf('manager', 'worker'),
+  certificate: PEM,
+  key: PEM,
+  rootCertificates: text(1024 * 1024),
+  /** host:port to listen on, and under which others reach us. */
+  listen: HOST_PORT,
+  advertise: HOST_PORT,
+  dataPathAddress: text(256),
+  /** host:port of managers heard of last. */
+  managers: list(text(512)),
+  /** Set while this node is (becoming) a Raft member. */
+  raftId: optional(count()),
+  /** The Raft log of this membership exists: start from it. */
+  raftStarted: optional(boolean()),
+  /** This node is to become the only manager of the cluster; gone when the managers' state says so. */
+  takeOver: optional(boolean()),
+});
+export type Membership = Decoded<typeof MEMBERSHIP>;
+
+const decodeFormat = decoder(record({ v: unknown() }), 'membership', { code: 'dataLoss' });
+const decodeFile = decoder(record({ membership: MEMBERSHIP }), 'membership', { code: 'dataLoss' });
+
+/** Undefined when there is no file; raises `dataLoss` for one that can't be read, naming it. */
 export async function loadMembership(disk: Disk, path: string): Promise<Membership | undefined> {
   const content = await disk.readFile(path);
   if (content === undefined) return undefined;
-  const stored = JSON.parse(new TextDecoder().decode(content)) as {
-    v: number;
-    membership: Membership;
-  };
-  if (stored.v !== FORMAT_VERSION) {
-    throw new SwarmError(
-      'dataLoss',
-      `${path} has format ${stored.v}, this release reads ${FORMAT_VERSION}`,
-    );
+  try {
+    const { v } = decodeFormat.json(content);
+    if (v === FORMAT_VERSION) return decodeFile.json(content).membership;
+    throw new SwarmError('dataLoss', `format ${String(v)}, this release reads ${FORMAT_VERSION}`);
+  } catch (error) {
+    throw new SwarmError('dataLoss', `${path} can't be read: ${messageOf(error)}`);
   }
-  return stored.membership;
 }
 
 export async function saveMembership(

@@ -1,37 +1,58 @@
 // A container that a user made on one machine with `docker run`, beside those of tasks. No manager
 // keeps it: it belongs to its machine's daemon. Only its place on attachable networks is the cluster's
 // (Task.attachment).
-import type { ContainerSpec, PortConfig, TaskSpec } from './spec.ts';
+import {
+  boolean,
+  integer,
+  list,
+  oneOf,
+  optional,
+  record,
+  text,
+  type Decoded,
+} from '../base/index.ts';
+import {
+  CONTAINER_SPEC,
+  LOG_DRIVER,
+  PORT_CONFIG,
+  RESOURCE_AMOUNTS,
+  type PortConfig,
+} from './spec.ts';
 
-/** What was asked for, checked and in the words of services; Docker's `Config` and `HostConfig`. */
-export interface ContainerConfig {
-  /** Without a slash; '' lets the daemon choose one. */
-  readonly name: string;
-  readonly spec: ContainerSpec;
-  readonly limits?: NonNullable<TaskSpec['Resources']>['Limits'];
-  readonly logDriver?: TaskSpec['LogDriver'];
-  readonly restart: ContainerRestartPolicy;
-  /** `--rm`: goes with its anonymous volumes when it ends. */
-  readonly autoRemove: boolean;
-  /** In the order of its interfaces; empty: the network "bridge". */
-  readonly networks: readonly ContainerNetworkConfig[];
-  /** Published on this machine alone; a port without a number gets a free one. */
-  readonly ports: readonly PortConfig[];
-}
-
-export interface ContainerRestartPolicy {
-  readonly name: 'no' | 'always' | 'unless-stopped' | 'on-failure';
+const RESTART_POLICY = record({
+  name: oneOf('no', 'always', 'unless-stopped', 'on-failure'),
   /** Of `on-failure`; 0: without a limit. */
-  readonly maximumRetries: number;
-}
+  maximumRetries: integer(),
+});
+export type ContainerRestartPolicy = Decoded<typeof RESTART_POLICY>;
 
-export interface ContainerNetworkConfig {
+const WORD = text(4096);
+
+const NETWORK_CONFIG = record({
   /** Id or name, as given: a worker knows only networks that it has something on. */
-  readonly target: string;
-  readonly aliases: readonly string[];
+  target: WORD,
+  aliases: list(WORD),
   /** Fixed, without prefix length. */
-  readonly addresses: readonly string[];
-}
+  addresses: list(WORD),
+});
+export type ContainerNetworkConfig = Decoded<typeof NETWORK_CONFIG>;
+
+export const CONTAINER_CONFIG = record({
+  /** Without a slash; '' lets the daemon choose one. */
+  name: WORD,
+  spec: CONTAINER_SPEC,
+  limits: optional(RESOURCE_AMOUNTS),
+  logDriver: optional(LOG_DRIVER),
+  restart: RESTART_POLICY,
+  /** `--rm`: goes with its anonymous volumes when it ends. */
+  autoRemove: boolean(),
+  /** In the order of its interfaces; empty: the network "bridge". */
+  networks: list(NETWORK_CONFIG),
+  /** Published on this machine alone; a port without a number gets a free one. */
+  ports: list(PORT_CONFIG),
+});
+/** What was asked for, checked and in the words of services; Docker's `Config` and `HostConfig`. */
+export type ContainerConfig = Decoded<typeof CONTAINER_CONFIG>;
 
 export type ContainerState = 'created' | 'running' | 'restarting' | 'exited';
 

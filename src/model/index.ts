@@ -14,6 +14,8 @@ export type * from './assignment.ts';
 export { ASSIGNMENT_KINDS } from './assignment.ts';
 export { checkedAssignment } from './assignment-check.ts';
 export type * from './container.ts';
+export { CONTAINER_CONFIG } from './container.ts';
+export { PORT_CONFIG } from './spec.ts';
 export type * from './trace.ts';
 export { TRACE_ANSWER, TRACE_QUESTION } from './trace.ts';
 export type * from './objects.ts';
@@ -25,6 +27,7 @@ export {
   NODE_DESCRIPTION,
   REPORTED_STATUS,
   TABLES,
+  TASK_NETWORK,
   TASK_STATUS,
   specIndexOf,
 } from './objects.ts';

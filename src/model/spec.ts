@@ -29,7 +29,7 @@ const stringMap = map(text(LONG_TEXT));
 
 const annotations = { Name: text(), Labels: optional(stringMap) };
 
-const RESOURCE_AMOUNTS = record({
+export const RESOURCE_AMOUNTS = record({
   NanoCPUs: optional(integer()),
   MemoryBytes: optional(integer()),
   /** Limits only. */
@@ -167,7 +167,7 @@ const RESOURCES = record({
   Reservations: optional(RESOURCE_AMOUNTS),
 });
 
-const LOG_DRIVER = record({ Name: optional(text()), Options: optional(stringMap) });
+export const LOG_DRIVER = record({ Name: optional(text()), Options: optional(stringMap) });
 
 const TASK_SPEC = record({
   ContainerSpec: CONTAINER_SPEC,

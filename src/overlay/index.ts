@@ -23,6 +23,11 @@ export type {
 export type { ProbeOutcome, TraceProbes } from './trace.ts';
 export type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
 export type { ResolverLauncher } from './resolver-client.ts';
-export type { ResolverReply, ResolverRequest } from './resolver-protocol.ts';
+export {
+  MAX_LINE_BYTES,
+  parseReply,
+  type ResolverReply,
+  type ResolverRequest,
+} from './resolver-protocol.ts';
 /** The one text of an IPv6 address: kernels' answers are compared with what was wanted by text. */
 export { ipv6Number, ipv6Text } from '../model/index.ts';

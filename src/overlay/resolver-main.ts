@@ -4,8 +4,9 @@
 import { randomInt } from 'node:crypto';
 import { readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
+import { ifPresent, isAbsent } from '../base/index.ts';
 // Not through the folder's index: it would load the whole platform into this small process.
+import { onLines } from '../platform/json-lines.ts';
 import { loadNative } from '../platform/native.ts';
 import { Forwarder } from '../platform/resolver/forwarder.ts';
 import { SocketTable } from '../platform/resolver/task-sockets.ts';
@@ -13,26 +14,21 @@ import { lookUp } from './answer-table.ts';
 import { RCODE, encodeAnswer, parseQuestion } from './dns-message.ts';
 import {
   EMPTY_TABLE,
+  MAX_LINE_BYTES,
   applyRequest,
+  parseConfig,
+  parseRequest,
+  parseTable,
   type AnswerTable,
   type ResolverReply,
-  type ResolverRequest,
 } from './resolver-protocol.ts';
-
-interface ResolverConfig {
-  readonly addon: string;
-  readonly resolvConf: string;
-  readonly socket: string;
-  readonly table: string;
-  readonly pid: string;
-}
 
 /** Orders of several addresses that are kept ready, one after the other. */
 const VARIANTS = 8;
 /** Changes of the table are gathered this long before they are written. */
 const SAVE_AFTER_MS = 2_000;
 
-const config = JSON.parse(process.argv[2] ?? '{}') as ResolverConfig;
+const config = parseConfig(process.argv[2]);
 const forwarder = new Forwarder(config.resolvConf);
 const sockets = new SocketTable(loadNative(config.addon), { answer, forward });
 let table: AnswerTable = EMPTY_TABLE;
@@ -68,8 +64,8 @@ function bufferOf(bytes: Uint8Array): Buffer {
 
 function serve(connection: Socket): void {
   connection.on('error', () => connection.destroy());
-  createInterface({ input: connection }).on('line', (line) => {
-    const request = JSON.parse(line) as ResolverRequest;
+  onLines(connection, MAX_LINE_BYTES, (line) => {
+    const request = parseRequest(line);
     // In order, and each only when the sockets of the one before are open.
     work = work.then(async () => {
       table = applyRequest(table, request);
@@ -87,32 +83,38 @@ function save(): void {
   const file = `${config.table}.new`;
   void writeFile(file, JSON.stringify(table), { mode: 0o600 })
     .then(() => rename(file, config.table))
-    .catch(() => undefined);
+    .catch(() => {
+      // A full disk, perhaps: later it may not be.
+      saveTimer ??= setTimeout(save, SAVE_AFTER_MS);
+    });
 }
 
 async function load(): Promise<AnswerTable> {
   try {
-    return JSON.parse(await readFile(config.table, 'utf8')) as AnswerTable;
+    return parseTable(await readFile(config.table, 'utf8'));
   } catch {
-    // None yet, or damaged: the daemon sends the whole table when it connects.
+    // None yet, or damaged: names are better served late than not at all, and the daemon sends the whole table when it connects.
     return EMPTY_TABLE;
   }
 }
 
 /** True when another resolver answers at the socket. */
 function isTaken(): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const probe = createConnection(config.socket);
     probe.on('connect', () => {
       probe.destroy();
       resolve(true);
     });
-    probe.on('error', () => resolve(false));
+    probe.on('error', (error) => {
+      if (isAbsent(error, 'ECONNREFUSED')) resolve(false);
+      else reject(error);
+    });
   });
 }
 
 if (await isTaken()) process.exit(0);
-await unlink(config.socket).catch(() => undefined);
+await ifPresent(unlink(config.socket));
 table = await load();
 await sockets.bring(table.tasks);
 await writeFile(config.pid, `${process.pid}\n`, { mode: 0o600 });

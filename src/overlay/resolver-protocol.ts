@@ -1,67 +1,141 @@
 // What the daemon tells the resolver process, one JSON message a line, and what it hears back. The
 // resolver keeps the whole table on disk and goes on alone when the daemon is gone.
 
-/** Names of one network. */
-export interface NetworkNames {
-  readonly name: string;
+import {
+  SwarmError,
+  boolean,
+  count,
+  decoder,
+  list,
+  map,
+  nullable,
+  oneOf,
+  optional,
+  parseJson,
+  record,
+  text,
+  type Decoded,
+} from '../base/index.ts';
+
+/** Names, addresses and tasks of one message; far beyond what one host has to do with. */
+const ENTRIES_MAX = 1_000_000;
+const WORD = text(4096);
+const ADDRESSES = list(text(64));
+
+const SERVICE_RECORD = record({
+  port: count(65_535),
+  /** A name of the network, without the network's own. */
+  target: WORD,
+});
+export type ServiceRecord = Decoded<typeof SERVICE_RECORD>;
+
+const NETWORK_NAMES = record({
+  name: WORD,
   /** Name in small letters → addresses, in any order. */
-  readonly names: Readonly<Record<string, readonly string[]>>;
+  names: map(ADDRESSES, ENTRIES_MAX),
   /** Address → name for reverse look-ups. */
-  readonly reverse: Readonly<Record<string, string>>;
+  reverse: map(WORD, ENTRIES_MAX),
   /** Question in small letters, as `_80._tcp.web` → SRV records; absent without any. */
-  readonly services?: Readonly<Record<string, readonly ServiceRecord[]>>;
+  services: optional(map(list(SERVICE_RECORD), ENTRIES_MAX)),
+});
+/** Names of one network. */
+export interface NetworkNames extends Decoded<typeof NETWORK_NAMES> {
   /** The change from an earlier object, where it is known without comparing all names. */
   since?(before: NetworkNames): NamesChange | undefined;
 }
 
-export interface ServiceRecord {
-  readonly port: number;
-  /** A name of the network, without the network's own. */
-  readonly target: string;
-}
-
 /** A task that the resolver serves inside its namespace. */
-export interface ServedTask {
+const SERVED_TASK = record({
   /** Path of the network namespace. */
-  readonly namespace: string;
+  namespace: WORD,
   /** On 127.0.0.11, UDP and TCP. */
-  readonly port: number;
+  port: count(65_535),
   /** In the order in which they are searched. */
-  readonly networks: readonly string[];
+  networks: list(WORD),
   /** False on internal networks only: names are a way out too. */
-  readonly forward: boolean;
+  forward: boolean(),
   /** Asked for names outside instead of the host's servers. */
-  readonly servers?: readonly string[];
-}
+  servers: optional(list(text(64))),
+});
+export type ServedTask = Decoded<typeof SERVED_TASK>;
 
+const ANSWER_TABLE = record({
+  networks: map(NETWORK_NAMES, ENTRIES_MAX),
+  tasks: map(SERVED_TASK, ENTRIES_MAX),
+});
 export interface AnswerTable {
   readonly networks: Readonly<Record<string, NetworkNames>>;
   readonly tasks: Readonly<Record<string, ServedTask>>;
 }
 
 /** `null` removes. */
-export interface NamesChange {
-  readonly name?: string;
-  readonly names?: Readonly<Record<string, readonly string[] | null>>;
-  readonly reverse?: Readonly<Record<string, string | null>>;
-  readonly services?: Readonly<Record<string, readonly ServiceRecord[] | null>>;
-}
+const NAMES_CHANGE = record({
+  name: optional(WORD),
+  names: optional(map(nullable(ADDRESSES), ENTRIES_MAX)),
+  reverse: optional(map(nullable(WORD), ENTRIES_MAX)),
+  services: optional(map(nullable(list(SERVICE_RECORD)), ENTRIES_MAX)),
+});
+export type NamesChange = Decoded<typeof NAMES_CHANGE>;
+
+const REPLACE = record({ seq: count(), type: oneOf('replace'), table: ANSWER_TABLE });
+const CHANGE = record({
+  seq: count(),
+  type: oneOf('change'),
+  networks: map(nullable(NAMES_CHANGE), ENTRIES_MAX),
+  tasks: map(nullable(SERVED_TASK), ENTRIES_MAX),
+});
 
 export type ResolverRequest =
   /** The whole table; what is not in it is dropped. */
   | { readonly seq: number; readonly type: 'replace'; readonly table: AnswerTable }
-  | {
-      readonly seq: number;
-      readonly type: 'change';
-      readonly networks: Readonly<Record<string, NamesChange | null>>;
-      readonly tasks: Readonly<Record<string, ServedTask | null>>;
-    };
+  | Decoded<typeof CHANGE>;
 
 /** Sent once the request is in effect, sockets included. */
-export interface ResolverReply {
-  readonly seq: number;
+const REPLY = record({
+  seq: count(),
   /** By task id: why it is not served. */
-  readonly failures: Readonly<Record<string, string>>;
+  failures: map(text(), ENTRIES_MAX),
+});
+export type ResolverReply = Decoded<typeof REPLY>;
+
+const WHAT = 'message of the resolver';
+const decodeReplace = decoder(REPLACE, WHAT);
+const decodeChange = decoder(CHANGE, WHAT);
+const decodeReply = decoder(REPLY, WHAT);
+const decodeTable = decoder(ANSWER_TABLE, 'table of the resolver', { code: 'dataLoss' });
+
+/** One line of the daemon's. Raises `invalid`. */
+export function parseRequest(line: string): ResolverRequest {
+  const value = parseJson(line, WHAT, { length: MAX_LINE_BYTES });
+  // Asked first: a decoder drops what it does not know.
+  const changes = typeof value === 'object' && value !== null && 'type' in value;
+  return changes && value.type === 'change' ? decodeChange(value) : decodeReplace(value);
+}
+
+/** One line of the resolver's. Raises `invalid`. */
+export function parseReply(line: string): ResolverReply {
+  return decodeReply.json(line);
+}
+
+/** What the resolver kept on disk. Raises `dataLoss`. */
+export function parseTable(json: string): AnswerTable {
+  return decodeTable.json(json);
+}
+
+const RESOLVER_CONFIG = record({
+  addon: WORD,
+  resolvConf: WORD,
+  socket: WORD,
+  table: WORD,
+  pid: WORD,
+});
+export type ResolverConfig = Decoded<typeof RESOLVER_CONFIG>;
+const decodeConfig = decoder(RESOLVER_CONFIG, 'argument of the resolver');
+
+/** The argument that the resolver is started with. Raises `invalid`. */
+export function parseConfig(argument: string | undefined): ResolverConfig {
+  if (argument === undefined) throw new SwarmError('invalid', 'the resolver needs an argument');
+  return decodeConfig.json(argument);
 }
 
 /** Longest line of the protocol. */

@@ -1,27 +1,45 @@
 // The keys of this host's two tunnel devices, and how one is replaced: a new key is offered on the
 // device that is not in use, and used once the other hosts have answered on it. The private halves
 // are in a file of mode 0600 in the run directory and nowhere else; a reboot makes new ones.
-import { SwarmError, messageOf, type Disk } from '../base/index.ts';
+import {
+  SwarmError,
+  decoder,
+  integerOf,
+  messageOf,
+  number,
+  optional,
+  pair,
+  record,
+  text,
+  unknown,
+  type Decoded,
+  type Disk,
+} from '../base/index.ts';
 import type { HostEncryption } from '../model/index.ts';
 import type { HostTools } from './host-tools.ts';
-import { otherSlot, type Slot } from './tunnel-plan.ts';
+import { otherSlot } from './tunnel-plan.ts';
 
 const FORMAT = 1;
 const FILE_MODE = 0o600;
 
-export interface KeyPair {
-  readonly privateKey: string;
-  readonly publicKey: string;
-}
+/** Base64 of 32 bytes. */
+const KEY = text(44, /[A-Za-z0-9+/]{43}=/);
+const KEY_PAIR = record({ privateKey: KEY, publicKey: KEY });
+export type KeyPair = Decoded<typeof KEY_PAIR>;
 
-export interface KeyState {
-  readonly pairs: readonly [KeyPair, KeyPair];
-  readonly current: Slot;
+const KEY_STATE = record({
+  format: integerOf(FORMAT),
+  pairs: pair(KEY_PAIR, KEY_PAIR),
+  current: integerOf(0, 1),
   /** Wall-clock milliseconds. */
-  readonly usedSince: number;
+  usedSince: number(),
   /** Since when the key of the other slot is offered. */
-  readonly offeredSince?: number;
-}
+  offeredSince: optional(number()),
+});
+export type KeyState = Omit<Decoded<typeof KEY_STATE>, 'format'>;
+
+const FORMAT_ONLY = decoder(record({ format: unknown() }), 'file of keys', { code: 'dataLoss' });
+const decodeKeys = decoder(KEY_STATE, 'file of keys', { code: 'dataLoss' });
 
 /** What other hosts are told. */
 export function announcement({ pairs, current }: KeyState): HostEncryption {
@@ -56,22 +74,22 @@ export async function makeKeyPair(tools: HostTools): Promise<KeyPair> {
 export async function loadKeys(disk: Disk, path: string): Promise<KeyState | undefined> {
   const content = await disk.readFile(path);
   if (content === undefined) return undefined;
+  const { format } = FORMAT_ONLY.json(content);
+  if (format !== FORMAT) {
+    throw new SwarmError(
+      'dataLoss',
+      `${path} is not of format ${FORMAT}; a newer version wrote it`,
+    );
+  }
   try {
-    const state: unknown = JSON.parse(new TextDecoder().decode(content));
-    if (isKeyState(state)) return state;
+    const { format: _known, ...state } = decodeKeys.json(content);
+    return state;
   } catch (error) {
     throw new SwarmError('dataLoss', `${path} is damaged: ${messageOf(error)}`);
   }
-  throw new SwarmError('dataLoss', `${path} is not of format ${FORMAT}; a newer version wrote it`);
 }
 
 export async function saveKeys(disk: Disk, path: string, state: KeyState): Promise<void> {
   const text = JSON.stringify({ format: FORMAT, ...state });
   await disk.writeFileAtomic(path, new TextEncoder().encode(text), FILE_MODE);
-}
-
-function isKeyState(value: unknown): value is KeyState {
-  if (typeof value !== 'object' || value === null) return false;
-  const fields: { format?: unknown; pairs?: unknown; current?: unknown } = value;
-  return fields.format === FORMAT && Array.isArray(fields.pairs) && fields.pairs.length === 2;
 }

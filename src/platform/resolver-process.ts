@@ -5,7 +5,13 @@ import { readFile, rm } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SwarmError, ifPresent, isAbsent, type Connection } from '../base/index.ts';
-import type { ResolverLauncher, ResolverReply, ResolverRequest } from '../overlay/index.ts';
+import {
+  MAX_LINE_BYTES,
+  parseReply,
+  type ResolverLauncher,
+  type ResolverReply,
+  type ResolverRequest,
+} from '../overlay/index.ts';
 import { jsonLines } from './json-lines.ts';
 
 export interface ResolverProcessOptions {
@@ -35,7 +41,7 @@ export function resolverProcess(options: ResolverProcessOptions): ResolverLaunch
 
   async function connect(): Promise<Connection<ResolverRequest, ResolverReply>> {
     const running = await tryConnect(files.socket);
-    if (running) return jsonLines(running);
+    if (running) return connectionOf(running);
     const { program, addon, resolvConf = '/etc/resolv.conf' } = options;
     const argument = JSON.stringify({ addon, resolvConf, ...files });
     const child = spawn(process.execPath, [...HEAP_OPTIONS, program, argument], {
@@ -51,7 +57,7 @@ export function resolverProcess(options: ResolverProcessOptions): ResolverLaunch
     for (let attempt = 0; attempt < START_TRIES; attempt++) {
       await delay(START_STEP_MS);
       const socket = await tryConnect(files.socket);
-      if (socket) return jsonLines(socket);
+      if (socket) return connectionOf(socket);
       if (failure !== undefined) break;
     }
     const reason = failure ?? 'it does not listen';
@@ -66,6 +72,10 @@ export function resolverProcess(options: ResolverProcessOptions): ResolverLaunch
   }
 
   return { connect, remove };
+}
+
+function connectionOf(socket: Socket): Connection<ResolverRequest, ResolverReply> {
+  return jsonLines(socket, parseReply, MAX_LINE_BYTES);
 }
 
 function tryConnect(path: string): Promise<Socket | undefined> {

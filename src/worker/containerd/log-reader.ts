@@ -1,7 +1,16 @@
 // Reads a task's log files, oldest first, and follows them across rotation. The logger writes
 // json.log and renames it to json.log.1 and so on; a file is known by its inode, not by its name.
 import * as fs from 'node:fs/promises';
-import { ifPresent, sleep, type Clock } from '../../base/index.ts';
+import {
+  decoder,
+  ifPresent,
+  optional,
+  record,
+  sleep,
+  text,
+  unknown,
+  type Clock,
+} from '../../base/index.ts';
 import type { ContainerLogLine, ContainerLogOptions } from '../container-runtime.ts';
 import { formatTime } from './time-text.ts';
 
@@ -229,12 +238,16 @@ function fits(line: ContainerLogLine, options: ContainerLogOptions): boolean {
   return options.until === undefined || line.time <= logTime(options.until);
 }
 
+const decodeLine = decoder(
+  record({ log: text(MAX_LINE_BYTES), stream: optional(unknown()), time: text(64) }),
+  'line of a log',
+  { length: MAX_LINE_BYTES, depth: 4 },
+);
+
 /** One record of the file; undefined for anything else. */
-export function parseLine(text: string): ContainerLogLine | undefined {
+export function parseLine(line: string): ContainerLogLine | undefined {
   try {
-    const record = JSON.parse(text) as { log?: unknown; stream?: unknown; time?: unknown };
-    const { log, stream, time } = record;
-    if (typeof log !== 'string' || typeof time !== 'string') return undefined;
+    const { log, stream, time } = decodeLine.json(line);
     const whole = log.endsWith('\n');
     return {
       stream: stream === 'stderr' ? 'stderr' : 'stdout',

@@ -1,30 +1,51 @@
 // What is kept on disk of a user's container: what was asked for, and what a daemon that starts has to
 // know about it. How its last run went is the runtime's to say.
-import { SwarmError, messageOf } from '../../base/index.ts';
-import type { ContainerConfig, PortConfig, TaskNetwork } from '../../model/index.ts';
+import {
+  SwarmError,
+  boolean,
+  decoder,
+  integer,
+  list,
+  messageOf,
+  number,
+  optional,
+  record,
+  text,
+  unknown,
+  type Decoded,
+} from '../../base/index.ts';
+import { CONTAINER_CONFIG, PORT_CONFIG, TASK_NETWORK } from '../../model/index.ts';
 
 const FORMAT_VERSION = 1;
 
-export interface ContainerRecord {
-  readonly key: string;
-  readonly id: string;
-  readonly config: ContainerConfig;
-  readonly imageId: string;
-  readonly createdAt: number;
+const RECORD = record({
+  key: text(256, /[A-Za-z0-9_.-]+/),
+  id: text(128),
+  config: CONTAINER_CONFIG,
+  imageId: text(256),
+  createdAt: number(),
   /** It was begun, and its end was not seen. */
-  readonly running: boolean;
+  running: boolean(),
   /** Some run of it began, whatever came of later ones; absent: not yet. */
-  readonly ran?: boolean;
+  ran: optional(boolean()),
   /** By its user, since its last start. */
-  readonly stopped: boolean;
-  readonly restartCount: number;
+  stopped: boolean(),
+  restartCount: integer(),
   /** Why its last start failed. */
-  readonly error: string;
+  error: text(),
   /** Of the present or last run: its place on networks of the cluster, its addresses and ports. */
+  placeId: optional(text(128)),
+  networks: list(TASK_NETWORK),
+  ports: list(PORT_CONFIG),
+});
+export type ContainerRecord = Omit<Decoded<typeof RECORD>, 'placeId'> & {
   readonly placeId?: string | undefined;
-  readonly networks: readonly TaskNetwork[];
-  readonly ports: readonly PortConfig[];
-}
+};
+
+const decodeFormat = decoder(record({ v: unknown() }), 'record of a container', {
+  code: 'dataLoss',
+});
+const decodeStored = decoder(RECORD, 'record of a container', { code: 'dataLoss' });
 
 export function encodeRecord(record: ContainerRecord): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ v: FORMAT_VERSION, ...record }));
@@ -32,18 +53,11 @@ export function encodeRecord(record: ContainerRecord): Uint8Array {
 
 /** Raises `dataLoss` for what can't be read, naming the file. */
 export function decodeRecord(path: string, content: Uint8Array): ContainerRecord {
-  let stored: ContainerRecord & { readonly v: number };
   try {
-    stored = JSON.parse(new TextDecoder().decode(content)) as typeof stored;
+    const { v } = decodeFormat.json(content);
+    if (v === FORMAT_VERSION) return decodeStored.json(content);
+    throw new SwarmError('dataLoss', `format ${String(v)}, this release reads ${FORMAT_VERSION}`);
   } catch (error) {
     throw new SwarmError('dataLoss', `${path} can't be read: ${messageOf(error)}`);
   }
-  const { v, ...record } = stored;
-  if (v !== FORMAT_VERSION) {
-    throw new SwarmError(
-      'dataLoss',
-      `${path} has format ${v}, this release reads ${FORMAT_VERSION}`,
-    );
-  }
-  return record;
 }
