@@ -43,8 +43,7 @@ export async function openWal(options: WalOptions): Promise<{ wal: Wal; log: Rec
       throw new SwarmError('dataLoss', `${segmentPath(directory, before + 1)} is missing`);
     }
     const last = position === numbers.length - 1;
-    const highest = await replaySegment(options, { path, number, last }, state);
-    segments.push({ number, path, lastIndex: highest });
+    segments.push(await replaySegment(options, { path, number, last }, state));
   }
   const newest = segments.at(-1);
   if (newest !== undefined) await makeDurable(options, newest.path);
@@ -54,34 +53,34 @@ export async function openWal(options: WalOptions): Promise<{ wal: Wal; log: Rec
 
 async function replaySegment(
   options: WalOptions,
-  segment: { path: string; number: number; last: boolean },
+  { path, number, last }: { path: string; number: number; last: boolean },
   state: Replay,
-): Promise<number> {
-  const { path } = segment;
+): Promise<WalSegment> {
   const bytes = (await options.disk.readFile(path)) ?? new Uint8Array(0);
   const header = decodeFileHeader(path, bytes);
-  if (header === undefined || header.kind !== 'log' || header.number !== segment.number) {
+  if (header === undefined || header.kind !== 'log' || header.number !== number) {
     throw new SwarmError(
       'dataLoss',
       `${path} is damaged at offset 0: not the segment it should be`,
     );
   }
   const sealer = sealerOf(options.dataKey, header);
-  let highest = 0;
+  const segment: WalSegment = { number, path, lastIndex: 0, opened: false };
   let position = FILE_HEADER_BYTES;
   for (let ordinal = 0; ; ordinal++) {
     const reading = readRecord(path, bytes, position, ordinal, sealer);
-    if (reading.kind === 'end') return highest;
+    if (reading.kind === 'end') return segment;
     if (reading.kind === 'torn') {
-      if (!segment.last) {
+      if (!last) {
         throw new SwarmError('dataLoss', `${path} is damaged at offset ${position}: cut short`);
       }
       await cutOff(options, path, position);
-      return highest;
+      return segment;
     }
     const record = decodeWalRecord(reading.plain);
     checkOwner(options, path, ordinal, record);
-    highest = Math.max(highest, state.take(path, record));
+    segment.opened = true;
+    segment.lastIndex = Math.max(segment.lastIndex, state.take(path, record));
     position = reading.next;
   }
 }

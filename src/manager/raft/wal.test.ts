@@ -1,7 +1,7 @@
 // The log on a disk that loses what was not synced: what must come back, what must be cut off, and
 // what must be refused.
 import type { Entry } from 'raft-ts';
-import { Prng, SimDisk } from 'sim';
+import { Prng, settle, SimDisk } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { openWal } from './wal-recovery.ts';
 import { segmentPath, type WalOptions } from './wal.ts';
@@ -79,6 +79,29 @@ describe('the log', () => {
     expect(log.hardState.term).toBe(3);
     expect(log.entries.at(-1)?.index).toBe(100);
     expect(log.previousIndex).toBeLessThan(81);
+  });
+
+  it('keeps the last segment that knows term and vote while a later one has no record yet', async () => {
+    const { options, disk } = setUp();
+    const { wal } = await openWal(options);
+    await wal.append({ ...batch(entry(1)), hardState: { term: 3, vote: 2, commit: 0 } });
+    const again = (await openWal(options)).wal;
+    // The power goes when the next segment has its name and no record.
+    disk.before = async (operation) => {
+      if (operation === 'write' && disk.paths().includes(segmentPath('/raft', 2))) {
+        await new Promise(() => {});
+      }
+    };
+    again.append(batch(entry(2))).catch(() => {});
+    while (!disk.paths().includes(segmentPath('/raft', 2))) await settle();
+    await again.dropUpTo(1);
+    disk.crash(new Prng('power'));
+    disk.before = async () => {};
+    const third = (await openWal(options)).wal;
+    await third.dropUpTo(1);
+    disk.crash(new Prng('power'));
+    const { log } = await openWal(options);
+    expect(log.hardState).toEqual({ term: 3, vote: 2, commit: 0 });
   });
 
   it('starts over behind a snapshot of the leader', async () => {

@@ -37,11 +37,14 @@ export interface WalBatch {
   readonly snapshot: EntryId | undefined;
 }
 
-/** A segment that exists; `lastIndex` is the highest index ever written to it. */
+/** A segment that exists. */
 export interface WalSegment {
   readonly number: number;
   readonly path: string;
+  /** The highest index ever written to it. */
   lastIndex: number;
+  /** Its first record, which says what earlier segments said, is durable. */
+  opened: boolean;
 }
 
 /** What a new segment repeats, so that older ones can go. */
@@ -116,6 +119,7 @@ export class Wal {
     const record = encodeRecord(segment.sealer, segment.ordinal, plain);
     await segment.file.write(segment.position, record);
     await segment.file.sync();
+    segment.opened = true;
     segment.ordinal++;
     segment.position += recordSize(plain.length);
     for (const entry of batch.entries) {
@@ -137,8 +141,10 @@ export class Wal {
   /** Removes segments that hold nothing after `index`; a snapshot at `index` must be durable. */
   async dropUpTo(index: number): Promise<void> {
     while (this.#segments.length > 1) {
-      const [oldest] = this.#segments;
-      if (oldest === undefined || oldest === this.#current || oldest.lastIndex > index) return;
+      const [oldest, ...later] = this.#segments;
+      // Until a later one says who was voted for, this one alone does.
+      if (oldest === undefined || !later.some(({ opened }) => opened)) return;
+      if (oldest.lastIndex > index) return;
       await this.#options.disk.remove(oldest.path);
       await this.#options.disk.syncDirectory(this.#options.directory);
       this.#segments.shift();
@@ -187,6 +193,7 @@ export class Wal {
       number,
       path: segmentPath(directory, number),
       lastIndex: 0,
+      opened: false,
       file: await disk.open(preparedPath(directory), { durable: true }),
       sealer: sealerOf(dataKey, header),
       size: this.#segmentBytes,
