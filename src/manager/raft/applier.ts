@@ -1,6 +1,8 @@
 // Hands committed entries to the state machine, one call at a time, and restores of it in between.
 import type { Entry, Message } from 'raft-ts';
+import { messageOf } from '../../base/index.ts';
 import { UNAPPLIED_BYTES_MAX } from './limits.ts';
+import { stopping } from './proposals.ts';
 
 /** What the applier works on. */
 export interface ApplierPorts {
@@ -12,15 +14,16 @@ export interface ApplierPorts {
 
 type Job =
   | { readonly kind: 'apply'; readonly work: Message }
-  | { readonly kind: 'call'; readonly call: () => Promise<void> };
+  | { readonly kind: 'call'; readonly call: () => Promise<void>; reject(error: Error): void };
 
 /** A queue of jobs in order. */
 export class Applier {
   readonly #ports: ApplierPorts;
-  #queue: Job[] = [];
+  readonly #queue: Job[] = [];
   #busy = false;
   #running: Promise<void> = Promise.resolve();
-  #stopped = false;
+  /** Why it takes nothing any more. */
+  #ended: Error | undefined;
 
   constructor(ports: ApplierPorts) {
     this.#ports = ports;
@@ -31,7 +34,7 @@ export class Applier {
     this.#enqueue({ kind: 'apply', work });
   }
 
-  /** Runs something between two batches; resolves when it is done. */
+  /** Runs something between two batches; resolves when it is done, rejects when it never will be. */
   between(call: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const wrapped = async (): Promise<void> => {
@@ -42,23 +45,33 @@ export class Applier {
           reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
-      this.#enqueue({ kind: 'call', call: wrapped });
+      this.#enqueue({ kind: 'call', call: wrapped, reject });
     });
   }
 
-  /** Takes no further job; resolves when the one under way is done. */
+  /** Takes no further job and drops what waits; resolves when the one under way is done. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#queue = [];
+    this.#end(stopping());
     await this.#running;
   }
 
   #enqueue(job: Job): void {
-    if (this.#stopped) return;
+    if (this.#ended !== undefined) {
+      if (job.kind === 'call') job.reject(this.#ended);
+      return;
+    }
     this.#queue.push(job);
     if (this.#busy) return;
     this.#busy = true;
-    this.#running = this.#run().catch((error: unknown) => this.#ports.failed(error));
+    this.#running = this.#run().catch((error: unknown) => {
+      this.#end(error instanceof Error ? error : new Error(messageOf(error)));
+      this.#ports.failed(error);
+    });
+  }
+
+  #end(reason: Error): void {
+    this.#ended ??= reason;
+    for (const job of this.#queue.splice(0)) if (job.kind === 'call') job.reject(this.#ended);
   }
 
   async #run(): Promise<void> {
@@ -72,7 +85,7 @@ export class Applier {
       await this.#ports.apply(works.flatMap((work) => work.entries));
       for (const work of works) this.#ports.respond(work.responses);
     }
-    // In the same step in which the queue was seen empty; after a failure it stays busy for ever.
+    // In the same step in which the queue was seen empty.
     this.#busy = false;
   }
 

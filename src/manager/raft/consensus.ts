@@ -106,6 +106,8 @@ export interface ConsensusOptions {
   readonly snapshotInterval: number;
   /** Bytes of entries after which a snapshot is taken in any case; 64 MiB when absent. */
   readonly snapshotLogBytes?: number;
+  /** Entries kept behind a snapshot for followers that are a little late; 500 when absent. */
+  readonly snapshotKeepEntries?: number;
   /** Bytes of one segment of the log; 16 MiB when absent. */
   readonly logSegmentBytes?: number;
   /** 32 bytes: the key that seals log and snapshots (wrapped key handling is the caller's). */

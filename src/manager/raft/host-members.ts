@@ -44,6 +44,7 @@ export class HostMembers {
   // A change in the log, applied or not: the next one must wait for it.
   #lastChangeIndex = 0;
   #applied = 0;
+  #ended: Error | undefined;
 
   constructor(ports: HostMembersPorts) {
     this.#ports = ports;
@@ -166,6 +167,12 @@ export class HostMembers {
     this.#pending.failAll(error);
   }
 
+  /** The host has stopped: nothing is taken any more. */
+  end(reason: Error): void {
+    this.#ended = reason;
+    this.failAll(reason);
+  }
+
   hasTransferTarget(): boolean {
     return this.#candidates().length > 0;
   }
@@ -197,6 +204,7 @@ export class HostMembers {
   }
 
   #requireLeader(): void {
+    if (this.#ended !== undefined) throw this.#ended;
     if (!this.#ports.node.isLeader) throw notLeader();
   }
 

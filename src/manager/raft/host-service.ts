@@ -1,6 +1,6 @@
 // Raft's side of the channel: starts the host, hands it the owner's commands, and stands in for the
 // owner's state machine.
-import { messageOf, type Logger } from '../../base/index.ts';
+import { messageOf, SwarmError, type Logger } from '../../base/index.ts';
 import { ChunkStreams } from './chunk-streams.ts';
 import type { CommittedEntry, ConsensusOptions } from './consensus.ts';
 import type { CompletedProposal, HostPorts, PeerTransport, StateMachine } from './host-ports.ts';
@@ -60,7 +60,10 @@ export function serveHost(
 }
 
 async function call(host: RaftHost | undefined, wanted: HostCall): Promise<void> {
-  if (host === undefined) return;
+  if (host === undefined) {
+    if (wanted.name === 'close') return;
+    throw new SwarmError('unavailable', 'raft has not started: retry later');
+  }
   if (wanted.name === 'addMember') await host.addMember(wanted.member);
   else if (wanted.name === 'removeMember') await host.removeMember(...wanted.raftIds);
   else if (wanted.name === 'transferLeadership') await host.transferLeadership(wanted.to);

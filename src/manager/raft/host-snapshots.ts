@@ -10,7 +10,7 @@ import {
 } from 'raft-ts';
 import { messageOf, SwarmError, type Logger } from '../../base/index.ts';
 import type { PeerTransport, StateMachine } from './host-ports.ts';
-import { COMPACTION_KEEP_BYTES, COMPACTION_KEEP_ENTRIES, SNAPSHOT_LOG_BYTES } from './limits.ts';
+import { COMPACTION_KEEP_BYTES, SNAPSHOT_LOG_BYTES } from './limits.ts';
 import type { HostMembers } from './host-members.ts';
 import type { SnapshotDraft, SnapshotStore } from './snapshot-file.ts';
 import type { Wal } from './wal.ts';
@@ -25,6 +25,8 @@ export interface HostSnapshotsPorts {
   /** Entries between snapshots, and their bytes: whichever is reached first. */
   readonly interval: number;
   readonly logBytes: number | undefined;
+  /** Entries kept in memory behind a snapshot. */
+  readonly keepEntries: number;
   readonly machine: StateMachine;
   readonly logger: Logger;
   readonly transport: PeerTransport;
@@ -88,7 +90,7 @@ export class HostSnapshots {
     }
     await snapshots.publish(draft);
     storage.createSnapshot(head.index, head.confState, head.data);
-    storage.compact(keepAfter(storage, head.index));
+    storage.compact(keepAfter(storage, head.index, this.#ports.keepEntries));
     await wal.dropUpTo(head.index);
   }
 
@@ -177,8 +179,8 @@ export class HostSnapshots {
 }
 
 /** The index behind which entries stay in memory for followers that are a little late. */
-function keepAfter(storage: MemoryStorage, index: number): number {
-  const first = Math.max(storage.firstIndex(), index - COMPACTION_KEEP_ENTRIES + 1);
+function keepAfter(storage: MemoryStorage, index: number, keepEntries: number): number {
+  const first = Math.max(storage.firstIndex(), index - keepEntries + 1);
   const entries = storage.entries(first, index + 1, NO_LIMIT) ?? [];
   let bytes = 0;
   for (const entry of entries.toReversed()) {

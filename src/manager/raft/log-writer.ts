@@ -1,6 +1,7 @@
 // The log's writer: takes raft's orders to store, gathers all that wait into one batch and one sync
 // (group commit), then releases what had to wait for it.
 import { sameHardState, type Entry, type EntryId, type HardState, type Message } from 'raft-ts';
+import { assert, messageOf } from '../../base/index.ts';
 import { WAL_BATCH_BYTES } from './limits.ts';
 import type { Wal } from './wal.ts';
 
@@ -17,11 +18,19 @@ export interface LogWriterPorts {
   failed(error: unknown): void;
 }
 
+interface StoredWaiter {
+  readonly index: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
 /** Writes one batch at a time. */
 export class LogWriter {
   readonly #ports: LogWriterPorts;
   #queue: Message[] = [];
-  #forced: (() => void)[] = [];
+  #waiting: StoredWaiter[] = [];
+  #storedCommit: number;
+  #failure: Error | undefined;
   #busy = false;
   #running: Promise<void> = Promise.resolve();
   #hardState: HardState;
@@ -29,6 +38,7 @@ export class LogWriter {
   constructor(ports: LogWriterPorts) {
     this.#ports = ports;
     this.#hardState = ports.wal.hardState;
+    this.#storedCommit = this.#hardState.commit;
   }
 
   /** Takes an order (MsgStorageAppend). */
@@ -37,10 +47,15 @@ export class LogWriter {
     this.#wake();
   }
 
-  /** Resolves when the newest commit index handed in is durable too, which otherwise is not urgent. */
-  force(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#forced.push(resolve);
+  /**
+   * Resolves when the log says durably that all up to `index` is committed, which otherwise is not
+   * urgent. Waits for writes alone, never for a restore: a restore waits for whoever asks this.
+   */
+  commitStored(index: number): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (index <= this.#storedCommit) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ index, resolve, reject });
       this.#wake();
     });
   }
@@ -48,7 +63,14 @@ export class LogWriter {
   #wake(): void {
     if (this.#busy) return;
     this.#busy = true;
-    this.#running = this.#run().catch((error: unknown) => this.#ports.failed(error));
+    this.#running = this.#run().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** It stays busy for ever: what the disk holds is not known. */
+  #fail(error: unknown): void {
+    this.#failure = error instanceof Error ? error : new Error(messageOf(error));
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(this.#failure);
+    this.#ports.failed(error);
   }
 
   /** Resolves when everything is written; stores the last commit index, which alone is not urgent. */
@@ -62,19 +84,28 @@ export class LogWriter {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0 || this.#forced.length > 0) {
+    while (this.#queue.length > 0 || this.#waiting.length > 0) {
       const batch = this.#takeBatch();
-      // Only those that came after everything in this batch.
-      const forced = this.#queue.length === 0 ? this.#forced.splice(0) : [];
-      await this.#write(batch, forced.length > 0);
-      for (const resolve of forced) resolve();
+      // The commit index alone is written only when nothing else is left that would take it along.
+      await this.#write(batch, this.#queue.length === 0 && this.#waiting.length > 0);
+      this.#tellStored();
       for (const work of batch) this.#ports.stored(work);
       const [first] = batch;
       if (first?.snapshot !== undefined) await this.#ports.restore(first);
       for (const work of batch) this.#ports.respond(work.responses);
     }
-    // In the same step in which the queue was seen empty; after a failure it stays busy for ever.
+    // In the same step in which the queue was seen empty.
     this.#busy = false;
+  }
+
+  #tellStored(): void {
+    this.#storedCommit = this.#ports.wal.hardState.commit;
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ index }) => index > this.#storedCommit);
+    for (const waiter of waiting) if (waiter.index <= this.#storedCommit) waiter.resolve();
+    const [left] = this.#queue.length === 0 ? this.#waiting : [];
+    const said = `commit index ${this.#storedCommit} is all the log was told, not ${left?.index}`;
+    assert(left === undefined || this.#hardState.commit > this.#storedCommit, said);
   }
 
   /** As many orders as one sync should carry; one with a snapshot goes alone. */

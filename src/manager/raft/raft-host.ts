@@ -18,7 +18,7 @@ import type { ConsensusOptions, ConsensusStatus, Member } from './consensus.ts';
 import { HostMembers } from './host-members.ts';
 import type { HostPorts } from './host-ports.ts';
 import { HostSnapshots } from './host-snapshots.ts';
-import { CLOSE_TRANSFER_MS } from './limits.ts';
+import { CLOSE_TRANSFER_MS, COMPACTION_KEEP_ENTRIES } from './limits.ts';
 import { lostLeadership, standSoon } from './leadership.ts';
 import { LogWriter } from './log-writer.ts';
 import { ownVoteFirst } from './own-vote-first.ts';
@@ -137,8 +137,7 @@ export class RaftHost {
       this.#node.proposeAll(items.map((item) => item.payload));
     } catch (error) {
       if (!(error instanceof RaftError)) throw error;
-      const busy = 'the leader cannot take changes now: retry later';
-      const failure = new SwarmError('unavailable', busy);
+      const failure = new SwarmError('unavailable', 'the leader is busy: retry later');
       for (const { token } of items) this.#ports.events.proposalFailed(token, failure);
       return;
     }
@@ -229,6 +228,7 @@ export class RaftHost {
       ...recovered,
       interval: this.#options.snapshotInterval,
       logBytes: this.#options.snapshotLogBytes,
+      keepEntries: this.#options.snapshotKeepEntries ?? COMPACTION_KEEP_ENTRIES,
       machine: this.#ports.machine,
       logger: this.#ports.logger,
       transport: this.#ports.transport,
@@ -348,7 +348,7 @@ export class RaftHost {
     await this.#ports.machine.apply(committed, this.#proposals.take(entries));
     if (entries.some((entry) => entry.type !== 'normal')) {
       // Else it might wait, after a crash, for the vote of somebody who has left.
-      await this.#writer.force();
+      await this.#writer.commitStored(last.index);
     }
     for (const entry of entries) {
       if (entry.type !== 'normal') this.#members.apply(entry, decodeConfChange(entry));
@@ -386,7 +386,7 @@ export class RaftHost {
     this.#state = 'stopped';
     this.#timer?.cancel();
     this.#proposals.failAll(reason);
-    this.#members.failAll(reason);
+    this.#members.end(reason);
     this.#barriers.failAll(reason);
   }
 

@@ -51,13 +51,20 @@ export async function startConsensus(
   return front;
 }
 
+/** Ports of `startLocalConsensus`. */
+export interface LocalPorts extends ServicePorts {
+  readonly logger: Logger;
+  /** How a message crosses to the owner, who may be busy: later, in order. Default: in this turn. */
+  readonly toOwner?: (deliver: () => void) => void;
+}
+
 /** The same within the caller's thread, on the ports given: for simulations. */
 export async function startLocalConsensus(
   options: ConsensusOptions,
   handler: ConsensusHandler,
-  ports: ServicePorts & { readonly logger: Logger },
+  ports: LocalPorts,
 ): Promise<Consensus> {
-  const { front: near, host: far } = channelPair();
+  const { front: near, host: far } = channelPair(ports.toOwner ?? queueMicrotask);
   const front = new ConsensusFront(near, handler, ports.logger, async () => {
     near.post({ kind: 'call', token: 0, call: { name: 'close' } });
   });
@@ -67,7 +74,7 @@ export async function startLocalConsensus(
   return front;
 }
 
-function channelPair(): {
+function channelPair(toOwner: (deliver: () => void) => void): {
   front: Channel<HostCommand, HostEvent>;
   host: Channel<HostEvent, HostCommand>;
 } {
@@ -82,7 +89,7 @@ function channelPair(): {
       },
     },
     host: {
-      post: (event) => queueMicrotask(() => toFront(event)),
+      post: (event) => toOwner(() => toFront(event)),
       onMessage: (handler) => {
         toHost = handler;
       },

@@ -53,6 +53,8 @@ export class Faults {
         return this.#messageLoss();
       case 'slow-disk':
         return this.#slowDisk(machine);
+      case 'busy-owner':
+        return this.#busyOwner(machine);
       case 'sync-failure':
         return this.#syncFailure(machine);
       case 'full-disk':
@@ -63,6 +65,8 @@ export class Faults {
         return this.#clockJump(machine);
       case 'membership':
         return this.#membership(machine);
+      case 'left-behind':
+        return this.#leftBehind();
       case 'transfer':
         return this.#transfer(machine);
       default:
@@ -145,6 +149,12 @@ export class Faults {
     return true;
   }
 
+  #busyOwner(machine: Machine): boolean {
+    machine.condition.ownerBusyMsMax = this.#prng.pick([0, 10, 100, 600]);
+    this.#line(`${machine.name}'s owner is late by up to ${machine.condition.ownerBusyMsMax} ms`);
+    return true;
+  }
+
   #syncFailure(machine: Machine): boolean {
     this.#line(`${machine.name}'s next sync fails`);
     machine.condition.failNextSync = true;
@@ -193,6 +203,33 @@ export class Faults {
     const whole = this.#world.present.every((one) => one.flipped === 'no');
     if (size >= 2 && whole && this.#prng.chance(0.5)) await this.#world.shrink(machine);
     else if (size < 6) await this.#world.enlarge();
+    return true;
+  }
+
+  /**
+   * A member that is slow to apply a change of the membership hears nothing meanwhile, and then gets
+   * a snapshot of what it missed.
+   */
+  async #leftBehind(): Promise<boolean> {
+    const { clock, links, leader, present } = this.#world;
+    const followers = present.filter((one) => one.up && one !== leader);
+    const whole = present.every((one) => one.flipped === 'no');
+    if (leader === undefined || followers.length === 0 || !whole) return false;
+    const machine = this.#prng.pick(followers);
+    const [a, b] = [leader.self.raftId, machine.self.raftId];
+    machine.condition.ownerStallsUntilMs = clock.monotonicMs() + this.#prng.between(1500, 6000);
+    this.#line(`${machine.name} is left behind by ${leader.name}`);
+    // By then it has the change; a leader that hears nothing for an election's time steps down.
+    clock.after(this.#prng.between(100, 600), () => {
+      links.cut(a, b);
+      links.cut(b, a);
+      clock.after(this.#prng.between(300, 2000), () => {
+        links.heal();
+        links.break(a, b);
+      });
+    });
+    if (present.length < 6) await this.#world.enlarge();
+    else await this.#world.shrink(this.#prng.pick(present.filter((one) => one !== machine)));
     return true;
   }
 

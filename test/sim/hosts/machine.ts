@@ -42,6 +42,14 @@ export interface MachineWorld {
 /** Where consensus keeps its files. */
 export const DIRECTORY = '/raft';
 
+/** What is wrong with a machine now. */
+export interface MachineCondition extends DiskCondition {
+  /** The owner's thread takes what raft's thread hands it up to this much later. */
+  ownerBusyMsMax: number;
+  /** It takes nothing at all before this time. */
+  ownerStallsUntilMs: number;
+}
+
 interface Running {
   readonly process: SimulatedProcess;
   readonly store: KeyValueStore;
@@ -54,7 +62,7 @@ interface Running {
 export class Machine {
   readonly self: Member;
   readonly disk = new SimDisk();
-  readonly condition: DiskCondition;
+  readonly condition: MachineCondition;
   readonly time: Timekeeping;
   readonly #world: MachineWorld;
   readonly #prng: Prng;
@@ -76,7 +84,12 @@ export class Machine {
     this.#world = world;
     this.#prng = prng;
     this.#promises = new MemberPromises(this.name);
-    this.condition = { syncMsMax: world.options.syncMsMax, failNextSync: false };
+    this.condition = {
+      syncMsMax: world.options.syncMsMax,
+      failNextSync: false,
+      ownerBusyMsMax: world.options.ownerBusyMsMax,
+      ownerStallsUntilMs: 0,
+    };
     const { drift } = world.options;
     const rate = 1 + drift * (prng.below(201) / 100 - 1);
     this.time = { rate, offsetMs: 0, lagMs: 0 };
@@ -145,6 +158,7 @@ export class Machine {
         disk: machineDisk(this.disk, process, (what) => (running.refused = what)),
         logger: this.#logger(name),
         transport: () => links.transport(process, this.self, (message) => this.#sent(message)),
+        toOwner: this.#owner(running),
       },
     ).then((consensus) => {
       if (!process.alive) return;
@@ -153,6 +167,27 @@ export class Machine {
       this.#checkFiles();
       if (this.flipped === 'unnoticed') this.flipped = 'no';
     }, ended);
+  }
+
+  /** The owner's thread is busy now and then: what raft's thread hands it waits, in order. */
+  #owner(running: Running): (deliver: () => void) => void {
+    const { clock } = this.#world;
+    const { process } = running;
+    const prng = this.#prng.split(`owner ${process.name}`);
+    let arrives = 0;
+    const queue: (() => void)[] = [];
+    const next = (): void => process.enter(queue.shift() ?? ((): void => {}));
+    return (deliver) => {
+      const { ownerBusyMsMax, ownerStallsUntilMs } = this.condition;
+      // Not at its start: that the files are tidy then is seen when it says that it has started.
+      const mayStall = running.consensus !== undefined;
+      const busyMs = mayStall && prng.chance(0.3) ? prng.below(ownerBusyMsMax + 1) : 0;
+      arrives = Math.max(arrives, clock.monotonicMs() + busyMs, mayStall ? ownerStallsUntilMs : 0);
+      const waits = arrives - clock.monotonicMs();
+      queue.push(deliver);
+      if (waits === 0) queueMicrotask(next);
+      else clock.after(waits, next);
+    };
   }
 
   /** What the program says goes into the trace. */
@@ -176,6 +211,7 @@ export class Machine {
       heartbeatTicks: 1,
       snapshotInterval: options.snapshotInterval,
       snapshotLogBytes: options.snapshotLogBytes,
+      snapshotKeepEntries: options.snapshotKeepEntries,
       logSegmentBytes: options.segmentBytes,
       dataKey: new Uint8Array(32).fill(this.self.raftId),
     };

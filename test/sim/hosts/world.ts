@@ -200,6 +200,7 @@ export class World implements MachineWorld {
     for (const machine of this.present) {
       machine.condition.failNextSync = false;
       machine.condition.syncMsMax = this.options.syncMsMax;
+      machine.condition.ownerBusyMsMax = this.options.ownerBusyMsMax;
       machine.disk.capacityBytes = Infinity;
       machine.process?.resume();
     }

@@ -18,15 +18,15 @@ export const hostsMutants: readonly Mutant[] = [
     name: 'acknowledge-before-fsync',
     size: 'hosts',
     file: `${RAFT}/log-writer.ts`,
-    find: `      await this.#write(batch, forced.length > 0);
-      for (const resolve of forced) resolve();
+    find: `      await this.#write(batch, this.#queue.length === 0 && this.#waiting.length > 0);
+      this.#tellStored();
       for (const work of batch) this.#ports.stored(work);
       const [first] = batch;
       if (first?.snapshot !== undefined) await this.#ports.restore(first);
       for (const work of batch) this.#ports.respond(work.responses);
 `,
-    replace: `      const written = this.#write(batch, forced.length > 0);
-      for (const resolve of forced) resolve();
+    replace: `      const written = this.#write(batch, this.#queue.length === 0);
+      void written.then(() => this.#tellStored());
       for (const work of batch) this.#ports.stored(work);
       const [first] = batch;
       if (first?.snapshot === undefined) {
@@ -149,6 +149,23 @@ export const hostsMutants: readonly Mutant[] = [
     find: 'this.#met.set(peer.raftId, peer);',
     replace: '',
     why: 'A member that was away cannot answer a leader that joined since.',
+    checker: 'liveness',
+  },
+  {
+    name: 'commit-told-after-the-restore',
+    size: 'hosts',
+    file: `${RAFT}/log-writer.ts`,
+    find: `      this.#tellStored();
+      for (const work of batch) this.#ports.stored(work);
+      const [first] = batch;
+      if (first?.snapshot !== undefined) await this.#ports.restore(first);
+`,
+    replace: `      for (const work of batch) this.#ports.stored(work);
+      const [first] = batch;
+      if (first?.snapshot !== undefined) await this.#ports.restore(first);
+      this.#tellStored();
+`,
+    why: 'Writer, restore and applier wait for each other in a ring: the member is still for ever.',
     checker: 'liveness',
   },
 ];
