@@ -52,8 +52,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/base',
   ],
   'src/engine-api': ['src/manager', 'src/model', 'src/base'],
-  'src/cli': ['src/model'],
-  'src/lab': ['src/cli'],
+  'src/cli': ['src/model', 'src/base'],
+  'src/lab': ['src/cli', 'src/base'],
   'src/platform': ['src/base', 'src/overlay'],
 };
 
@@ -166,6 +166,19 @@ describe('the outside world', () => {
         pure.some((folder) => file.startsWith(folder)) &&
         importsOf(file).some((name) => name.startsWith('node:')),
     );
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('what comes from outside', () => {
+  /** The one that parses, and what stands in the simulation's own memory. */
+  const PARSERS = ['src/base/json.ts', 'src/manager/raft/simulated-hosts.ts'];
+
+  it('is parsed in one place, with bounds, and decoded by a schema', () => {
+    const parse = /\bJSON\s*\.\s*parse\b|\.json\(\)\s*(?:\)\s*)?as\b|parseJson\([^;]*?\)\s+as\b/;
+    const problems = files
+      .filter((file) => file.startsWith('src/') || file.startsWith('raft-ts/'))
+      .filter((file) => !PARSERS.includes(file) && parse.test(stripComments(read(file))));
     expect(problems).toEqual([]);
   });
 });

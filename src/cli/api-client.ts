@@ -1,6 +1,7 @@
 // The CLI's side of the Engine API: requests over the daemon's unix socket (or TCP), errors as the
 // daemon words them.
 import { request, type IncomingMessage } from 'node:http';
+import { parseJson } from '../base/index.ts';
 
 export class ApiError extends Error {
   readonly status: number;
@@ -20,6 +21,8 @@ export interface RequestOptions {
 }
 
 const DEFAULT_SOCKET = '/run/tsswarm.sock';
+/** Every task of a large cluster fits. */
+const ANSWER_LENGTH_MAX = 512 * 1024 * 1024;
 const API_PREFIX = '/v1.44';
 
 interface Target {
@@ -71,7 +74,7 @@ export class ApiClient {
     const text = await readText(await this.stream(method, path, options));
     if (text === '') return undefined;
     try {
-      return JSON.parse(text);
+      return parseJson(text, 'answer', { length: ANSWER_LENGTH_MAX });
     } catch {
       return text;
     }
@@ -119,7 +122,7 @@ async function readText(response: IncomingMessage): Promise<string> {
 
 function messageOf(text: string): string {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text, 'answer', { length: ANSWER_LENGTH_MAX });
     if (typeof value === 'object' && value !== null && 'message' in value)
       return String(value.message);
   } catch {

@@ -1,5 +1,6 @@
 // The few calls of the Engine API that the lab makes on its hosts.
 import { request } from 'node:http';
+import { parseJson } from '../base/index.ts';
 
 const TIMEOUT_MS = 30_000;
 
@@ -40,7 +41,7 @@ export function callApi(
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, 'answer');
   } catch {
     return text;
   }

@@ -1,19 +1,26 @@
 // What a lab remembers of itself: its hosts and their processes. Written after each step, so that a
 // crash leaves nothing that `down` would not know.
 import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { count, decoder, list, oneOf, optional, record, text, type Asked } from '../base/index.ts';
 import { RUN_ROOT, labPaths, type LabPaths } from './paths.ts';
-import type { ProcessIdentity } from './process.ts';
 
-export interface HostState {
-  readonly name: string;
-  readonly role: 'manager' | 'worker';
-  readonly address: string;
+const identity = record({ pid: count(), startTime: text(64) });
+
+const HOST_STATE = record({
+  name: text(256),
+  role: oneOf('manager', 'worker'),
+  address: text(256),
   /** PID 1 of the host's namespace, as seen from outside. */
-  readonly init: ProcessIdentity | undefined;
-  readonly daemon: ProcessIdentity | undefined;
+  init: optional(identity),
+  daemon: optional(identity),
   /** 0, or the side of a partition that the host is on. */
-  readonly side: number;
-}
+  side: count(),
+});
+export type HostState = Asked<typeof HOST_STATE>;
+
+const decodeHost = decoder(HOST_STATE, 'state of a host');
+/** Extra options for every daemon. */
+const decodeLab = decoder(record({ daemonArgs: list(text()) }), 'state of the lab');
 
 export interface LabState {
   readonly name: string;
@@ -42,14 +49,14 @@ export class LabStore {
   /** Raises an error that names the lab when there is none. */
   static async open(name: string): Promise<LabStore> {
     const paths = labPaths(name);
-    const text = await readFile(paths.state, 'utf8').catch(() => undefined);
-    if (text === undefined)
+    const state = await readFile(paths.state, 'utf8').catch(() => undefined);
+    if (state === undefined)
       throw new Error(`there is no lab ${name}: start it with 'tsswarm lab up'`);
-    const { daemonArgs } = JSON.parse(text) as { daemonArgs: string[] };
+    const { daemonArgs } = decodeLab.json(state);
     const store = new LabStore(paths, daemonArgs);
     for (const file of await readdir(paths.hosts)) {
       if (!file.endsWith('.json')) continue;
-      const host = JSON.parse(await readFile(`${paths.hosts}/${file}`, 'utf8')) as HostState;
+      const host = decodeHost.json(await readFile(`${paths.hosts}/${file}`, 'utf8'));
       store.#hosts.set(host.name, host);
     }
     return store;

@@ -7,7 +7,6 @@ import {
   list,
   oneOf,
   optional,
-  parseJson,
   record,
   text,
   type Decoder,
@@ -133,7 +132,8 @@ function decoded<T>(
     decode = decoder(schema, `${what} of ${method}`) as Decoder<object>;
     decoders.set(method, decode);
   }
-  return decode(parseJson(body, `${what} of ${method}`)) as T;
+  const value = decode.json(body);
+  return value as T;
 }
 
 /** Raises `unimplemented` for what no release of ours has, or only a newer one. */

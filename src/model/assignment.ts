@@ -29,7 +29,7 @@ const PORTS = list(PORT_CONFIG, 10_000);
 const ADDRESSES = list(ADDRESS, 16);
 
 /** A task of this node. Key: task id. */
-const TASK = record({
+export const TASK_ASSIGNMENT = record({
   id: ID,
   serviceId: ID,
   serviceName: NAME,
@@ -47,7 +47,7 @@ const TASK = record({
   /** The task is the place of a user's container on its networks, see `Task.attachment`. */
   attachment: optional(TASK_ATTACHMENT),
 });
-export type TaskAssignment = Decoded<typeof TASK>;
+export type TaskAssignment = Decoded<typeof TASK_ASSIGNMENT>;
 
 /** The immutable spec of tasks above. Key: revision id. */
 const REVISION = record({
@@ -135,7 +135,7 @@ export type PayloadAssignment = Decoded<typeof PAYLOAD>;
 
 /** Bodies of assignments, by kind. */
 export const ASSIGNMENT_KINDS = {
-  task: TASK,
+  task: TASK_ASSIGNMENT,
   revision: REVISION,
   network: NETWORK,
   host: HOST,

@@ -11,11 +11,10 @@ export {
   type Transaction,
 } from './action.ts';
 export type * from './assignment.ts';
-export { ASSIGNMENT_KINDS } from './assignment.ts';
+export { ASSIGNMENT_KINDS, TASK_ASSIGNMENT } from './assignment.ts';
 export { checkedAssignment } from './assignment-check.ts';
 export type * from './container.ts';
 export { CONTAINER_CONFIG } from './container.ts';
-export { PORT_CONFIG } from './spec.ts';
 export type * from './trace.ts';
 export { TRACE_ANSWER, TRACE_QUESTION } from './trace.ts';
 export type * from './objects.ts';

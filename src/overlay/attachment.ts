@@ -1,6 +1,6 @@
 // From a task's networks to its interfaces, with the names of the predefined networks.
-import { SwarmError } from '../base/index.ts';
-import type { TaskAssignment } from '../model/index.ts';
+import { SwarmError, optional, record, type Decoded } from '../base/index.ts';
+import { ADDRESS, TASK_ASSIGNMENT, type TaskAssignment } from '../model/index.ts';
 import { bareAddress, contains, isIpv4, isIpv6 } from './addressing.ts';
 import { IPV4, IPV6, type Family } from './family.ts';
 import { MAX_NETWORKS_PER_TASK } from './limits.ts';
@@ -15,11 +15,12 @@ export const NO_NETWORK = 'none';
 const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/u;
 
 /** A task that has been attached, as it is kept on disk. */
-export interface AttachedTask {
-  readonly task: TaskAssignment;
+export const ATTACHED_TASK = record({
+  task: TASK_ASSIGNMENT,
   /** With prefix length; only for a task on the network "bridge". */
-  readonly bridgeAddress?: string;
-}
+  bridgeAddress: optional(ADDRESS),
+});
+export type AttachedTask = Decoded<typeof ATTACHED_TASK>;
 
 /** The ids of a task's networks; a task without any is on "bridge". */
 export function networkIds(task: TaskAssignment): string[] {

@@ -1,24 +1,44 @@
 // The little that the kernel can't tell after a restart: which tasks are attached and which
 // endpoints went away lately. Written in the background, the newest state wins; whoever needs it on
 // disk waits for `flushed`.
-import { SwarmError, messageOf, type Disk, type Logger } from '../base/index.ts';
-import type { AttachedTask } from './attachment.ts';
+import {
+  decoder,
+  integerOf,
+  list,
+  messageOf,
+  number,
+  optional,
+  record,
+  type Decoded,
+  type Disk,
+  type Logger,
+} from '../base/index.ts';
+import { ADDRESS, ID } from '../model/index.ts';
+import { ATTACHED_TASK, type AttachedTask } from './attachment.ts';
 import { MAX_STATE_BYTES } from './limits.ts';
 
 const FORMAT = 1;
 
-export interface SavedState {
-  readonly tasks: readonly AttachedTask[];
-  readonly bridgeSubnet?: string;
-  readonly removed: readonly SavedRemoval[];
-}
+/** Tasks and addresses of one host, at the very most. */
+const TASKS_MAX = 100_000;
 
-export interface SavedRemoval {
-  readonly networkId: string;
-  readonly address: string;
-  /** Wall-clock milliseconds. */
-  readonly until: number;
-}
+const SAVED_STATE = record({
+  format: integerOf(FORMAT),
+  tasks: list(ATTACHED_TASK, TASKS_MAX),
+  bridgeSubnet: optional(ADDRESS),
+  removed: list(
+    record({
+      networkId: ID,
+      address: ADDRESS,
+      /** Wall-clock milliseconds. */
+      until: number(),
+    }),
+    TASKS_MAX,
+  ),
+});
+type Stored = Decoded<typeof SAVED_STATE>;
+export type SavedState = Omit<Stored, 'format'>;
+export type SavedRemoval = Stored['removed'][number];
 
 export class StateFile {
   readonly #disk: Disk;
@@ -38,19 +58,8 @@ export class StateFile {
   async load(): Promise<SavedState> {
     const content = await this.#disk.readFile(this.#path);
     if (content === undefined) return { tasks: [], removed: [] };
-    if (content.length > MAX_STATE_BYTES) {
-      throw new SwarmError('dataLoss', `${this.#path} is larger than ${MAX_STATE_BYTES} bytes`);
-    }
-    try {
-      const state: unknown = JSON.parse(new TextDecoder().decode(content));
-      if (isSavedState(state)) return state;
-    } catch (error) {
-      throw new SwarmError('dataLoss', `${this.#path} is damaged: ${messageOf(error)}`);
-    }
-    throw new SwarmError(
-      'dataLoss',
-      `${this.#path} has another format than ${FORMAT}; a newer version wrote it`,
-    );
+    const limits = { code: 'dataLoss', length: MAX_STATE_BYTES } as const;
+    return decoder(SAVED_STATE, this.#path, limits).json(content);
   }
 
   save(state: SavedState): void {
@@ -93,10 +102,4 @@ export class StateFile {
     }
     this.#writing = undefined;
   }
-}
-
-function isSavedState(value: unknown): value is SavedState {
-  if (typeof value !== 'object' || value === null) return false;
-  const fields: { format?: unknown; tasks?: unknown; removed?: unknown } = value;
-  return fields.format === FORMAT && Array.isArray(fields.tasks) && Array.isArray(fields.removed);
 }

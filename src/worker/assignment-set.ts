@@ -4,6 +4,7 @@
 import { LayeredMap, SwarmError, decoder, messageOf, type Decoder } from '../base/index.ts';
 import {
   ASSIGNMENT_KINDS,
+  checkedAssignment,
   type AssignmentKind,
   type AssignmentKinds,
   type AssignmentTables,
@@ -30,6 +31,10 @@ const DECODERS: { readonly [K in AssignmentKind]: Decoder<AssignmentKinds[K]> } 
   payload: decoder(ASSIGNMENT_KINDS.payload, 'payload'),
 };
 
+function checked<K extends AssignmentKind>(kind: K, item: AssignmentKinds[K]): AssignmentKinds[K] {
+  return checkedAssignment(kind, item);
+}
+
 /** Changes of one kind, collected over the parts of a set. */
 interface Staged {
   readonly set: Map<string, unknown>;
@@ -37,7 +42,7 @@ interface Staged {
 }
 
 export function emptyTables(): AssignmentTables {
-  return tablesFrom({});
+  return tablesFrom({}, () => {});
 }
 
 /** Collects the parts of one set and says when it is whole. */
@@ -91,7 +96,7 @@ export class AssignmentReceiver {
   /** What does not fit is as if it had been removed: the old body is not true any more. */
   #stage(staged: Staged, kind: AssignmentKind, key: string, body: string): void {
     try {
-      staged.set.set(key, DECODERS[kind].json(body));
+      staged.set.set(key, checked(kind, DECODERS[kind].json(body)));
     } catch (error) {
       this.#onProblem(`${kind} ${key}: ${messageOf(error)}`);
       staged.set.delete(key);
@@ -100,13 +105,23 @@ export class AssignmentReceiver {
   }
 }
 
-/** Tables from what was stored. */
+/** Tables from what was stored; `onProblem` hears of items that do not fit, which are left out. */
 export function tablesFrom(
   stored: Partial<Record<AssignmentKind, readonly (readonly [string, unknown])[]>>,
+  onProblem: (problem: string) => void,
 ): AssignmentTables {
-  const tables = Object.fromEntries(
-    KINDS.map((kind) => [kind, LayeredMap.of(new Map<string, unknown>(stored[kind]))]),
-  );
+  const sound = (kind: AssignmentKind): Map<string, unknown> => {
+    const items = new Map<string, unknown>();
+    for (const [key, value] of stored[kind] ?? []) {
+      try {
+        items.set(key, checked(kind, DECODERS[kind](value)));
+      } catch (error) {
+        onProblem(`${kind} ${key}: ${messageOf(error)}`);
+      }
+    }
+    return items;
+  };
+  const tables = Object.fromEntries(KINDS.map((kind) => [kind, LayeredMap.of(sound(kind))]));
   return tables as unknown as AssignmentTables;
 }
 

@@ -1,11 +1,49 @@
 // What the agent remembers on disk: its assignments, the last status of each task, the epoch and
 // index it saw last. Secrets and registry credentials stay in memory. One write at a time; changes
 // that come meanwhile go with the next.
-import { SwarmError, messageOf, sleep, type Clock, type Disk, type Logger } from '../base/index.ts';
-import type { AssignmentTables, RevisionAssignment, TaskStatus } from '../model/index.ts';
+import {
+  SwarmError,
+  count,
+  decoder,
+  list,
+  messageOf,
+  pair,
+  record,
+  sleep,
+  text,
+  unknown,
+  type Clock,
+  type Disk,
+  type Logger,
+} from '../base/index.ts';
+import {
+  TASK_STATUS,
+  type AssignmentTables,
+  type RevisionAssignment,
+  type TaskStatus,
+} from '../model/index.ts';
 import { tablesFrom } from './assignment-set.ts';
 
 const FORMAT_VERSION = 1;
+
+/** Tasks of one host, and objects of one kind that it is told, at the very most. */
+const TASKS_MAX = 100_000;
+const ITEMS_MAX = 10_000_000;
+const items = list(pair(text(512), unknown()), ITEMS_MAX);
+const STORED = record({
+  v: count(),
+  epoch: count(),
+  index: count(),
+  statuses: list(pair(text(128), TASK_STATUS), TASKS_MAX),
+  tables: record({
+    task: items,
+    revision: items,
+    network: items,
+    host: items,
+    serviceEndpoint: items,
+    taskEndpoint: items,
+  }),
+});
 /**
  * Changes of this long go into one write. A crash loses at most these: what was assigned is sent again
  * by the managers, and how far a container is can be seen from it.
@@ -42,13 +80,10 @@ export class TaskDb {
   async load(): Promise<AgentState | undefined> {
     const content = await this.#disk.readFile(this.#path);
     if (content === undefined) return undefined;
-    const stored = JSON.parse(new TextDecoder().decode(content)) as {
-      v: number;
-      tables: Parameters<typeof tablesFrom>[0];
-      statuses: [string, TaskStatus][];
-      epoch: number;
-      index: number;
-    };
+    const stored = decoder(STORED, this.#path, {
+      code: 'dataLoss',
+      length: Number.MAX_SAFE_INTEGER,
+    }).json(content);
     if (stored.v !== FORMAT_VERSION) {
       throw new SwarmError(
         'dataLoss',
@@ -56,7 +91,9 @@ export class TaskDb {
       );
     }
     return {
-      tables: tablesFrom(stored.tables),
+      tables: tablesFrom(stored.tables, (problem) =>
+        this.#logger.error({ path: this.#path, problem }, 'what was stored does not fit: left out'),
+      ),
       statuses: new Map(stored.statuses),
       epoch: stored.epoch,
       index: stored.index,

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
+import { parseJson } from '../../base/index.ts';
 import type { Context } from '../context.ts';
 import { fillTemplate } from '../format/template.ts';
 import { formatList, type Column } from '../format/table.ts';
@@ -158,6 +159,21 @@ async function pull(context: Context, name: string, flags: Flags): Promise<void>
   if (flags.quiet === true) context.print(`${name}\n`);
 }
 
+interface Progress {
+  readonly status?: string;
+  readonly id?: string;
+  readonly stream?: string;
+  readonly error?: string;
+}
+
+/** What is no text in it is left out. */
+function parseProgress(text: string): Progress {
+  const value = parseJson(text, 'progress');
+  if (typeof value !== 'object' || value === null) return {};
+  const texts = Object.entries(value).filter(([, field]) => typeof field === 'string');
+  return Object.fromEntries(texts);
+}
+
 /** Lines of JSON; an error among them ends the command with its message. */
 async function printProgress(
   context: Context,
@@ -167,12 +183,7 @@ async function printProgress(
   let last = '';
   for await (const text of createInterface({ input: response })) {
     if (text.trim() === '') continue;
-    const line = JSON.parse(text) as {
-      status?: string;
-      id?: string;
-      stream?: string;
-      error?: string;
-    };
+    const line = parseProgress(text);
     if (line.error !== undefined) throw new Error(line.error);
     if (quiet) continue;
     const shown =
