@@ -106,6 +106,18 @@ describe('users', () => {
     expect(resolveUser(user, groups, passwd, group)).toEqual(ids);
   });
 
+  it('have ids that are numbers, whatever the image’s files say', () => {
+    const odd = 'a:x:none:0\nb:x:1:many\nc:x:1:1\n:::\n';
+    expect(() => resolveUser('a', [], odd, '')).toThrow('user a: uids and gids must be in range');
+    expect(() => resolveUser('b', [], odd, '')).toThrow('group of user b');
+    expect(() => resolveUser('c', [], odd, 'g:x:x:c\n')).toThrow('group g');
+    expect(() => resolveUser('c:g', [], odd, 'g:x\n')).toThrow('group g');
+    const many = Array.from({ length: 70_000 }, (_, i) => `g${i}:x:${i + 2}:c`).join('\n');
+    expect(() => resolveUser('c', [], odd, many)).toThrow('is in 70001 groups');
+    const named = Array.from({ length: 10_000 }, (_, i) => `g${69_999 - i}`);
+    expect(resolveUser('1:1', named, odd, many).additionalGids).toHaveLength(10_001);
+  });
+
   it('must be known or numbers', () => {
     expect(() => resolveUser('ghost', [], passwd, group)).toThrow(
       'unable to find user ghost: no matching entries in passwd file',

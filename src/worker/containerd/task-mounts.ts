@@ -37,6 +37,9 @@ export async function taskMounts(
         `invalid mount target, must be an absolute path: ${mount.Target}`,
       );
     }
+    if (/^\/[/.]*$/.test(mount.Target)) {
+      throw new SwarmError('invalid', `invalid specification: destination can't be '/'`);
+    }
     if (mount.Type === 'tmpfs') mounts.push(tmpfsMount(mount));
     else if (mount.Type === 'bind') mounts.push(await bindMount(mount));
     else {

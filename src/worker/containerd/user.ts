@@ -4,6 +4,8 @@ import { SwarmError } from '../../base/index.ts';
 import type { OciUser } from './oci-types.ts';
 
 const MAX_ID = 2 ** 31 - 1;
+/** NGROUPS_MAX of Linux. */
+const MAX_GROUPS = 65_536;
 
 /** True when the image's files are needed to tell the ids. */
 export function needsLookUp(user: string, groups: readonly string[]): boolean {
@@ -22,35 +24,49 @@ export function resolveUser(
   group: string,
 ): OciUser {
   const [userPart = '', groupPart = ''] = user.split(':');
-  const passwdEntries = parseLines(passwd);
-  const groupEntries = parseLines(group);
+  const users = parseLines(passwd);
+  const known = parseLines(group);
   const wanted = userPart === '' ? '0' : userPart;
   const entry =
-    passwdEntries.find(([name]) => name === wanted) ??
-    passwdEntries.find(([, , uid]) => isNumber(wanted) && Number(uid) === Number(wanted));
+    users.find(([name]) => name === wanted) ??
+    (isNumber(wanted)
+      ? users.find(([, , uid]) => isNumber(uid) && Number(uid) === Number(wanted))
+      : undefined);
   if (entry === undefined && !isNumber(wanted)) {
     throw new SwarmError(
       'invalid',
       `unable to find user ${userPart}: no matching entries in passwd file`,
     );
   }
+  const groupIds = new Map<string, string>();
+  for (const [name = '', , id = ''] of known) if (!groupIds.has(name)) groupIds.set(name, id);
   const uid = checked(entry?.[2] ?? wanted, `user ${wanted}`);
-  const gid = groupPart === '' ? Number(entry?.[3] ?? 0) : groupId(groupPart, groupEntries);
+  const gid =
+    groupPart === ''
+      ? checked(entry?.[3] ?? '0', `group of user ${wanted}`)
+      : groupId(groupPart, groupIds);
   const name = entry?.[0];
   const memberships =
     name === undefined || groupPart !== ''
       ? []
-      : groupEntries
+      : known
           .filter(([, , , members = '']) => members.split(',').includes(name))
-          .map(([, , id]) => Number(id));
-  const further = [...memberships, ...groups.map((each) => groupId(each, groupEntries))];
+          .map(([each = '', , id = '']) => checked(id, `group ${each}`));
+  const further = [...memberships, ...groups.map((each) => groupId(each, groupIds))];
   // The primary group is among the others too, so that a process can't shed it (CVE-2022-36109).
-  return { uid, gid, additionalGids: [...new Set([gid, ...further])] };
+  const all = [...new Set([gid, ...further])];
+  if (all.length > MAX_GROUPS) {
+    throw new SwarmError(
+      'invalid',
+      `user ${wanted} is in ${all.length} groups, the kernel takes ${MAX_GROUPS}`,
+    );
+  }
+  return { uid, gid, additionalGids: all };
 }
 
-function groupId(text: string, entries: readonly string[][]): number {
-  const entry = entries.find(([name]) => name === text);
-  if (entry !== undefined) return Number(entry[2]);
+function groupId(text: string, ids: ReadonlyMap<string, string>): number {
+  const id = ids.get(text);
+  if (id !== undefined) return checked(id, `group ${text}`);
   if (isNumber(text)) return checked(text, `group ${text}`);
   throw new SwarmError(
     'invalid',
@@ -58,9 +74,10 @@ function groupId(text: string, entries: readonly string[][]): number {
   );
 }
 
+/** The image's files may say anything. */
 function checked(text: string, what: string): number {
-  const id = Number(text);
-  if (id > MAX_ID)
+  const id = isNumber(text) ? Number(text) : Number.NaN;
+  if (!(id <= MAX_ID))
     throw new SwarmError('invalid', `${what}: uids and gids must be in range 0-${MAX_ID}`);
   return id;
 }
@@ -72,6 +89,6 @@ function parseLines(text: string): string[][] {
     .map((line) => line.split(':'));
 }
 
-function isNumber(text: string): boolean {
-  return /^\d+$/.test(text);
+function isNumber(text: string | undefined): boolean {
+  return text !== undefined && /^\d+$/.test(text);
 }
