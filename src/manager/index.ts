@@ -2,6 +2,7 @@
 export { DEFAULT_CLUSTER_SPEC, type NewCluster } from './bootstrap.ts';
 export { ISSUED, type Issued, type Signer } from './ca/index.ts';
 export {
+  ATTACHMENT_REQUEST,
   find,
   type AttachmentRequest,
   type ControlApi,

@@ -39,6 +39,11 @@ export interface LeaderOptions {
   readonly whenReady: () => Promise<void>;
 }
 
+/** A registration whose description was read. */
+type Registration = Omit<LeaderMethods['leader.register']['request'], 'description'> & {
+  readonly description: NodeDescription;
+};
+
 type Own = Exclude<LeaderMethod, ControlMethod>;
 type Handlers = {
   [M in Own]: (request: LeaderMethods[M]['request']) => Promise<LeaderMethods[M]['response']>;
@@ -49,6 +54,8 @@ export class Leader implements LeaderApi {
   readonly #handlers: Handlers;
   /** One after another: a node that is demoted while it is being added must not stay in Raft alone. */
   readonly #membership = new Gate();
+  /** What nodes say of their addresses counts before it is committed: two can't take the same. */
+  readonly #registering = new Set<LeaderMethods['leader.register']['request']>();
 
   constructor(options: LeaderOptions) {
     this.#options = options;
@@ -99,17 +106,26 @@ export class Leader implements LeaderApi {
   async #register(
     request: LeaderMethods['leader.register']['request'],
   ): Promise<{ epoch: number }> {
-    const { store, liveness, clock } = this.#options;
     const description = decodeDescription.json(request.description);
+    this.#registering.add(request);
+    try {
+      return await this.#commitRegistration({ ...request, description });
+    } finally {
+      this.#registering.delete(request);
+    }
+  }
+
+  async #commitRegistration(request: Registration): Promise<{ epoch: number }> {
+    const { store, liveness, clock } = this.#options;
     for (let tries = 1; ; tries++) {
       const node = store.view.get('node', request.nodeId);
       if (node === undefined) {
         throw new SwarmError('denied', `node ${request.nodeId} is not in the cluster`);
       }
-      const problem = addressProblem(store.view, request);
+      const problem = addressProblem(store.view, request, this.#registering);
       if (problem !== undefined) throw new SwarmError('denied', problem);
       const result = await store.tryPropose([
-        update('node', registered(node, { ...request, description }, clock.now())),
+        update('node', registered(node, request, clock.now())),
         { kind: 'session', nodeId: node.id, managerId: request.managerId },
       ]);
       if (result.ok) break;
@@ -224,15 +240,7 @@ export class Leader implements LeaderApi {
   }
 }
 
-function registered(
-  node: Node,
-  request: {
-    readonly address: string;
-    readonly dataPathAddress: string;
-    readonly description: NodeDescription;
-  },
-  now: number,
-): Node {
+function registered(node: Node, request: Registration, now: number): Node {
   const { address, dataPathAddress, description } = request;
   const wasReady = node.status.state === 'ready';
   return {

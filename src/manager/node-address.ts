@@ -14,8 +14,15 @@ export interface ClaimedAddresses {
   readonly from?: string | undefined;
 }
 
-/** What is wrong with them, in a sentence; undefined: nothing. */
-export function addressProblem(view: StoreView, claimed: ClaimedAddresses): string | undefined {
+/**
+ * What is wrong with them, in a sentence; undefined: nothing. `underWay`: registrations that are not in
+ * the view yet.
+ */
+export function addressProblem(
+  view: StoreView,
+  claimed: ClaimedAddresses,
+  underWay: Iterable<ClaimedAddresses> = [],
+): string | undefined {
   const { nodeId, address, dataPathAddress, from = '' } = claimed;
   if (dataPathAddress !== '' && addressValue(dataPathAddress) === undefined) {
     return `the data path address ${JSON.stringify(dataPathAddress)} of node ${nodeId} is no IP address`;
@@ -25,15 +32,26 @@ export function addressProblem(view: StoreView, claimed: ClaimedAddresses): stri
     .map(canonical)
     .filter((host) => host !== '' && host !== own);
   if (foreign.length === 0) return undefined;
-  for (const other of view.all('node')) {
-    if (other.id === nodeId || other.status.state === 'down') continue;
-    const taken = nodeAddresses(other)
-      .map(canonical)
-      .find((host) => foreign.includes(host));
+  for (const { id, hosts } of others(view, underWay)) {
+    if (id === nodeId) continue;
+    const taken = hosts.map(canonical).find((host) => foreign.includes(host));
     if (taken === undefined) continue;
-    return `node ${nodeId} says that it is at ${taken}, which is the address of node ${other.id}`;
+    return `node ${nodeId} says that it is at ${taken}, which is the address of node ${id}`;
   }
   return undefined;
+}
+
+/** Nodes that are up or about to be. */
+function* others(
+  view: StoreView,
+  underWay: Iterable<ClaimedAddresses>,
+): Generator<{ id: string; hosts: string[] }> {
+  for (const { nodeId, address, dataPathAddress } of underWay) {
+    yield { id: nodeId, hosts: [dataPathAddress, hostOf(address)].filter((one) => one !== '') };
+  }
+  for (const node of view.all('node')) {
+    if (node.status.state !== 'down') yield { id: node.id, hosts: nodeAddresses(node) };
+  }
 }
 
 /** "10.0.0.1:2377" and "[fd00::1]:2377", and what gRPC says of a peer. */

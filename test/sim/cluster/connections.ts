@@ -148,6 +148,11 @@ export class SimulatedStream {
     return this.#over;
   }
 
+  /** Where the connection comes from. */
+  get clientHost(): string {
+    return this.#client.endpoint.host;
+  }
+
   joins(host: string): boolean {
     return this.#client.endpoint.host === host || this.#server.endpoint.host === host;
   }

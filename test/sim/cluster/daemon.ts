@@ -136,7 +136,8 @@ export class SimulatedDaemon {
   serveAgent(nodeId: string, stream: SimulatedStream): void {
     const connection = stream.serverEnd<DispatcherMessage, AgentMessage>();
     if (this.#manager === undefined || this.#blacklist.has(nodeId)) return connection.close();
-    this.#manager.serveAgent(nodeId, this.#world.tapped(this, nodeId, connection), '');
+    const from = this.#world.addressOf(stream.clientHost);
+    this.#manager.serveAgent(nodeId, this.#world.tapped(this, nodeId, connection), from);
   }
 
   /** Server's side of a call between managers. */

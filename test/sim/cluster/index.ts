@@ -6,6 +6,7 @@ import { ContainerUser } from './container-load.ts';
 import { missingOfUserContainers } from './container-rest.ts';
 import { allCheckers } from './checkers/index.ts';
 import { Faults } from './faults.ts';
+import { HostileWorker } from './hostile-worker.ts';
 import { LoadClient } from './load.ts';
 import { describeOptions, drawOptions, type ClusterOptions } from './options.ts';
 import { removeForgotten, repair, repairContainers } from './repair.ts';
@@ -46,9 +47,11 @@ export async function runClusterSeed(
     (_, i) => new LoadClient(`client${i + 1}`, world, history),
   );
   const user = new ContainerUser(world);
+  const hostile = options.hostile ? new HostileWorker(world) : undefined;
   await world.pass(options.busyMs);
   trace.line('mended');
   faults.mend();
+  hostile?.stop();
   for (const client of [...clients, user]) client.stop();
   await within(world, 'requests', CALM_MS, () =>
     clients.some(({ busy }) => busy) ? 'a request has no answer' : undefined,

@@ -2,7 +2,14 @@
 // do to registers (services and configs whose label is one) is recorded for the linearizability check.
 import type { Prng } from 'sim';
 import type { Manager } from '../../../src/manager/index.ts';
-import type { Config, NodeSpec, Service, ServiceSpec } from '../../../src/model/index.ts';
+import {
+  specIndexOf,
+  type Config,
+  type Node,
+  type NodeSpec,
+  type Service,
+  type ServiceSpec,
+} from '../../../src/model/index.ts';
 import { atManager, request, type History, type Outcome } from './client.ts';
 import type { Machine } from './machine.ts';
 import type { LoadKind } from './options.ts';
@@ -106,7 +113,8 @@ export class LoadClient {
     service: Service,
     change: (spec: ServiceSpec) => ServiceSpec,
   ): Promise<void> {
-    const { id, version } = service;
+    const { id } = service;
+    const version = specIndexOf(service);
     const { Name, Labels } = service.spec;
     const called = this.#history.instant();
     const spec = change({ ...service.spec, Labels: { [WRITE_LABEL]: String(called) } });
@@ -143,7 +151,8 @@ export class LoadClient {
   async #rollBack(machine: Machine, { view }: Manager): Promise<void> {
     const service = this.#some(view.all('service'));
     if (service === undefined || service.spec.Name.startsWith(REGISTER)) return;
-    const { id, version, spec } = service;
+    const { id, spec } = service;
+    const version = specIndexOf(service);
     await request(this.#world, machine, 'service.update', { id, version, spec, rollback: true });
   }
 
@@ -194,7 +203,8 @@ export class LoadClient {
       const outcome = await request(this.#world, machine, 'config.create', { spec });
       return this.#record(key, 0, called, called, outcome);
     }
-    const { id, version } = config;
+    const { id } = config;
+    const version = specIndexOf(config);
     const spec = { ...config.spec, Labels };
     const outcome = await request(this.#world, machine, 'config.update', { id, version, spec });
     return this.#record(key, labelOf(config), called, called, outcome);
@@ -251,12 +261,13 @@ export class LoadClient {
 
   async #changeNode(
     machine: Machine,
-    nodes: Iterable<{ id: string; version: number; spec: NodeSpec }>,
+    nodes: Iterable<Node>,
     change: (spec: NodeSpec) => NodeSpec,
   ): Promise<void> {
     const node = this.#some(nodes);
     if (node === undefined) return;
-    const { id, version } = node;
+    const { id } = node;
+    const version = specIndexOf(node);
     await request(this.#world, machine, 'node.update', { id, version, spec: change(node.spec) });
   }
 

@@ -65,6 +65,8 @@ export interface ClusterOptions {
   readonly smallNetworks: boolean;
   /** Users run containers of their own, with `docker run`. */
   readonly userContainers: boolean;
+  /** Somebody has the certificate of a worker. */
+  readonly hostile: boolean;
 }
 
 /** Draws the options of a seed. */
@@ -87,12 +89,14 @@ export function drawOptions(random: Prng): ClusterOptions {
     snapshotInterval: random.pick([40, 200, 10_000]),
     smallNetworks: random.chance(0.4),
     userContainers: random.split('user containers').chance(0.7),
+    hostile: random.split('hostile').chance(0.4),
   };
 }
 
 /** For people. */
 export function describeOptions(options: ClusterOptions): string {
-  const { managers, workers, faults, loads, userContainers } = options;
-  const load = [...loads, ...(userContainers ? ['userContainers'] : [])].join(' ') || 'plain';
+  const { managers, workers, faults, loads, userContainers, hostile } = options;
+  const more = [...(userContainers ? ['userContainers'] : []), ...(hostile ? ['hostile'] : [])];
+  const load = [...loads, ...more].join(' ') || 'plain';
   return `${managers} managers, ${workers} workers, faults ${[...faults].join(' ') || 'none'}, load ${load}`;
 }

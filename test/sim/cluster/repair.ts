@@ -1,7 +1,12 @@
 // After the faults: somebody puts the cluster in order, so that everything that is wanted can run. What
 // remains to be seen is that it does.
 import type { Manager } from '../../../src/manager/index.ts';
-import type { Node, Service, ServiceSpec } from '../../../src/model/index.ts';
+import {
+  specIndexOf,
+  type Node,
+  type Service,
+  type ServiceSpec,
+} from '../../../src/model/index.ts';
 import { request } from './client.ts';
 import type { ContainerUser, KnownContainer } from './container-load.ts';
 import type { World } from './world.ts';
@@ -16,18 +21,21 @@ export async function repair(world: World): Promise<void> {
   await forEach(world, 'node', async (node: Node) => {
     // Somebody asked twice to join and heard only once: the first one is nobody.
     if (!machines.has(node.id)) {
-      const { id, version, spec } = node;
+      const { id, spec } = node;
+      const version = specIndexOf(node);
       if (spec.Role === 'manager') {
         await call(world, 'node.update', { id, version, spec: { ...spec, Role: 'worker' } });
       }
       await call(world, 'node.remove', { id, force: true });
     } else if (node.spec.Availability !== 'active') {
-      const { id, version, spec } = node;
+      const { id, spec } = node;
+      const version = specIndexOf(node);
       await call(world, 'node.update', { id, version, spec: { ...spec, Availability: 'active' } });
     }
   });
   await forEach(world, 'service', async (service: Service, { view }) => {
-    const { id, version } = service;
+    const { id } = service;
+    const version = specIndexOf(service);
     const nodes = view.count('node');
     const wish = feasible(service, nodes, world.options.smallNetworks);
     const others = [...view.all('service')].filter((other) => other.id !== id);

@@ -30,7 +30,9 @@ export interface UserRun extends SimulatedContainer {
 const LOST: TaskExit = { exitCode: 255, oomKilled: false, error: 'task: the container was lost' };
 const NONE: ContainerRun = { state: 'absent', pid: 0, startedAt: undefined, end: undefined };
 
-const containerIdOf = (key: string): string => `${key}-id`;
+/** 64 hexadecimal digits, as real ones. */
+const containerIdOf = (key: string): string =>
+  Buffer.from(key).reverse().toString('hex').padEnd(64, '0').slice(0, 64);
 
 /** What of the machine's runtime outlives the daemon. */
 export class UserRuntime {

@@ -10,7 +10,8 @@ import {
   type DispatcherMessage,
   type StoreChange,
 } from '../../../src/model/index.ts';
-import { SimulatedStream } from './connections.ts';
+import { HOSTILE_ADDRESS } from './hostile-worker.ts';
+import { SimulatedStream, type Endpoint } from './connections.ts';
 import type { SimulatedDaemon } from './daemon.ts';
 import type { SimulatedContainer } from './executor.ts';
 import { Machine } from './machine.ts';
@@ -33,6 +34,8 @@ export interface Checker {
   containerStarted?(host: string, container: SimulatedContainer): void;
   containerStopping?(host: string, container: SimulatedContainer): void;
   containerEnded?(host: string, container: SimulatedContainer): void;
+  /** A daemon's log, from level info on. */
+  logged?(host: string, message: string, fields: LogFields): void;
   /** The faults are over and everything has come to rest. */
   settled?(leader: Manager): void | Promise<void>;
 }
@@ -97,6 +100,11 @@ export class World {
 
   machine(host: string): Machine | undefined {
     return this.machines.find((machine) => machine.host === host);
+  }
+
+  /** host:port that connections from a host come from. */
+  addressOf(host: string): string {
+    return `${this.machine(host)?.underlay ?? HOSTILE_ADDRESS}:40000`;
   }
 
   machineOfNode(nodeId: string): Machine | undefined {
@@ -181,6 +189,7 @@ export class World {
       (level: string) =>
       (fields: LogFields, message: string): void => {
         this.trace.line(`${this.#at} ${host} ${level} ${message} ${JSON.stringify(fields)}`);
+        for (const checker of this.checkers) checker.logged?.(host, message, fields);
       };
     const logger: Logger = {
       debug: () => {},
@@ -216,12 +225,16 @@ export class World {
 
   /** A stream from a daemon's agent to a manager. */
   openStream(from: SimulatedDaemon, host: string): SimulatedStream {
-    const target = this.machine(host)?.daemon;
     const client = { host: from.machine.host, process: from.process };
-    const server = { host, process: target?.process ?? from.process };
+    return this.openStreamOf(client, from.nodeId ?? '', host);
+  }
+
+  /** A stream from whoever has the certificate of a node. */
+  openStreamOf(client: Endpoint, nodeId: string, host: string): SimulatedStream {
+    const target = this.machine(host)?.daemon;
+    const server = { host, process: target?.process ?? client.process };
     const stream = new SimulatedStream(this.wires, client, server);
     this.#streams = [...this.#streams.filter(({ over }) => !over), stream];
-    const nodeId = from.nodeId ?? '';
     this.wires.carry(client.host, host, () => {
       if (target === undefined) stream.break(`${host} does not answer`);
       else target.process.enter(() => target.serveAgent(nodeId, stream));

@@ -2,6 +2,7 @@
 // Liveness is in ../rest.ts, linearizability in ../client.ts.
 import type { Checker, World } from '../world.ts';
 import { AddressChecker } from './addresses.ts';
+import { HostileChecker } from './hostile.ts';
 import { OverlayChecker } from './overlay.ts';
 import { PlacementChecker } from './placement.ts';
 import { ReferenceChecker } from './references.ts';
@@ -23,5 +24,6 @@ export function allCheckers(world: World): Checker[] {
     new OverlayChecker(world),
     new ReferenceChecker(world),
     new WithdrawalChecker(world),
+    new HostileChecker(world),
   ];
 }
