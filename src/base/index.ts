@@ -37,3 +37,4 @@ export {
   type TSchema,
 } from './schema.ts';
 export { words } from './word-list.ts';
+export { unlessAborted, untilAborted } from './until-aborted.ts';

@@ -92,7 +92,6 @@ export class OverlayEngine {
   get tasks(): ReadonlyMap<string, AttachedTask> {
     return this.#tasks;
   }
-
   /** What `trace` looks at. */
   get insight(): TraceInsight {
     return { views: this.#views, state: this.#state, reconcilers: this.#reconcilers };
@@ -170,11 +169,11 @@ export class OverlayEngine {
       const networkId = namespace.startsWith('n-') ? namespace.slice(2) : undefined;
       return networkId === undefined ? { message } : { networkId, message };
     });
-    const foreign = this.#options.surroundings?.problems() ?? [];
-    return [...this.#claims.problems(), ...failures, ...foreign.map((message) => ({ message }))];
+    const foreign = (this.#options.surroundings?.problems() ?? []).map((message) => ({ message }));
+    return [...this.#claims.problems(), ...failures, ...foreign];
   }
 
-  /** Resolves when a pass has ended that began after everything handed in so far. */
+  /** Resolves when a pass over everything handed in so far has ended. */
   async settled(): Promise<void> {
     if (this.#running !== undefined) await this.#passes.settled();
   }
@@ -336,17 +335,20 @@ export class OverlayEngine {
       await this.#removeNamespace(namespace);
     }
     for (const taskId of this.#detaching) {
-      this.#detaching.delete(taskId);
-      if (!this.#tasks.has(taskId)) await this.#removeNamespace(taskNamespace(taskId));
+      // What could not be removed is tried again with the next pass, which its failure brings.
+      const gone = this.#tasks.has(taskId) || (await this.#removeNamespace(taskNamespace(taskId)));
+      if (gone) this.#detaching.delete(taskId);
     }
   }
 
-  async #removeNamespace(namespace: string): Promise<void> {
+  async #removeNamespace(namespace: string): Promise<boolean> {
     try {
       await this.#reconciler(namespace, true).remove();
       this.#reconcilers.delete(namespace);
+      return true;
     } catch (error) {
       this.#failures.set(namespace, messageOf(error));
+      return false;
     }
   }
 

@@ -2,8 +2,8 @@
 // statuses. It goes on without managers, and after a restart it finds its containers again and touches
 // none that runs. A container is stopped only because a whole and newest set says so.
 import {
-  messageOf,
   SwarmError,
+  messageOf,
   type Clock,
   type Disk,
   type Logger,
@@ -28,11 +28,13 @@ import { AssignmentReceiver, emptyTables } from './assignment-set.ts';
 import type { Executor, TaskController } from './executor.ts';
 import { Session, type DispatcherConnection } from './session.ts';
 import { TaskDb, type AgentState } from './task-db.ts';
+import { Removals } from './removals.ts';
 import { retire } from './retirement.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 import { AppliedSets, WithdrawalQuestions } from './withdrawal.ts';
 
-const REMOVE_RETRY_MS = 2_000;
+/** A node that leaves its cluster does not wait longer for what can't be removed. */
+const REMOVE_ALL_LIMIT_MS = 120_000;
 /** Between two messages with statuses: many tasks that start at once share them. */
 const REPORT_PAUSE_MS = 5;
 
@@ -67,8 +69,7 @@ export class Agent {
   readonly #runners = new Map<string, TaskRunner>();
   readonly #sequences = new Map<string, number>();
   readonly #dirty = new Set<string>();
-  /** Being removed; a task that is assigned again meanwhile waits for the end of it. */
-  readonly #removing = new Map<string, Promise<void>>();
+  readonly #removals: Removals;
   #state: AgentState;
   #receiver: AssignmentReceiver;
   #session: Session | undefined;
@@ -118,6 +119,7 @@ export class Agent {
     this.#options = options;
     this.#db = db;
     this.#state = state;
+    this.#removals = new Removals(options);
     this.#receiver = new AssignmentReceiver(state.tables, (problem) =>
       options.logger.error({ problem }, 'an assignment does not fit: left out'),
     );
@@ -146,6 +148,7 @@ export class Agent {
   /** Stops deciding; containers and network stay as they are. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#removals.end();
     this.#session?.close();
     await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
     await this.#db.flushed();
@@ -155,8 +158,11 @@ export class Agent {
   async removeAll(): Promise<void> {
     this.#closed = true;
     await this.#session?.leave();
-    const ids = new Set([...this.#runners.keys(), ...(await this.#options.executor.listTasks())]);
+    const { executor } = this.#options;
+    const ids = new Set([...this.#runners.keys(), ...(await executor.listTasks())]);
+    const done = this.#removals.endAfter(REMOVE_ALL_LIMIT_MS);
     await Promise.all([...ids].map((id) => this.#removeOne(id)));
+    done();
     this.#state = { tables: emptyTables(), statuses: new Map(), epoch: 0, index: 0 };
     await this.#db.flushed();
     await this.#options.disk.remove(this.#options.statePath);
@@ -232,7 +238,7 @@ export class Agent {
   #applyTask(id: string, task: TaskAssignment): void {
     const runner = this.#runners.get(id);
     if (runner !== undefined) return runner.wish(task.desiredState);
-    if (this.#removing.has(id)) return;
+    if (this.#removals.has(id)) return;
     const revision = this.#state.tables.revision.get(task.revisionId);
     const description = this.#description;
     if (revision === undefined || description === undefined) return;
@@ -298,38 +304,17 @@ export class Agent {
     }
   }
 
-  #removeOne(id: string): Promise<void> {
-    const under = this.#removing.get(id);
-    if (under !== undefined) return under;
-    const removal = this.#remove(id).finally(() => {
-      this.#removing.delete(id);
-      const again = this.#state.tables.task.get(id);
-      if (again !== undefined && !this.#closed) this.#applyTask(id, again);
-    });
-    this.#removing.set(id, removal);
-    return removal;
-  }
-
-  async #remove(id: string): Promise<void> {
+  async #removeOne(id: string): Promise<void> {
     const runner = this.#runners.get(id);
     this.#runners.delete(id);
     this.#dirty.delete(id);
     this.#sequences.delete(id);
-    for (;;) {
-      try {
-        if (runner !== undefined) await runner.remove();
-        else await this.#options.executor.removeTask(id);
-        return;
-      } catch (error) {
-        this.#options.logger.warn(
-          { taskId: id, error: messageOf(error) },
-          'removal is tried again',
-        );
-        await new Promise<void>((resolve) => {
-          this.#options.clock.after(REMOVE_RETRY_MS, resolve);
-        });
-      }
-    }
+    const { executor } = this.#options;
+    await this.#removals.run(id, () => runner?.remove() ?? executor.removeTask(id));
+    // Also when it was given up.
+    void runner?.detach();
+    const again = this.#state.tables.task.get(id);
+    if (again !== undefined && !this.#closed) this.#applyTask(id, again);
   }
 
   /** The kernel goes on as it is until the managers have said what is new, for a while. */

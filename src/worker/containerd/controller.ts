@@ -1,12 +1,12 @@
 // The life of one task's container, as the agent asks for it: the steps of containers.ts in order,
 // with the health check beside them.
-import { SwarmError, abortedWith, type Logger } from '../../base/index.ts';
+import { SwarmError, abortedWith, untilAborted, type Logger } from '../../base/index.ts';
 import type { ContainerObservation, TaskContext, TaskController, TaskExit } from '../executor.ts';
 import type { ContainerKey, Containers } from './containers.ts';
 import type { HealthRecord } from './health-plan.ts';
 import { HealthMonitor, type HealthMonitorOptions } from './health-monitor.ts';
 import { socketTables, waitForListeners } from './listeners.ts';
-import { prepareContainer, type PreparationOptions, type Prepared } from './preparation.ts';
+import { WHAT, prepareContainer, type PreparationOptions, type Prepared } from './preparation.ts';
 import type { ContainerPlan } from './task-directory.ts';
 import { countInbound } from './tcp-table.ts';
 
@@ -37,6 +37,8 @@ class ContainerController implements TaskController {
   readonly #context: TaskContext;
   readonly #options: ControllerOptions;
   #prepared: Prepared | undefined;
+  /** The end of a preparation that its caller may have given up: what it makes must not outlive the task. */
+  #preparing: Promise<unknown> = Promise.resolve();
 
   constructor(key: ContainerKey, context: TaskContext, options: ControllerOptions) {
     this.#key = key;
@@ -54,8 +56,10 @@ class ContainerController implements TaskController {
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
-    const preparing = prepareContainer(this.#key, this.#context, this.#options.preparation);
-    this.#prepared = await untilAborted(preparing, signal);
+    await this.#preparing;
+    const preparing = prepareContainer(this.#key, this.#context, this.#options.preparation, signal);
+    this.#preparing = preparing.catch(() => undefined);
+    this.#prepared = await untilAborted(preparing, signal, WHAT);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -131,6 +135,7 @@ class ContainerController implements TaskController {
 
   async remove(): Promise<void> {
     this.#dropMonitor();
+    await this.#preparing;
     await this.#options.removeTask(this.#context.task.id);
   }
 
@@ -166,14 +171,4 @@ class ContainerController implements TaskController {
 function unhealthyError(record: HealthRecord): string {
   const output = record.output.trim().slice(0, MAX_ERROR_OUTPUT);
   return output === '' ? 'unhealthy container' : `unhealthy container: ${output}`;
-}
-
-/** Goes on without the result when the caller gives up; the work itself may be repeated. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const gaveUp = (): void => reject(new SwarmError('unavailable', 'preparation was given up'));
-    if (signal.aborted) gaveUp();
-    signal.addEventListener('abort', gaveUp);
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gaveUp));
-  });
 }

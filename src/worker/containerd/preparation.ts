@@ -2,7 +2,7 @@
 // that don't need one another run together; all of them may be repeated.
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
-import { SwarmError, ifPresent, type Logger } from '../../base/index.ts';
+import { SwarmError, ifPresent, unlessAborted, type Logger } from '../../base/index.ts';
 import { logPlan, signalNumber, type ContainerSpec } from '../../model/index.ts';
 import type { TaskContext, TaskNamespace, TaskNetworking } from '../executor.ts';
 import type { Image, ImageConfig, ImageStore } from '../images/index.ts';
@@ -49,17 +49,25 @@ export function containerIdOf(taskId: string): string {
   return createHash('sha256').update(`tsswarm task ${taskId}`).digest('hex');
 }
 
-/** Makes the container, not started. Rejects with what the user is to read. */
+/** What is given up when a task goes meanwhile. */
+export const WHAT = 'preparation';
+
+/**
+ * Makes the container, not started. Rejects with what the user is to read. When `signal` aborts it ends
+ * soon, and begins nothing more; what it has made by then is the caller's to remove.
+ */
 export async function prepareContainer(
   key: ContainerKey,
   context: TaskContext,
   options: PreparationOptions,
+  signal?: AbortSignal,
 ): Promise<Prepared> {
   const { containers, directories, host } = options;
   const { spec: service } = context.revision;
   const spec = expandedSpec(context);
   const log = logPlan(service.TaskTemplate.LogDriver);
-  const image = await findImage(spec.Image, context, options);
+  const image = await findImage(spec.Image, context, options, signal);
+  unlessAborted(signal, WHAT);
   const config = image.file.config ?? {};
   await directories.of(context.task.id).make();
   const [namespace, rootfs, payloads] = await together([
@@ -67,13 +75,15 @@ export async function prepareContainer(
     snapshot(key, image, options),
     options.payloads.write(context),
   ]);
+  unlessAborted(signal, WHAT);
   const files = new LayeredFiles(rootfs);
   const hostname = hostnameOf(spec, key, namespace, host);
   const [user, storage, own] = await together([
     findUser(spec, config, files),
-    taskMounts(context.task.id, spec.Mounts ?? [], config, files, options.volumes),
+    taskMounts(context.task.id, spec.Mounts ?? [], config, files, options.volumes, signal),
     writeNetworkFiles(key, spec, namespace, hostname),
   ]);
+  unlessAborted(signal, WHAT);
   const health = healthPlan(spec.Healthcheck, config.Healthcheck, config.Shell);
   const ports = listenPlan(service.EndpointSpec?.Ports ?? [], config.ExposedPorts);
   const plan: ContainerPlan = {
@@ -129,14 +139,15 @@ async function findImage(
   name: string,
   context: TaskContext,
   { images, logger }: PreparationOptions,
+  signal: AbortSignal | undefined,
 ): Promise<Image> {
   const local = await images.resolve(name);
   if (local !== undefined) return local;
   logger.info({ image: name, task: context.task.id }, 'pulling image');
   try {
-    return await images.pull(name, { auth: context.revision.registryAuth });
+    return await images.pull(name, { auth: context.revision.registryAuth, signal });
   } catch (error) {
-    if (!(error instanceof SwarmError) || !error.temporary) throw error;
+    if (!(error instanceof SwarmError) || !error.temporary || signal?.aborted) throw error;
     // Nobody answers. As in Docker the task is rejected, which its user sees; the restart policy
     // brings the next try.
     throw new SwarmError('notFound', `No such image: ${name} (${error.message})`, { cause: error });

@@ -27,6 +27,7 @@ export async function taskMounts(
   image: ImageConfig,
   files: LayeredFiles,
   store: VolumeStore,
+  signal?: AbortSignal,
 ): Promise<TaskMounts> {
   const mounts: OciMount[] = [];
   const volumes: string[] = [];
@@ -44,7 +45,7 @@ export async function taskMounts(
     else if (mount.Type === 'bind') mounts.push(await bindMount(mount));
     else {
       const { name, path } = await volumePath(taskId, mount, store);
-      if (mount.VolumeOptions?.NoCopy !== true) await fillVolume(files, mount.Target, path);
+      if (mount.VolumeOptions?.NoCopy !== true) await fillVolume(files, mount.Target, path, signal);
       volumes.push(name);
       const options = ['rbind', 'rprivate', ...(mount.ReadOnly === true ? ['ro'] : [])];
       mounts.push({ destination: mount.Target, type: 'bind', source: path, options });

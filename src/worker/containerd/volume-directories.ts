@@ -2,7 +2,7 @@
 // that is mounted empty.
 import * as fs from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { ifPresent, type Disk } from '../../base/index.ts';
+import { ifPresent, unlessAborted, type Disk } from '../../base/index.ts';
 import type { VolumeDirectories } from '../volumes/index.ts';
 import type { LayeredFiles } from './layered-files.ts';
 import { runProgram } from './programs.ts';
@@ -52,10 +52,11 @@ export async function fillVolume(
   files: LayeredFiles,
   target: string,
   dataPath: string,
+  signal?: AbortSignal,
 ): Promise<void> {
   const before = copies.get(dataPath) ?? Promise.resolve();
   // Who came before hears of its own error.
-  const mine = before.catch(() => undefined).then(() => fill(files, target, dataPath));
+  const mine = before.catch(() => undefined).then(() => fill(files, target, dataPath, signal));
   copies.set(dataPath, mine);
   try {
     await mine;
@@ -64,14 +65,20 @@ export async function fillVolume(
   }
 }
 
-async function fill(files: LayeredFiles, target: string, dataPath: string): Promise<void> {
+async function fill(
+  files: LayeredFiles,
+  target: string,
+  dataPath: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const marker = join(dirname(dataPath), COPYING);
   const interrupted = (await ifPresent(fs.stat(marker))) !== undefined;
   if (!interrupted && (await fs.readdir(dataPath)).length > 0) return;
   const source = await files.resolve(target);
   if (source === undefined || !source.isDirectory) return;
   await fs.mkdir(marker, { recursive: true });
-  await copyFromLayers(files.layers, source.path, dataPath, marker);
+  unlessAborted(signal, 'the copy');
+  await copyFromLayers(files.layers, source.path, dataPath, marker, signal);
   await fs.rmdir(marker);
 }
 
@@ -84,11 +91,12 @@ async function copyFromLayers(
   path: string,
   to: string,
   mountPoint: string,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const [upper = '', ...lower] = layers;
   const below = `.${path}/.`;
   if (lower.length === 0) {
-    await runProgram('cp', ['-a', '--', below, to], upper);
+    await runProgram('cp', ['-a', '--', below, to], upper, signal);
     return;
   }
   // Relative names: the kernel takes at most a page of options, and layers may be many.
@@ -109,5 +117,5 @@ async function copyFromLayers(
     to,
     mountPoint,
   ];
-  await runProgram('unshare', args, base);
+  await runProgram('unshare', args, base, signal);
 }

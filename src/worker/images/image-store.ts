@@ -1,7 +1,14 @@
 // The images of one host: pulled from registries or loaded from archives into the content store,
 // unpacked into snapshots, named, listed and removed. An image's id is the digest of its
 // configuration, as in Docker.
-import { SwarmError, messageOf, type Clock, type Logger, type Random } from '../../base/index.ts';
+import {
+  SwarmError,
+  messageOf,
+  unlessAborted,
+  type Clock,
+  type Logger,
+  type Random,
+} from '../../base/index.ts';
 import { loadArchive } from './archive.ts';
 import { DocumentReader } from './documents.ts';
 import { KeyedOnce } from './keyed-once.ts';
@@ -22,6 +29,7 @@ import {
   familiarRepository,
   isDigest,
   parseReference,
+  tryParse,
   type ImageReference,
 } from './reference.ts';
 import type { RegistryClient } from './registry-client.ts';
@@ -122,8 +130,12 @@ class ContentImageStore implements ImageStore {
     const name = canonicalName(parsed);
     const platform = options.platform ?? this.#options.platform;
     const key = `${name} ${platform.os}/${platform.architecture}/${platform.variant ?? ''}`;
-    return this.#pulls.run(key, options.onProgress, (onProgress) =>
-      this.#pull(parsed, name, { ...options, platform, onProgress }),
+    return this.#pulls.run(
+      key,
+      options.onProgress,
+      (onProgress, signal) =>
+        this.#pull(parsed, name, { ...options, platform, onProgress, signal }),
+      options.signal,
     );
   }
 
@@ -136,12 +148,17 @@ class ContentImageStore implements ImageStore {
       const before = await this.#backend.getRecord(name);
       const target = await pullImage(reference, options, {
         backend: this.#backend,
-        session: this.#options.registry.session(reference, { auth: options.auth }),
+        session: this.#options.registry.session(reference, {
+          auth: options.auth,
+          signal: options.signal,
+        }),
+        signal: options.signal,
         lease,
         clock: this.#options.clock,
         random: this.#options.random,
         downloads: this.#downloads,
-        unpack: (manifest) => this.#unpackManifest(manifest, lease, options.onProgress),
+        unpack: (manifest) =>
+          this.#unpackManifest(manifest, lease, options.onProgress, options.signal),
       });
       await this.#backend.putRecord({ name, target, labels: { [PULLED_LABEL]: 'true' } });
       const fresh = before?.target.digest !== target.digest;
@@ -278,9 +295,11 @@ class ContentImageStore implements ImageStore {
     manifest: Descriptor,
     lease: string,
     onProgress?: PullOptions['onProgress'],
+    signal?: AbortSignal,
   ): Promise<void> {
     const { id, file, layers, chain } = await this.#documents.readManifest(manifest);
     for (const [i, blob] of layers.entries()) {
+      unlessAborted(signal, 'unpacking');
       const chainId = chain[i] ?? '';
       const diffId = file.rootfs.diff_ids[i] ?? '';
       const parent = chain[i - 1] ?? '';
@@ -350,14 +369,6 @@ class ContentImageStore implements ImageStore {
       repoDigests: [...repoDigests],
       taggedAt,
     };
-  }
-}
-
-function tryParse(text: string): ImageReference | undefined {
-  try {
-    return parseReference(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import {
   backoffMs,
   messageOf,
   sleep,
+  unlessAborted,
   type Clock,
   type Random,
 } from '../../base/index.ts';
@@ -38,9 +39,12 @@ export interface PullOptions {
   /** Default: the platform of this host. */
   readonly platform?: Platform;
   readonly onProgress?: ProgressListener | undefined;
+  /** Nobody waits for it any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface PullContext {
+  readonly signal?: AbortSignal | undefined;
   readonly backend: ImageBackend;
   readonly session: RegistrySession;
   readonly lease: string;
@@ -107,8 +111,11 @@ async function fetchManifest(
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const blob = next;
       const quiet = blob === manifest.config;
-      await context.downloads.run(blob.digest, quiet ? undefined : options.onProgress, (tell) =>
-        fetchBlob(blob, tell, context),
+      await context.downloads.run(
+        blob.digest,
+        quiet ? undefined : options.onProgress,
+        (tell, signal) => fetchBlob(blob, tell, context, signal),
+        context.signal,
       );
     }
   };
@@ -140,15 +147,16 @@ async function fetchBlob(
   blob: Descriptor,
   tell: ProgressListener,
   context: PullContext,
+  signal: AbortSignal,
 ): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await fetchOnce(blob, tell, context);
+      return await fetchOnce(blob, tell, context, signal);
     } catch (error) {
       const hopeless = error instanceof SwarmError && !error.temporary;
-      if (hopeless || attempt + 1 >= MAX_TRIES) throw error;
+      if (hopeless || attempt + 1 >= MAX_TRIES || signal.aborted) throw error;
       tell({ id: shortId(blob), status: `Retrying: ${messageOf(error)}` });
-      await sleep(context.clock, backoffMs(attempt, RETRY, context.random));
+      await sleep(context.clock, backoffMs(attempt, RETRY, context.random), signal);
     }
   }
 }
@@ -157,6 +165,7 @@ async function fetchOnce(
   blob: Descriptor,
   tell: ProgressListener,
   { backend, session, lease }: PullContext,
+  signal: AbortSignal,
 ): Promise<void> {
   const id = shortId(blob);
   const { digest, size } = blob;
@@ -168,7 +177,7 @@ async function fetchOnce(
       return;
     }
     if (writer.offset < size) {
-      const source = await session.blob(blob, writer.offset);
+      const source = await session.blob(blob, writer.offset, signal);
       if (source.offset !== writer.offset) {
         writer.close();
         await backend.abortWriter(ref);
@@ -177,6 +186,7 @@ async function fetchOnce(
       let told = 0;
       let current = writer.offset;
       for await (const chunk of source.body) {
+        unlessAborted(signal, `blob ${digest}`);
         current += chunk.length;
         if (current > size) throw mismatch(digest, `longer than the ${size} bytes announced`);
         await writer.write(chunk);

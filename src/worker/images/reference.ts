@@ -67,6 +67,15 @@ export function parseReference(text: string): ImageReference {
   };
 }
 
+/** The same; undefined for what is no name. */
+export function tryParse(text: string): ImageReference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function splitDomain(name: string): { domain: string; path: string } {
   const slash = name.indexOf('/');
   const first = slash < 0 ? '' : name.slice(0, slash);

@@ -23,6 +23,8 @@ const ACCEPT_MANIFESTS = [
 export interface FetchOptions {
   /** Value of X-Registry-Auth. */
   readonly auth?: string | undefined;
+  /** Ends whatever is under way. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RegistryClient {
@@ -39,6 +41,8 @@ export interface RegistrySession {
   blob(
     descriptor: Descriptor,
     offset: number,
+    /** Of those who wait for this blob, instead of the session's. */
+    signal?: AbortSignal,
   ): Promise<{ offset: number; body: AsyncIterable<Uint8Array> }>;
 }
 
@@ -54,7 +58,7 @@ export interface RegistryClientOptions {
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const schemes = new Map<string, 'http' | 'https'>();
   return {
-    session: (reference, { auth }) => new Session(options, schemes, reference, auth),
+    session: (reference, wish) => new Session(options, schemes, reference, wish),
   };
 }
 
@@ -63,6 +67,7 @@ class Session implements RegistrySession {
   readonly #schemes: Map<string, 'http' | 'https'>;
   readonly #reference: ImageReference;
   readonly #auth: string | undefined;
+  readonly #signal: AbortSignal | undefined;
   readonly #host: string;
   readonly #insecure: boolean;
   #authorization: string | undefined;
@@ -71,12 +76,13 @@ class Session implements RegistrySession {
     options: RegistryClientOptions,
     schemes: Map<string, 'http' | 'https'>,
     reference: ImageReference,
-    auth: string | undefined,
+    { auth, signal }: FetchOptions,
   ) {
     this.#options = options;
     this.#schemes = schemes;
     this.#reference = reference;
     this.#auth = auth;
+    this.#signal = signal;
     this.#host = reference.domain === 'docker.io' ? DOCKER_HUB_HOST : reference.domain;
     this.#insecure =
       isLoopback(this.#host) || options.insecureRegistries.includes(reference.domain);
@@ -118,58 +124,71 @@ class Session implements RegistrySession {
   async blob(
     descriptor: Descriptor,
     offset: number,
+    signal?: AbortSignal,
   ): Promise<{ offset: number; body: AsyncIterable<Uint8Array> }> {
     const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
-    const response = await this.#get(`blobs/${descriptor.digest}`, headers);
+    const response = await this.#get(`blobs/${descriptor.digest}`, headers, signal);
     if (response.status === 206) {
       const start = /^bytes (\d{1,15})-/.exec(response.headers['content-range'] ?? '')?.[1];
       const from = Number(start ?? offset);
       // What lies between is nowhere; from the beginning it is sure to come.
       if (from > offset) {
         response.discard();
-        return this.blob(descriptor, 0);
+        return this.blob(descriptor, 0, signal);
       }
       return { offset: from, body: response.body };
     }
     if (response.status === 416 && offset > 0) {
       response.discard();
-      return this.blob(descriptor, 0);
+      return this.blob(descriptor, 0, signal);
     }
     if (response.status !== 200) throw await this.#failure(response, descriptor.digest);
     return { offset: 0, body: response.body };
   }
 
-  async #get(path: string, headers: Record<string, string>): Promise<HttpResponse> {
+  async #get(
+    path: string,
+    headers: Record<string, string>,
+    signal = this.#signal,
+  ): Promise<HttpResponse> {
     const target = `/v2/${this.#reference.path}/${path}`;
-    const first = await this.#send(target, headers);
+    const first = await this.#send(target, headers, signal);
     if (first.status !== 401) return first;
     const challenges = parseChallenges(first.headers['www-authenticate'] ?? '');
-    const authorization = await this.#authorize(challenges);
+    const authorization = await this.#authorize(challenges, signal);
     if (authorization === undefined) return first;
     first.discard();
     this.#authorization = authorization;
-    return this.#send(target, headers);
+    return this.#send(target, headers, signal);
   }
 
   /** Sends to the registry, finding out whether an insecure one speaks HTTP or HTTPS. */
-  async #send(path: string, headers: Record<string, string>): Promise<HttpResponse> {
+  async #send(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpResponse> {
     const known = this.#schemes.get(this.#host);
     if (known !== undefined || !this.#insecure) {
-      return this.#follow(`${known ?? 'https'}://${this.#host}${path}`, headers);
+      return this.#follow(`${known ?? 'https'}://${this.#host}${path}`, headers, signal);
     }
     try {
-      const response = await this.#follow(`https://${this.#host}${path}`, headers);
+      const response = await this.#follow(`https://${this.#host}${path}`, headers, signal);
       this.#schemes.set(this.#host, 'https');
       return response;
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== 'unavailable') throw error;
     }
-    const response = await this.#follow(`http://${this.#host}${path}`, headers);
+    const response = await this.#follow(`http://${this.#host}${path}`, headers, signal);
     this.#schemes.set(this.#host, 'http');
     return response;
   }
 
-  async #follow(start: string, headers: Record<string, string>): Promise<HttpResponse> {
+  async #follow(
+    start: string,
+    headers: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpResponse> {
     let url = new URL(start);
     const { host } = url;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
@@ -181,6 +200,7 @@ class Session implements RegistrySession {
         url: url.href,
         headers: authorization === undefined ? headers : { ...headers, authorization },
         insecure: this.#insecure,
+        signal,
       });
       const { location } = response.headers;
       if (response.status < 300 || response.status >= 400 || location === undefined) {
@@ -201,7 +221,10 @@ class Session implements RegistrySession {
     );
   }
 
-  async #authorize(challenges: readonly Challenge[]): Promise<string | undefined> {
+  async #authorize(
+    challenges: readonly Challenge[],
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
     const credentials = parseRegistryAuth(this.#auth);
     const basic =
       credentials.username === undefined
@@ -209,7 +232,7 @@ class Session implements RegistrySession {
         : `Basic ${Buffer.from(`${credentials.username}:${credentials.password ?? ''}`).toString('base64')}`;
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) {
-      const token = await this.#token(bearer, basic, credentials.identityToken);
+      const token = await this.#token(bearer, basic, credentials.identityToken, signal);
       return token === undefined ? undefined : `Bearer ${token}`;
     }
     return challenges.some(({ scheme }) => scheme === 'basic') ? basic : undefined;
@@ -219,6 +242,7 @@ class Session implements RegistrySession {
     challenge: Challenge,
     basic: string | undefined,
     refreshToken: string | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<string | undefined> {
     const { realm, service = '' } = challenge.parameters;
     if (realm === undefined || !URL.canParse(realm)) return undefined;
@@ -227,11 +251,11 @@ class Session implements RegistrySession {
       throw new SwarmError('denied', `registry ${this.#host} asks for a login over plain HTTP`);
     }
     const scope = challenge.parameters.scope ?? `repository:${this.#reference.path}:pull`;
-    const response = await this.#options.http.request(
+    const request =
       refreshToken === undefined
         ? tokenByGet(url, service, scope, basic, this.#insecure)
-        : tokenByRefresh(url, service, scope, refreshToken, this.#insecure),
-    );
+        : tokenByRefresh(url, service, scope, refreshToken, this.#insecure);
+    const response = await this.#options.http.request({ ...request, signal });
     if (response.status !== 200) {
       if (response.status < 500) throw await this.#failure(response, 'token');
       response.discard();
