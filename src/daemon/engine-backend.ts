@@ -243,7 +243,7 @@ function volumeBackend(executor: ContainerdExecutor): VolumeBackend {
   const { volumes } = executor;
   return {
     list: () => volumes.list(),
-    create: (name, labels) => volumes.create({ name, labels }),
+    create: (name, labels, options) => volumes.create({ name, labels, options }),
     remove: (name) => volumes.remove(name),
   };
 }

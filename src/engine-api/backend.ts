@@ -167,11 +167,18 @@ export interface VolumeInfo {
   readonly mountpoint: string;
   readonly createdAt: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of its driver. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 export interface VolumeBackend {
   list(): Promise<readonly VolumeInfo[]>;
-  create(name: string, labels: Readonly<Record<string, string>>): Promise<VolumeInfo>;
+  /** Raises `invalid`, `unimplemented` for options that the driver does not have. */
+  create(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    options: Readonly<Record<string, string>>,
+  ): Promise<VolumeInfo>;
   remove(name: string): Promise<void>;
 }
 

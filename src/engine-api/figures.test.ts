@@ -135,10 +135,19 @@ describe('POST /services/create', () => {
       'size cannot be negative',
     ],
     [
-      template({}, { Configs: [{ ConfigID: 'c', File: { Name: '/f', Mode: 99_999 } }] }),
+      template(
+        {},
+        { Configs: [{ ConfigID: 'c', ConfigName: 'c', File: { Name: '/f', Mode: 99_999 } }] },
+      ),
       'mode 99999',
     ],
-    [template({}, { Secrets: [{ SecretID: 's', File: { Name: 'f', UID: 'x' } }] }), 'UID "x"'],
+    [
+      template(
+        {},
+        { Secrets: [{ SecretID: 's', SecretName: 's', File: { Name: 'f', UID: 'x' } }] },
+      ),
+      'UID "x"',
+    ],
     [{ ...template({}), Mode: { Replicated: { Replicas: -1 } } }, 'from 0 to 1000000'],
     [{ ...template({}), Mode: { Replicated: { Replicas: 1e7 } } }, 'from 0 to 1000000'],
     [{ ...template({}), UpdateConfig: { Parallelism: -1 } }, 'update-parallelism'],

@@ -5,11 +5,24 @@ import { SwarmError, messageOf, parseJson } from '../base/index.ts';
 
 export type Filters = ReadonlyMap<string, readonly string[]>;
 
-/** Raises `invalid` for broken JSON and for keys that are not in `allowed`. */
-export function parseFilters(text: string | null, allowed: readonly string[]): Filters {
+/**
+ * Raises `invalid` for broken JSON and for keys that are not in `allowed`, `unimplemented` for those of
+ * Docker's in `absent`.
+ */
+export function parseFilters(
+  text: string | null,
+  allowed: readonly string[],
+  absent: readonly string[] = [],
+): Filters {
   if (text === null || text === '') return new Map();
   const filters = new Map<string, readonly string[]>();
   for (const [key, value] of Object.entries(parseObject(text))) {
+    if (absent.includes(key)) {
+      throw new SwarmError(
+        'unimplemented',
+        `filter ${key} is not available in this release: use ${allowed.join(', ')}`,
+      );
+    }
     if (!allowed.includes(key)) {
       throw new SwarmError('invalid', `invalid filter '${key}': use ${allowed.join(', ')}`);
     }
@@ -41,6 +54,13 @@ export function passes(filters: Filters, key: string, test: (value: string) => b
   return values === undefined || values.length === 0 || values.some(test);
 }
 
+/** Raises `invalid` for a value that the filter can't have. */
+export function checkValues(filters: Filters, key: string, known: readonly string[]): void {
+  const wrong = filters.get(key)?.find((value) => !known.includes(value));
+  if (wrong === undefined) return;
+  throw new SwarmError('invalid', `invalid filter '${key}=${wrong}': use ${known.join(', ')}`);
+}
+
 const PATTERN_LENGTH_MAX = 256;
 const PATTERNS_MAX = 100;
 
@@ -59,6 +79,16 @@ export function nameMatcher(filters: Filters, key: string): (...names: string[])
     patterns.some(({ value, expression }) =>
       names.some((name) => name === value || expression.matcher(name).find()),
     );
+}
+
+/** Whole `text` against a pattern of shells, where "*" and "?" stop at a slash. */
+export function matchesGlob(text: string, pattern: string): boolean {
+  const source = pattern
+    .slice(0, PATTERN_LENGTH_MAX)
+    .split('')
+    .map((one) => (one === '*' ? '[^/]*' : one === '?' ? '[^/]' : RE2JS.quote(one)))
+    .join('');
+  return RE2JS.matches(source, text);
 }
 
 function compiled(key: string, pattern: string): RE2JS {

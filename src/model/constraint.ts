@@ -2,7 +2,9 @@
 // Keys: node.id, node.hostname, node.ip, node.role, node.platform.os, node.platform.arch,
 // node.labels.*, engine.labels.*; operators == and !=; values compare without case.
 import { SwarmError } from '../base/index.ts';
+import { addressFamily } from './ip-address.ts';
 import type { Node } from './objects.ts';
+import { parseSubnet, subnetContains } from './subnet.ts';
 
 export interface Constraint {
   readonly key: string;
@@ -11,6 +13,7 @@ export interface Constraint {
 }
 
 const EXPRESSION = /^\s*([a-zA-Z][a-zA-Z0-9._-]*)\s*(==|!=)\s*(\S(?:.*\S)?)\s*$/;
+const LABEL_PREFIXES = ['node.labels.', 'engine.labels.'];
 const FIXED_KEYS = new Set([
   'node.id',
   'node.hostname',
@@ -30,13 +33,17 @@ export function parseConstraint(expression: string): Constraint {
       `constraint ${JSON.stringify(expression)} is not of the form key==value or key!=value`,
     );
   }
-  if (!FIXED_KEYS.has(key) && !/^(node|engine)\.labels\../.test(key)) {
+  const folded = foldedKey(key);
+  if (
+    !FIXED_KEYS.has(folded) &&
+    !LABEL_PREFIXES.some((prefix) => folded.length > prefix.length && folded.startsWith(prefix))
+  ) {
     throw new SwarmError(
       'invalid',
       `constraint key ${JSON.stringify(key)} is unknown: use ${[...FIXED_KEYS].join(', ')}, node.labels.NAME or engine.labels.NAME`,
     );
   }
-  return { key, operator, value };
+  return { key: folded, operator, value };
 }
 
 /** True when the node satisfies all constraints. */
@@ -53,7 +60,8 @@ function matches(node: Node, { key, operator, value }: Constraint): boolean {
 }
 
 /** The value that constraints and spread preferences see; empty when the node has none. */
-export function valueOf(node: Node, key: string): string {
+export function valueOf(node: Node, name: string): string {
+  const key = foldedKey(name);
   const description = node.description;
   switch (key) {
     case 'node.id':
@@ -75,27 +83,21 @@ export function valueOf(node: Node, key: string): string {
   return '';
 }
 
-function ipMatches(address: string, pattern: string): boolean {
-  const [network = '', bits = '32'] = pattern.split('/');
-  const a = ipv4Number(address);
-  const b = ipv4Number(network);
-  if (a === undefined || b === undefined) return address === pattern;
-  const size = 2 ** (32 - Number(bits));
-  return Math.floor(a / size) === Math.floor(b / size);
-}
-
-/** An IPv4 address as a number; undefined when it is none, also for other ways to write the numbers. */
-export function ipv4Number(address: string): number | undefined {
-  const parts = address.split('.');
-  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part))) {
-    return undefined;
+/** An address, or a subnet of either family; the node's own has its port behind it. */
+function ipMatches(hostPort: string, pattern: string): boolean {
+  const address = hostPort.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  const family = addressFamily(pattern);
+  if (family === undefined) return address === pattern;
+  const prefix = pattern.includes('/') ? '' : `/${family === 6 ? 128 : 32}`;
+  try {
+    return subnetContains(parseSubnet(pattern + prefix, { anyHost: true }), address);
+  } catch {
+    return false;
   }
-  const numbers = parts.map(Number);
-  if (numbers.some((number) => number > 255)) return undefined;
-  return numbers.reduce((sum, number) => sum * 256 + number, 0);
 }
 
-/** The inverse of `ipv4Number`. */
-export function ipv4Text(value: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+/** Prefixes and fixed keys without regard to case, as in Docker; names of labels as they are. */
+function foldedKey(key: string): string {
+  const prefix = LABEL_PREFIXES.find((one) => key.toLowerCase().startsWith(one));
+  return prefix === undefined ? key.toLowerCase() : prefix + key.slice(prefix.length);
 }

@@ -47,24 +47,25 @@ export {
   laterState,
   type TaskState,
 } from './task-state.ts';
-export {
-  ipv4Number,
-  ipv4Text,
-  matchesConstraints,
-  parseConstraint,
-  valueOf,
-  type Constraint,
-} from './constraint.ts';
+export { matchesConstraints, parseConstraint, valueOf, type Constraint } from './constraint.ts';
 export { FIXED_IPV4_OPTION, FIXED_IPV6_OPTION, fixedAddresses } from './fixed-address.ts';
 export { nodeAddresses } from './node-addresses.ts';
 export { normalizeArchitecture, platformMatches } from './platform.ts';
-export { ENCRYPTED_OPTION, ENCRYPTED_VALUES, isEncrypted } from './network-options.ts';
+export {
+  ENCRYPTED_OPTION,
+  VNI_OPTION,
+  checkNetworkOptions,
+  isEncrypted,
+  wishedVni,
+} from './network-options.ts';
 export { containerName, desiredAlive, endedAt, hasFailed, shortened, taskName } from './task.ts';
 export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
 export {
   addressFamily,
   addressText,
   addressValue,
+  ipv4Number,
+  ipv4Text,
   ipv6Number,
   ipv6Text,
   type AddressFamily,

@@ -1,6 +1,5 @@
 // Addresses of both families as text and as numbers. The text that these functions give is the one
 // that the kernel and everybody else shows (RFC 5952), so that texts can be compared.
-import { ipv4Number, ipv4Text } from './constraint.ts';
 
 export type AddressFamily = 4 | 6;
 
@@ -71,4 +70,20 @@ function ipv6Groups(text: string): number[] | undefined {
 
 function groupsNumber(groups: readonly number[]): bigint {
   return groups.reduce((sum, group) => sum * 65_536n + BigInt(group), 0n);
+}
+
+/** An IPv4 address as a number; undefined when it is none, also for other ways to write the numbers. */
+export function ipv4Number(address: string): number | undefined {
+  const parts = address.split('.');
+  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part))) {
+    return undefined;
+  }
+  const numbers = parts.map(Number);
+  if (numbers.some((number) => number > 255)) return undefined;
+  return numbers.reduce((sum, number) => sum * 256 + number, 0);
+}
+
+/** The inverse of `ipv4Number`. */
+export function ipv4Text(value: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
 }

@@ -70,12 +70,17 @@ const MOUNT = record({
   Source: optional(text()),
   Target: text(),
   ReadOnly: optional(boolean()),
+  /** Without a meaning on Linux; kept as Docker keeps it. */
+  Consistency: optional(text()),
   BindOptions: optional(
     record({
       Propagation: optional(text()),
       NonRecursive: optional(boolean()),
       /** A directory of the host that is missing is made (`docker run -v`). */
       CreateMountpoint: optional(boolean()),
+      /** Of a read-only one: what is mounted below it can be written to, or else the task fails. */
+      ReadOnlyNonRecursive: optional(boolean()),
+      ReadOnlyForceRecursive: optional(boolean()),
     }),
   ),
   VolumeOptions: optional(

@@ -38,7 +38,10 @@ export function validateClusterSpec(spec: ClusterSpec): void {
     throw invalid(`task history limit ${limit} must be at most ${HISTORY_MAX}`);
   }
   if (spec.EncryptionConfig.AutoLockManagers) {
-    throw new SwarmError('unimplemented', 'autolock is not available in this release');
+    throw new SwarmError(
+      'unimplemented',
+      'EncryptionConfig.AutoLockManagers true is not available in this release: leave it out',
+    );
   }
 }
 

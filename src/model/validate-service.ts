@@ -4,6 +4,7 @@ import { SwarmError } from '../base/index.ts';
 import { parseConstraint } from './constraint.ts';
 import { checkRunnable } from './container-options.ts';
 import { drainTimeMs } from './drain-time.ts';
+import { FIXED_IPV4_OPTION, FIXED_IPV6_OPTION } from './fixed-address.ts';
 import { addressFamily } from './ip-address.ts';
 import type { PortConfig, ServiceSpec } from './spec.ts';
 import { validateFigures } from './validate-figures.ts';
@@ -28,7 +29,7 @@ export function validateService(spec: ServiceSpec): void {
   (spec.TaskTemplate.Placement?.Constraints ?? []).forEach(parseConstraint);
   for (const preference of spec.TaskTemplate.Placement?.Preferences ?? []) {
     const descriptor = preference.Spread?.SpreadDescriptor ?? '';
-    if (!/^(node|engine)\.labels\..+/.test(descriptor)) {
+    if (!/^(?:node|engine)\.labels\../i.test(descriptor)) {
       throw invalid(
         `placement preference ${JSON.stringify(descriptor)} must be node.labels.NAME or engine.labels.NAME`,
       );
@@ -38,6 +39,13 @@ export function validateService(spec: ServiceSpec): void {
     throw invalid('a rollback cannot be rolled back: its failure action is pause or continue');
   }
   validatePorts(spec);
+  validateNetworks(spec);
+  if (container.OpenStdin === true && container.TTY !== true) {
+    throw new SwarmError(
+      'unimplemented',
+      'ContainerSpec.OpenStdin true is not available in this release: give the task a terminal (TTY), or leave it out',
+    );
+  }
   drainTimeMs(spec.Labels);
   checkRunnable(spec);
 }
@@ -73,6 +81,19 @@ function validateMounts(spec: ServiceSpec): void {
         `invalid bind mount source ${JSON.stringify(mount.Source ?? '')}: must be an absolute path`,
       );
     }
+  }
+}
+
+/** Fixed addresses are the options that there are. */
+function validateNetworks({ TaskTemplate }: ServiceSpec): void {
+  for (const { Target, DriverOpts } of TaskTemplate.Networks ?? []) {
+    const known = [FIXED_IPV4_OPTION, FIXED_IPV6_OPTION];
+    const other = Object.keys(DriverOpts ?? {}).find((key) => !known.includes(key));
+    if (other === undefined) continue;
+    throw new SwarmError(
+      'unimplemented',
+      `network ${Target}: DriverOpts ${JSON.stringify(other)} is not available in this release: leave it out, or use ${known.join(' or ')}`,
+    );
   }
 }
 

@@ -8,6 +8,7 @@ import { SwarmError, silentLogger, type Logger } from '../../src/base/index.ts';
 import {
   EngineApiServer,
   type EngineBackend,
+  type ImageSummary,
   type InitRequest,
   type JoinRequest,
   type ManagerBackend,
@@ -37,6 +38,7 @@ export class ApiServer {
   /** Volumes that are there, and what was asked of the machine. */
   readonly volumes = new Map<string, Readonly<Record<string, string>>>();
   readonly asked: unknown[] = [];
+  readonly images: ImageSummary[] = [];
   /** Of a manager; tests replace parts of it. */
   manager: ManagerBackend;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
@@ -125,6 +127,7 @@ export class ApiServer {
       ...plain,
       images: {
         ...plain.images,
+        list: async () => this.images,
         pull: asked('pull', undefined),
         load: async (archive) => {
           for await (const chunk of archive) this.asked.push(['load', chunk.length]);
@@ -140,10 +143,11 @@ export class ApiServer {
             labels,
             mountpoint: `/volumes/${name}`,
             createdAt: 0,
+            options: {},
           })),
-        create: async (name, labels) => {
+        create: async (name, labels, options) => {
           this.volumes.set(name, labels);
-          return { name, labels, mountpoint: `/volumes/${name}`, createdAt: 0 };
+          return { name, labels, mountpoint: `/volumes/${name}`, createdAt: 0, options };
         },
         remove: async (name) => {
           this.asked.push(['remove volume', name]);

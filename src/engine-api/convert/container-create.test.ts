@@ -240,7 +240,7 @@ describe('mounts', () => {
         ],
       },
       [
-        { Type: 'bind', Source: '/x', Target: '/y', ReadOnly: true },
+        { Type: 'bind', Source: '/x', Target: '/y', ReadOnly: true, Consistency: 'cached' },
         { Type: 'tmpfs', Target: '/t', TmpfsOptions: { SizeBytes: 5 } },
         { Type: 'volume', Source: 'vol', Target: '/v', VolumeOptions: { Labels: { a: 'b' } } },
       ],
@@ -357,7 +357,7 @@ describe('parseContainer refuses', () => {
     [host({ SecurityOpt: ['apparmor=x'] }), 'HostConfig.SecurityOpt "apparmor=x"'],
     [host({ ExtraHosts: ['a:host-gateway'] }), 'HostConfig.ExtraHosts'],
     [host({ Tmpfs: { '/t': 'exec' } }), 'HostConfig.Tmpfs /t: option "exec"'],
-    [host({ Mounts: [{ Type: 'image', Target: '/x' }] }), 'Mount Type "image"'],
+    [host({ Mounts: [{ Type: 'image', Target: '/x' }] }), 'HostConfig.Mounts.0.Type "image"'],
     [
       host({ Mounts: [{ Source: 'vol', Target: '/x', VolumeOptions: { Subpath: 'y' } }] }),
       'HostConfig.Mounts.0.VolumeOptions.Subpath "y"',

@@ -64,10 +64,14 @@ export function parseContainer(
       networks,
       ports: portless === undefined ? ports : [],
     },
-    warnings:
-      portless !== undefined && ports.length > 0
+    warnings: [
+      ...(portless !== undefined && ports.length > 0
         ? [`Published ports are discarded when using ${portless} network mode`]
-        : [],
+        : []),
+      ...(parsed.Tty === true && (host.ConsoleSize ?? []).some((one) => one > 0)
+        ? ['HostConfig.ConsoleSize is not carried out: the terminal begins with a size of its own']
+        : []),
+    ],
   };
 }
 
@@ -223,6 +227,9 @@ function resourceLimits(host: HostConfigBody): ContainerConfig['limits'] {
   if (NanoCpus > 0 && (CpuQuota > 0 || CpuPeriod > 0)) {
     const other = CpuPeriod > 0 ? 'CPU Period' : 'CPU Quota';
     throw invalid(`Conflicting options: Nano CPUs and ${other} cannot both be set.`);
+  }
+  if (CpuPeriod !== 0 && CpuQuota <= 0) {
+    throw unsupported('HostConfig.CpuPeriod', CpuPeriod, 'limit it with --cpus');
   }
   const quota = CpuQuota > 0 ? Math.round((CpuQuota / (CpuPeriod || CPU_PERIOD_US)) * NANO) : 0;
   const cpus = NanoCpus || quota;

@@ -94,7 +94,12 @@ function parseMount(body: MountBody): Mount {
   const { Type = 'volume', Source = '', Target = '', ReadOnly, BindOptions, TmpfsOptions } = body;
   if (Target === '') throw invalid('invalid mount config: field Target must not be empty');
   checkTarget(Target, Target);
-  const common = { Target, ...(ReadOnly === true ? { ReadOnly } : {}) };
+  const { Consistency = '' } = body;
+  const common = {
+    Target,
+    ...(ReadOnly === true ? { ReadOnly } : {}),
+    ...(Consistency === '' ? {} : { Consistency }),
+  };
   if (Type === 'tmpfs') {
     if (Source !== '') {
       throw invalid('invalid mount config for type "tmpfs": field Source must not be specified');
@@ -108,13 +113,13 @@ function parseMount(body: MountBody): Mount {
         `invalid mount config for type "bind": invalid mount path: '${Source}' mount path must be absolute`,
       );
     }
-    const { Propagation = '', NonRecursive } = BindOptions ?? {};
+    const { Propagation = '', ...flags } = BindOptions ?? {};
     if (Propagation !== '' && !PROPAGATIONS.includes(Propagation)) {
       throw invalid(`invalid mount config: invalid propagation mode: ${Propagation}`);
     }
     const options = {
       ...(Propagation === '' ? {} : { Propagation }),
-      ...(NonRecursive === true ? { NonRecursive } : {}),
+      ...Object.fromEntries(Object.entries(flags).filter(([, on]) => on)),
     };
     const has = Object.keys(options).length > 0;
     return { Type, Source, ...common, ...(has ? { BindOptions: options } : {}) };

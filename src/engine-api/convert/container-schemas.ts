@@ -2,7 +2,7 @@
 // in container-refusals.ts.
 import type { ContainerRestartPolicy, Healthcheck } from '../../model/index.ts';
 import { CONFIG_REFUSALS, ENDPOINT_REFUSALS, HOST_REFUSALS } from './container-refusals.ts';
-import { healthcheck } from './schemas.ts';
+import { healthcheck, mount } from './schemas.ts';
 import {
   boolean,
   integer,
@@ -24,9 +24,13 @@ export interface MountBody {
   readonly Source?: string;
   readonly Target?: string;
   readonly ReadOnly?: boolean;
+  readonly Consistency?: string;
   readonly BindOptions?: {
     readonly Propagation?: string;
     readonly NonRecursive?: boolean;
+    readonly CreateMountpoint?: boolean;
+    readonly ReadOnlyNonRecursive?: boolean;
+    readonly ReadOnlyForceRecursive?: boolean;
   };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
@@ -67,6 +71,7 @@ export interface HostConfigBody {
   readonly PortBindings?: Readonly<Record<string, readonly PortBindingBody[]>>;
   readonly RestartPolicy?: { readonly Name?: string; readonly MaximumRetryCount?: number };
   readonly AutoRemove?: boolean;
+  readonly ConsoleSize?: readonly number[];
   readonly CapAdd?: readonly string[];
   readonly CapDrop?: readonly string[];
   readonly Dns?: readonly string[];
@@ -123,27 +128,6 @@ export const RESTART_POLICIES: readonly ContainerRestartPolicy['name'][] = [
 const words = { anyOf: [string, strings] };
 const keys = mapOf(object({}));
 
-const mount = object({
-  Type: string,
-  Source: string,
-  Target: string,
-  ReadOnly: boolean,
-  BindOptions: object({
-    Propagation: string,
-    NonRecursive: boolean,
-    ReadOnlyForceRecursive: refused('leave it out'),
-  }),
-  VolumeOptions: object({
-    NoCopy: boolean,
-    Labels: stringMap,
-    DriverConfig: object({ Name: string, Options: stringMap }),
-    Subpath: refused('mount the whole volume'),
-  }),
-  TmpfsOptions: object({ SizeBytes: integer, Mode: integer, Options: refused('leave it out') }),
-  ImageOptions: refused('use a bind, volume or tmpfs'),
-  ClusterOptions: refused('use a bind, volume or tmpfs'),
-});
-
 const endpoint = object({
   IPAMConfig: object({
     IPv4Address: string,
@@ -163,6 +147,7 @@ const hostConfig = object({
   PortBindings: mapOf(list(object({ HostIp: string, HostPort: string }))),
   RestartPolicy: object({ Name: string, MaximumRetryCount: integer }),
   AutoRemove: boolean,
+  ConsoleSize: list(integer),
   CapAdd: strings,
   CapDrop: strings,
   Dns: strings,

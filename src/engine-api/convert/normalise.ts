@@ -33,10 +33,12 @@ function fieldsOf(fields: Fields, value: object, path: string): object {
     if (name === undefined || schema === undefined || inner === null) continue;
     // The exact spelling wins over others of the same name.
     if (name !== key && Object.hasOwn(value, name)) continue;
-    if (schema.refused === undefined) {
+    const { refused } = schema;
+    if (refused !== undefined && matters(inner, refused)) {
+      throw unsupported(`${path}${name}`, inner, refused.instead);
+    }
+    if (refused === undefined || refused.kept === true) {
       entries.push([name, normalised(schema, inner, `${path}${name}.`)]);
-    } else if (matters(inner, schema.refused)) {
-      throw unsupported(`${path}${name}`, inner, schema.refused.instead);
     }
   }
   return Object.fromEntries(entries);

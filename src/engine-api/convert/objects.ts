@@ -1,6 +1,6 @@
 // The cluster's objects in the shapes of Docker's API. Pure. Go clients dereference without asking:
 // counts, endpoint specs, labels and times are always filled.
-import { TASK_STATE, isPredefinedNetwork, specIndexOf } from '../../model/index.ts';
+import { TASK_STATE, VNI_OPTION, isPredefinedNetwork, specIndexOf } from '../../model/index.ts';
 import type {
   Cluster,
   Config,
@@ -11,6 +11,7 @@ import type {
   Service,
   ServiceSpec,
   Task,
+  TaskSpec,
 } from '../../model/index.ts';
 import type { StoreView } from '../../manager/index.ts';
 
@@ -71,9 +72,14 @@ function specToApi(spec: ServiceSpec): object {
       Runtime: 'container',
       Resources: {},
       Placement: {},
-      ...spec.TaskTemplate,
+      ...templateToApi(spec.TaskTemplate),
     },
   };
+}
+
+/** Docker says what is isolated how, whether or not somebody asked. */
+function templateToApi(template: TaskSpec): object {
+  return { ...template, ContainerSpec: { ...template.ContainerSpec, Isolation: 'default' } };
 }
 
 /** With `insertDefaults`: the groups that the user left open, as they take effect. */
@@ -131,7 +137,7 @@ export function taskToApi(view: StoreView, task: Task): object {
     // A task has no spec of its own: its version is that of its last change.
     ...metaOf(task, task.version),
     Labels: {},
-    Spec: revision?.spec.TaskTemplate ?? { ContainerSpec: {} },
+    Spec: revision ? templateToApi(revision.spec.TaskTemplate) : { ContainerSpec: {} },
     ServiceID: task.serviceId,
     ...(task.slot > 0 ? { Slot: task.slot } : {}),
     ...(task.nodeId === undefined ? {} : { NodeID: task.nodeId }),
@@ -178,9 +184,7 @@ function networkObject(network: Network): object {
 }
 
 function vniOption(network: Network): Record<string, string> {
-  return network.vni === undefined
-    ? {}
-    : { 'com.docker.network.driver.overlay.vxlanid_list': String(network.vni) };
+  return network.vni === undefined ? {} : { [VNI_OPTION]: String(network.vni) };
 }
 
 /** The shape of GET /networks; ids are spelled `Id` here and nowhere else. */

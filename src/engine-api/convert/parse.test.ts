@@ -79,7 +79,7 @@ describe('parseServiceSpec', () => {
     ],
     [
       { Name: 'a', TaskTemplate: template, Mode: { GlobalJob: {} } },
-      'job modes are not available in this release: use replicated or global',
+      'Mode.GlobalJob {} is not available in this release: use replicated or global',
     ],
   ])('refuses %j', (body, message) => {
     expect(() => parseServiceSpec(body)).toThrow(message);

@@ -11,7 +11,7 @@ import type {
   ServiceSpec,
   UpdateConfig,
 } from '../../model/index.ts';
-import { normalised } from './normalise.ts';
+import { normalised, unsupported } from './normalise.ts';
 import {
   CLUSTER_SPEC_SCHEMA,
   INIT_SCHEMA,
@@ -50,8 +50,6 @@ interface WireService extends Omit<
   readonly Mode?: {
     readonly Replicated?: { readonly Replicas?: number };
     readonly Global?: object;
-    readonly ReplicatedJob?: object;
-    readonly GlobalJob?: object;
   };
   readonly Networks?: ServiceSpec['TaskTemplate']['Networks'];
   readonly EndpointSpec?: {
@@ -66,11 +64,8 @@ interface WireService extends Omit<
 export function parseServiceSpec(body: unknown, replicas = 1): ServiceSpec {
   const { Networks, ...wire } = validated<WireService>(SERVICE_SPEC_SCHEMA, body, 'service spec');
   const { Mode, EndpointSpec, UpdateConfig: update, RollbackConfig: rollback, ...rest } = wire;
-  if (Mode?.ReplicatedJob ?? Mode?.GlobalJob) {
-    throw new SwarmError(
-      'unimplemented',
-      'job modes are not available in this release: use replicated or global',
-    );
+  if (Mode?.Global && Mode.Replicated) {
+    throw new SwarmError('invalid', 'must specify only one service mode');
   }
   const policy = rest.TaskTemplate.RestartPolicy;
   const template = {
@@ -128,12 +123,16 @@ export function parseNodeSpec(body: unknown): NodeSpec {
 
 /** `driver`: as it was asked for, '' when it was not. */
 export function parseNetwork(body: unknown): { spec: NetworkSpec; driver: string } {
-  const { Driver: driver = '', ...spec } = validated<Partial<NetworkSpec> & { Scope?: string }>(
+  const {
+    Driver: driver = '',
+    EnableIPv4: four,
+    ...rest
+  } = validated<Partial<NetworkSpec> & { EnableIPv4?: boolean }>(
     NETWORK_CREATE_SCHEMA,
     body,
     'network',
   );
-  const { Scope: _scope, ...rest } = spec;
+  if (four === false) throw unsupported('EnableIPv4', four, 'every network has IPv4');
   return {
     spec: {
       ...rest,
@@ -212,6 +211,7 @@ export function parseJoin(body: unknown): JoinBody {
 export interface VolumeBody {
   readonly Name?: string;
   readonly Driver?: string;
+  readonly DriverOpts?: Readonly<Record<string, string>>;
   readonly Labels?: Readonly<Record<string, string>>;
 }
 

@@ -8,27 +8,55 @@ import {
   number,
   object,
   oneOf,
+  only,
+  refused,
   string,
   stringMap,
   strings,
 } from './wire-schema.ts';
 
-const amounts = object({ NanoCPUs: integer, MemoryBytes: integer, Pids: integer });
+const JOBS = 'use replicated or global';
+const NOT_MOUNTABLE = 'use a bind, volume or tmpfs';
+const LEAVE_OUT = 'leave it out';
+const DEFAULT_LIMITS = 'set MemoryBytes alone';
+
+const amounts = {
+  NanoCPUs: integer,
+  MemoryBytes: integer,
+  Pids: integer,
+  SwapBytes: refused(DEFAULT_LIMITS),
+  MemorySwappiness: refused(DEFAULT_LIMITS, { harmless: [-1] }),
+};
+const reservations = {
+  ...amounts,
+  GenericResources: refused('label the nodes that have them and use a placement constraint'),
+};
 const file = object({ Name: string, UID: string, GID: string, Mode: integer }, ['Name']);
 
-const mount = object(
+export const mount = object(
   {
-    Type: oneOf('bind', 'volume', 'tmpfs'),
+    Type: only(['bind', 'volume', 'tmpfs'], NOT_MOUNTABLE),
     Source: string,
     Target: string,
     ReadOnly: boolean,
-    BindOptions: object({ Propagation: string, NonRecursive: boolean }),
+    // Of Docker's virtual machines: stored, and nothing to do on Linux.
+    Consistency: string,
+    BindOptions: object({
+      Propagation: string,
+      NonRecursive: boolean,
+      CreateMountpoint: boolean,
+      ReadOnlyNonRecursive: boolean,
+      ReadOnlyForceRecursive: boolean,
+    }),
     VolumeOptions: object({
       NoCopy: boolean,
       Labels: stringMap,
       DriverConfig: object({ Name: string, Options: stringMap }),
+      Subpath: refused('mount the whole volume'),
     }),
-    TmpfsOptions: object({ SizeBytes: integer, Mode: integer }),
+    TmpfsOptions: object({ SizeBytes: integer, Mode: integer, Options: refused(LEAVE_OUT) }),
+    ImageOptions: refused(NOT_MOUNTABLE),
+    ClusterOptions: refused(NOT_MOUNTABLE),
   },
   ['Target'],
 );
@@ -53,8 +81,24 @@ const containerSpec = object(
     Dir: string,
     User: string,
     Groups: strings,
-    Privileges: { type: 'object' },
+    Privileges: object({
+      CredentialSpec: refused('it is for Windows; leave it out'),
+      SELinuxContext: object({
+        Disable: boolean,
+        ...Object.fromEntries(
+          ['User', 'Role', 'Type', 'Level'].map((name) => [
+            name,
+            refused('leave it out: there are no labels here'),
+          ]),
+        ),
+      }),
+      Seccomp: object({ Mode: string, Profile: refused('use the mode default or unconfined') }),
+      AppArmor: object({ Mode: string }),
+      NoNewPrivileges: boolean,
+    }),
     Init: boolean,
+    // Comes back as "default" from everybody.
+    Isolation: refused('it is for Windows; leave it out', { harmless: ['default'] }),
     StopSignal: string,
     TTY: boolean,
     OpenStdin: boolean,
@@ -64,8 +108,20 @@ const containerSpec = object(
     Healthcheck: healthcheck,
     Hosts: strings,
     DNSConfig: object({ Nameservers: strings, Search: strings, Options: strings }),
-    Secrets: list(object({ SecretID: string, SecretName: string, File: file }, ['SecretID'])),
-    Configs: list(object({ ConfigID: string, ConfigName: string, File: file }, ['ConfigID'])),
+    Secrets: list(
+      object({ SecretID: string, SecretName: string, File: file }, ['SecretID', 'SecretName']),
+    ),
+    Configs: list(
+      object(
+        {
+          ConfigID: string,
+          ConfigName: string,
+          File: file,
+          Runtime: refused('name a File that the task reads it from', { evenEmpty: true }),
+        },
+        ['ConfigID', 'ConfigName'],
+      ),
+    ),
     Sysctls: stringMap,
     CapabilityAdd: strings,
     CapabilityDrop: strings,
@@ -89,7 +145,7 @@ const attachment = object({ Target: string, Aliases: strings, DriverOpts: string
 const taskTemplate = object(
   {
     ContainerSpec: containerSpec,
-    Resources: object({ Limits: amounts, Reservations: amounts }),
+    Resources: object({ Limits: object(amounts), Reservations: object(reservations) }),
     RestartPolicy: object({
       Condition: oneOf('none', 'on-failure', 'any', ''),
       Delay: duration,
@@ -107,7 +163,9 @@ const taskTemplate = object(
     Networks: list(attachment),
     LogDriver: object({ Name: string, Options: stringMap }),
     ForceUpdate: integer,
-    Runtime: string,
+    Runtime: only(['container'], 'tasks are containers; leave it out'),
+    PluginSpec: refused('there are no plugins; give a ContainerSpec'),
+    NetworkAttachmentSpec: refused('attach containers with docker run --network'),
   },
   ['ContainerSpec'],
 );
@@ -120,8 +178,8 @@ export const SERVICE_SPEC_SCHEMA = object(
     Mode: object({
       Replicated: object({ Replicas: integer }),
       Global: object({}),
-      ReplicatedJob: object({}),
-      GlobalJob: object({}),
+      ReplicatedJob: refused(JOBS, { evenEmpty: true }),
+      GlobalJob: refused(JOBS, { evenEmpty: true }),
     }),
     UpdateConfig: updateConfig,
     RollbackConfig: updateConfig,
@@ -161,20 +219,38 @@ export const NETWORK_CREATE_SCHEMA = object(
     Attachable: boolean,
     Ingress: boolean,
     EnableIPv6: boolean,
-    Scope: string,
+    EnableIPv4: boolean,
+    Scope: refused('networks of this driver are of the whole cluster', { harmless: ['swarm'] }),
+    ConfigOnly: refused('make the network itself'),
+    ConfigFrom: refused('say its settings'),
     Options: stringMap,
     Labels: stringMap,
     IPAM: object({
-      Driver: string,
-      Config: list(object({ Subnet: string, Gateway: string, IPRange: string })),
+      Driver: refused('the managers give out addresses', { harmless: ['default'] }),
+      Options: refused(LEAVE_OUT),
+      Config: list(
+        object({
+          Subnet: string,
+          Gateway: string,
+          IPRange: refused('name a smaller subnet'),
+          AuxiliaryAddresses: refused('name a subnet without them'),
+        }),
+      ),
     }),
   },
   ['Name'],
 );
 
-export const SECRET_SPEC_SCHEMA = object({ Name: string, Labels: stringMap, Data: string }, [
-  'Name',
-]);
+export const SECRET_SPEC_SCHEMA = object(
+  {
+    Name: string,
+    Labels: stringMap,
+    Data: string,
+    Driver: refused('give the data itself'),
+    Templating: refused('templates are expanded in variables, hostname and mounts alone'),
+  },
+  ['Name'],
+);
 
 export const CLUSTER_SPEC_SCHEMA = object({
   Name: string,
@@ -188,7 +264,14 @@ export const CLUSTER_SPEC_SCHEMA = object({
     HeartbeatTick: integer,
   }),
   Dispatcher: object({ HeartbeatPeriod: duration }),
-  CAConfig: object({ NodeCertExpiry: duration }),
+  CAConfig: object({
+    NodeCertExpiry: duration,
+    ExternalCAs: refused('the managers sign certificates themselves'),
+    SigningCACert: refused('the root certificate cannot be replaced'),
+    SigningCAKey: refused('the root certificate cannot be replaced'),
+    ForceRotate: refused('the root certificate cannot be replaced'),
+  }),
+  TaskDefaults: refused('name the log driver in each service'),
   EncryptionConfig: object({ AutoLockManagers: boolean }),
 });
 
@@ -214,4 +297,10 @@ export const JOIN_SCHEMA = object({
   Availability: oneOf('active', 'pause', 'drain', ''),
 });
 
-export const VOLUME_CREATE_SCHEMA = object({ Name: string, Driver: string, Labels: stringMap });
+export const VOLUME_CREATE_SCHEMA = object({
+  Name: string,
+  Driver: string,
+  DriverOpts: stringMap,
+  Labels: stringMap,
+  ClusterVolumeSpec: refused('use the driver local'),
+});

@@ -7,8 +7,10 @@ export interface Refusal {
   readonly instead: string;
   /** Values beside the empty ones that change nothing here. */
   readonly harmless?: readonly unknown[];
-  /** Also an empty list says something. */
+  /** Also an empty list or object says something. */
   readonly evenEmpty?: true;
+  /** Harmless values are kept, to be given back. */
+  readonly kept?: true;
 }
 
 export interface WireSchema {
@@ -65,6 +67,12 @@ export const stringMap = mapOf(string);
 
 export const refused = (instead: string, more: Omit<Refusal, 'instead'> = {}): WireSchema => ({
   refused: { instead, ...more },
+});
+
+/** A text that is kept when it is one of these; any other is refused by name. */
+export const only = (values: readonly string[], instead: string): WireSchema => ({
+  ...string,
+  refused: { instead, harmless: values, kept: true },
 });
 
 /** All of these, each with its own way out. */

@@ -6,7 +6,7 @@ import { SwarmError, messageOf } from '../../base/index.ts';
 import type { WaitCondition } from '../../model/index.ts';
 import type { LogLine } from '../backend.ts';
 import type { Reply, Request, Route } from '../router.ts';
-import { flag } from './context.ts';
+import { flag, refuseParameters } from './context.ts';
 import { LogOutput, outputOptions, parseLogQuery, pump, streamType } from './log-stream.ts';
 
 export const containerStreamRoutes: readonly Route[] = [
@@ -38,6 +38,7 @@ async function logs(request: Request, response: ServerResponse): Promise<Reply> 
 }
 
 async function attach(request: Request, response: ServerResponse): Promise<Reply> {
+  refuseParameters(request, { stdin: 'there is no input to attach to' });
   const reference = request.params['id'] ?? '';
   const { id, state, config } = await request.backend.containers.inspect(reference);
   if (state === 'restarting') {

@@ -1,7 +1,7 @@
 // /containers: what users run on this machine alone, beside the tasks of services. Its output and its
 // end are in container-streams.ts.
 import { SwarmError } from '../../base/index.ts';
-import { normalizeArchitecture, type ContainerDescription } from '../../model/index.ts';
+import type { ContainerDescription } from '../../model/index.ts';
 import type { ContainerBackend, EngineBackend, StopRequest } from '../backend.ts';
 import type { ImageDefaults } from '../convert/container-config.ts';
 import { checkedName, parseContainer } from '../convert/container-create.ts';
@@ -13,7 +13,7 @@ import {
 import { containerSummary, containerToApi, isUp } from '../convert/containers.ts';
 import { nameMatcher, parseFilters, type Filters } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
-import { flag } from './context.ts';
+import { checkPlatform, flag, refuseParameters } from './context.ts';
 
 export const containerRoutes: readonly Route[] = [
   { method: 'POST', pattern: '/containers/create', handler: create },
@@ -42,21 +42,10 @@ async function create(request: Request): Promise<Reply> {
   return created({ Id: id, Warnings: warnings });
 }
 
-/** Only images of this machine's platform are here. */
-function checkPlatform(platform: string, { facts }: EngineBackend): void {
-  if (platform === '') return;
-  const [os, architecture = facts.architecture] = platform.split('/');
-  const own = normalizeArchitecture(facts.architecture);
-  if (os === 'linux' && normalizeArchitecture(architecture) === own) return;
-  throw new SwarmError(
-    'unimplemented',
-    `platform ${platform} is not available in this release: use linux/${own}, or leave out --platform`,
-  );
-}
-
 async function list(request: Request): Promise<Reply> {
   const { backend, query } = request;
-  const filters = parseFilters(query.get('filters'), CONTAINER_FILTERS);
+  refuseParameters(request, { size: 'leave out --size' });
+  const filters = parseFilters(query.get('filters'), CONTAINER_FILTERS, ['expose', 'isolation']);
   checkFilterValues(filters);
   const limit = integerOf(query.get('limit') ?? '') ?? 0;
   const all = await backend.containers.list();
@@ -114,6 +103,7 @@ async function ancestorIds({ images }: EngineBackend, filters: Filters): Promise
 
 async function inspect(request: Request): Promise<Reply> {
   const { backend } = request;
+  refuseParameters(request, { size: 'leave out --size' });
   const container = await backend.containers.inspect(referenceOf(request));
   const defaults = await imageDefaults(backend, [container]);
   const volumes = container.volumes.length > 0 ? await backend.volumes.list() : [];
@@ -122,6 +112,10 @@ async function inspect(request: Request): Promise<Reply> {
 }
 
 async function start(request: Request): Promise<Reply> {
+  refuseParameters(request, {
+    checkpoint: 'start it without',
+    'checkpoint-dir': 'start it without',
+  });
   return empty((await request.backend.containers.start(referenceOf(request))) ? 204 : 304);
 }
 
@@ -158,12 +152,7 @@ async function rename(request: Request): Promise<Reply> {
 }
 
 async function remove(request: Request): Promise<Reply> {
-  if (flag(request, 'link')) {
-    throw new SwarmError(
-      'unimplemented',
-      'links are not available in this release: containers find each other on attachable networks',
-    );
-  }
+  refuseParameters(request, { link: 'containers find each other on attachable networks' });
   await request.backend.containers.remove(referenceOf(request), {
     force: flag(request, 'force'),
     volumes: flag(request, 'v'),
@@ -173,7 +162,7 @@ async function remove(request: Request): Promise<Reply> {
 
 async function prune(request: Request): Promise<Reply> {
   const { backend, query } = request;
-  const filters = parseFilters(query.get('filters'), ['label']);
+  const filters = parseFilters(query.get('filters'), ['label'], ['until', 'label!']);
   const all = await backend.containers.list();
   const defaults = await imageDefaults(backend, all);
   const deleted: string[] = [];

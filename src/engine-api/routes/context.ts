@@ -1,6 +1,8 @@
 // What several routes ask of the backend, with Docker's wording when the answer is no.
 import { SwarmError } from '../../base/index.ts';
-import type { ClusterState, ManagerBackend } from '../backend.ts';
+import { normalizeArchitecture } from '../../model/index.ts';
+import type { ClusterState, EngineBackend, ManagerBackend } from '../backend.ts';
+import { unsupported } from '../convert/normalise.ts';
 import type { Request } from '../router.ts';
 
 /** Raises `unavailable` (503) when this node is in no cluster or is a worker. */
@@ -39,8 +41,33 @@ export function versionOf(request: Request): number {
   return Number(text);
 }
 
+/** Parameters of Docker's that a route does not carry out, with the way out. */
+export function refuseParameters(
+  request: Request,
+  parameters: Readonly<Record<string, string>>,
+): void {
+  for (const [name, instead] of Object.entries(parameters)) {
+    const values = request.query.getAll(name).filter((value) => !NO.includes(value));
+    if (values.length > 0) throw unsupported(`parameter ${name}`, values[0], instead);
+  }
+}
+
+const NO = ['', '0', 'false', 'False', 'no', 'none', '[]'];
+
 /** Docker's flags: anything but absent, empty, 0 or false. */
 export function flag(request: Request, name: string): boolean {
   const value = request.query.get(name);
-  return value !== null && !['', '0', 'false', 'False', 'no', 'none'].includes(value);
+  return value !== null && !NO.includes(value);
+}
+
+/** Only images of this machine's platform are here. */
+export function checkPlatform(platform: string, { facts }: EngineBackend): void {
+  if (platform === '') return;
+  const [os, architecture = facts.architecture] = platform.split('/');
+  const own = normalizeArchitecture(facts.architecture);
+  if (os === 'linux' && normalizeArchitecture(architecture) === own) return;
+  throw new SwarmError(
+    'unimplemented',
+    `platform ${platform} is not available in this release: use linux/${own}, or leave out --platform`,
+  );
 }

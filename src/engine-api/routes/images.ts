@@ -1,11 +1,27 @@
-// /images, /distribution, /auth and /volumes: the engine of this machine alone.
+// /images, /distribution and /volumes: the engine of this machine alone.
+import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { SwarmError, messageOf } from '../../base/index.ts';
-import { nameMatcher, parseFilters, passes, passesLabels } from '../filters.ts';
+import {
+  checkValues,
+  matchesGlob,
+  nameMatcher,
+  parseFilters,
+  passes,
+  passesLabels,
+  type Filters,
+} from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
-import type { ImageProgress, VolumeInfo } from '../backend.ts';
+import type { ImageProgress, ImageSummary, VolumeInfo } from '../backend.ts';
+import { checkPlatform, flag, refuseParameters } from './context.ts';
+import { parseTime } from './log-stream.ts';
 import { timeText } from '../convert/objects.ts';
 import { parseVolume } from '../convert/parse.ts';
+
+/** As Docker names volumes that have no name. */
+const ANONYMOUS_BYTES = 32;
+const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
+const SHORT_ID = 12;
 
 export const imageRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/images/json', handler: list },
@@ -21,23 +37,20 @@ export const imageRoutes: readonly Route[] = [
   { method: 'DELETE', pattern: '/volumes/{name:volume}', handler: removeVolume },
 ];
 
-async function list({ backend, query }: Request): Promise<Reply> {
-  const filters = parseFilters(query.get('filters'), [
-    'reference',
-    'label',
-    'dangling',
-    'before',
-    'since',
-    'until',
-  ]);
-  const images = (await backend.images.list()).filter(
-    (image) =>
-      passes(filters, 'reference', (reference) =>
-        image.tags.some((one) => one === reference || one.split(':')[0] === reference),
-      ) &&
-      passes(filters, 'dangling', (value) => (image.tags.length === 0) === (value === 'true')) &&
-      passesLabels(filters, 'label', image.labels),
-  );
+const IMAGE_FILTERS = ['reference', 'label', 'dangling', 'before', 'since', 'until'];
+
+/** All are shown with their digests, and none is in between, so `all` and `digests` change nothing. */
+async function list(request: Request): Promise<Reply> {
+  const { backend, query } = request;
+  refuseParameters(request, {
+    manifests: 'an image is of one platform here',
+    'shared-size': 'leave it out',
+  });
+  const filters = parseFilters(query.get('filters'), IMAGE_FILTERS);
+  checkValues(filters, 'dangling', ['true', 'false', '1', '0']);
+  for (const text of filters.get('until') ?? []) parseTime('until', text);
+  const all = await backend.images.list();
+  const images = all.filter((image) => imageMatches(image, filters, all));
   return ok(
     images.map((image) => ({
       Id: image.id,
@@ -52,6 +65,44 @@ async function list({ backend, query }: Request): Promise<Reply> {
       Containers: -1,
     })),
   );
+}
+
+function imageMatches(
+  image: ImageSummary,
+  filters: Filters,
+  all: readonly ImageSummary[],
+): boolean {
+  const timeOf = (reference: string): number => namedImage(all, reference).createdAt;
+  const isDangling = image.tags.length === 0;
+  return (
+    passes(filters, 'reference', (reference) => image.tags.some(matcherOf(reference))) &&
+    passes(filters, 'dangling', (value) => isDangling === ['true', '1'].includes(value)) &&
+    passes(filters, 'before', (reference) => image.createdAt < timeOf(reference)) &&
+    passes(filters, 'since', (reference) => image.createdAt > timeOf(reference)) &&
+    passes(filters, 'until', (text) => image.createdAt < parseTime('until', text)) &&
+    passesLabels(filters, 'label', image.labels)
+  );
+}
+
+/** A pattern of shells: "*" and "?" stop at a slash. With a tag it is for the whole name. */
+function matcherOf(reference: string): (tag: string) => boolean {
+  const hasTag = reference.includes(':', reference.lastIndexOf('/') + 1);
+  return (tag) => {
+    const at = tag.lastIndexOf(':');
+    const name = hasTag ? tag : tag.slice(0, at < tag.lastIndexOf('/') ? undefined : at);
+    return matchesGlob(name, reference);
+  };
+}
+
+function namedImage(all: readonly ImageSummary[], reference: string): ImageSummary {
+  const found = all.find(
+    ({ id, tags }) =>
+      tags.includes(reference) ||
+      tags.includes(`${reference}:latest`) ||
+      (reference.length >= SHORT_ID && id.replace('sha256:', '').startsWith(reference)),
+  );
+  if (found !== undefined) return found;
+  throw new SwarmError('notFound', `No such image: ${reference}`);
 }
 
 /** Progress goes out line by line; a failure comes in-band, since the status is sent already. */
@@ -88,11 +139,16 @@ function pull(request: Request, response: ServerResponse): Promise<Reply> {
   );
 }
 
-function load({ backend, raw }: Request, response: ServerResponse): Promise<Reply> {
+function load(request: Request, response: ServerResponse): Promise<Reply> {
+  const { backend, raw } = request;
+  checkPlatform(request.query.get('platform') ?? '', backend);
   return streamed(response, (progress) => backend.images.load(raw, progress));
 }
 
-async function inspect({ backend, params }: Request): Promise<Reply> {
+async function inspect(request: Request): Promise<Reply> {
+  const { backend, params, query } = request;
+  refuseParameters(request, { manifests: 'an image is of one platform here' });
+  checkPlatform(query.get('platform') ?? '', backend);
   return ok(await backend.images.inspect(params['name'] ?? ''));
 }
 
@@ -107,8 +163,20 @@ async function tag({ backend, params, query }: Request): Promise<Reply> {
   return empty(201);
 }
 
-async function remove({ backend, params }: Request): Promise<Reply> {
-  return ok(await backend.images.remove(params['name'] ?? ''));
+/** There are no parents to keep: `noprune` changes nothing. */
+async function remove(request: Request): Promise<Reply> {
+  const { backend, params } = request;
+  refuseParameters(request, { platforms: 'an image is of one platform here' });
+  try {
+    return ok(await backend.images.remove(params['name'] ?? ''));
+  } catch (error) {
+    const held = error instanceof SwarmError && error.code === 'conflict';
+    if (!held || !flag(request, 'force')) throw error;
+    throw new SwarmError(
+      'unimplemented',
+      `parameter force is not available in this release: ${messageOf(error)}`,
+    );
+  }
 }
 
 async function distribution(request: Request): Promise<Reply> {
@@ -125,12 +193,12 @@ function volumeToApi(volume: VolumeInfo): object {
     CreatedAt: timeText(volume.createdAt),
     Labels: volume.labels,
     Scope: 'local',
-    Options: null,
+    Options: Object.keys(volume.options).length > 0 ? volume.options : null,
   };
 }
 
 async function listVolumes({ backend, query }: Request): Promise<Reply> {
-  const filters = parseFilters(query.get('filters'), ['name', 'label', 'driver', 'dangling']);
+  const filters = parseFilters(query.get('filters'), ['name', 'label', 'driver'], ['dangling']);
   const hasName = nameMatcher(filters, 'name');
   const volumes = (await backend.volumes.list()).filter(
     (volume) =>
@@ -142,15 +210,17 @@ async function listVolumes({ backend, query }: Request): Promise<Reply> {
 }
 
 async function createVolume(request: Request): Promise<Reply> {
-  const { Name = '', Driver = '', Labels = {} } = parseVolume(await request.json());
+  const body = parseVolume(await request.json());
+  const { Name = '', Driver = '', DriverOpts = {}, Labels = {} } = body;
   if (Driver !== '' && Driver !== 'local') {
     throw new SwarmError(
       'notFound',
       `volume driver ${JSON.stringify(Driver)} is unknown: use local`,
     );
   }
-  if (Name === '') throw new SwarmError('invalid', 'the volume needs a name');
-  return created(volumeToApi(await request.backend.volumes.create(Name, Labels)));
+  const name = Name || randomBytes(ANONYMOUS_BYTES).toString('hex');
+  const labels = Name === '' ? { [ANONYMOUS_LABEL]: '', ...Labels } : Labels;
+  return created(volumeToApi(await request.backend.volumes.create(name, labels, DriverOpts)));
 }
 
 async function inspectVolume({ backend, params }: Request): Promise<Reply> {
@@ -160,7 +230,13 @@ async function inspectVolume({ backend, params }: Request): Promise<Reply> {
   return ok(volumeToApi(volume));
 }
 
-async function removeVolume({ backend, params }: Request): Promise<Reply> {
-  await backend.volumes.remove(params['name'] ?? '');
+/** By force also one that is gone already; one in use stays, as in Docker. */
+async function removeVolume(request: Request): Promise<Reply> {
+  try {
+    await request.backend.volumes.remove(request.params['name'] ?? '');
+  } catch (error) {
+    const gone = error instanceof SwarmError && error.code === 'notFound';
+    if (!gone || !flag(request, 'force')) throw error;
+  }
   return empty(204);
 }

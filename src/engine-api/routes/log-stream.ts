@@ -103,12 +103,14 @@ export function parseLogQuery(request: Request): LogQuery {
 /** The end of time in this runtime. */
 const TIME_MAX_MS = 8.64e15;
 
-/** Unix seconds with a fraction, or RFC 3339; 0 when absent. */
 function timeOf(request: Request, name: string): number {
   const text = request.query.get(name) ?? '';
-  if (text === '') return 0;
+  return text === '' ? 0 : parseTime(name, text);
+}
+
+/** Milliseconds since 1970 of Unix seconds with a fraction, or of RFC 3339. Raises `invalid`. */
+export function parseTime(name: string, text: string): number {
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (!(Math.abs(ms) <= TIME_MAX_MS))
-    throw new SwarmError('invalid', `invalid value for "${name}": ${text}`);
-  return ms;
+  if (Math.abs(ms) <= TIME_MAX_MS) return ms;
+  throw new SwarmError('invalid', `invalid value for "${name}": ${text}`);
 }

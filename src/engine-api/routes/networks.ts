@@ -1,6 +1,6 @@
 // /networks: the cluster's networks beside the predefined ones of this machine.
 import { SwarmError } from '../../base/index.ts';
-import { find } from '../../manager/index.ts';
+import { find, type StoreView } from '../../manager/index.ts';
 import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../model/index.ts';
 import { networkToApi, predefinedNetworkToApi } from '../convert/objects.ts';
 import { attachedContainers, networkDetails } from '../convert/network-details.ts';
@@ -24,11 +24,27 @@ function list(request: Request): Reply {
   const filters = parseFilters(request.query.get('filters'), FILTERS);
   const hasName = nameMatcher(filters, 'name');
   const view = request.backend.cluster()?.manager?.view;
-  const swarm = [...(view?.all('network') ?? [])].filter((network) =>
-    matches(network, filters, hasName),
+  const isDangling = view === undefined ? (): boolean => true : unusedIn(view);
+  const swarm = [...(view?.all('network') ?? [])].filter(
+    (network) =>
+      matches(network, filters, hasName) &&
+      passes(filters, 'dangling', (wanted) => isTrue(wanted) === isDangling(network)),
   );
   const local = PREDEFINED_NETWORKS.filter((name) => localMatches(name, filters, hasName));
   return ok([...local.map(predefinedNetworkToApi), ...swarm.map(networkToApi)]);
+}
+
+const isTrue = (text: string): boolean => ['1', 'true'].includes(text);
+
+/** No task has it, and no service asks for it. */
+function unusedIn(view: StoreView): (network: Network) => boolean {
+  const asked = new Set(
+    [...view.all('service')].flatMap(({ spec }) =>
+      (spec.TaskTemplate.Networks ?? []).map(({ Target }) => Target),
+    ),
+  );
+  return ({ id, spec }) =>
+    spec.Ingress !== true && !asked.has(id) && [...view.tasksOfNetwork(id)].length === 0;
 }
 
 function matches(network: Network, filters: Filters, hasName: NameTest): boolean {
@@ -48,6 +64,8 @@ function localMatches(name: string, filters: Filters, hasName: NameTest): boolea
     hasName(name) &&
     passes(filters, 'driver', (driver) => driver === (name === 'none' ? 'null' : name)) &&
     passes(filters, 'scope', (scope) => scope === 'local') &&
+    // What Docker comes with is never dangling.
+    passes(filters, 'dangling', (wanted) => !isTrue(wanted)) &&
     passes(filters, 'type', (type) => type === 'builtin') &&
     passesLabels(filters, 'label', {})
   );
@@ -55,11 +73,18 @@ function localMatches(name: string, filters: Filters, hasName: NameTest): boolea
 
 async function inspect(request: Request): Promise<Reply> {
   const id = request.params['id'] ?? '';
+  const scope = request.query.get('scope') ?? '';
+  if (!['', 'swarm', 'local', 'global'].includes(scope)) {
+    throw new SwarmError('invalid', `invalid scope ${JSON.stringify(scope)}: use swarm or local`);
+  }
   // `--network host` of a service asks with scope=swarm for networks that are everywhere.
   if (isPredefinedNetwork(id)) return ok(predefinedNetworkToApi(id));
   const backend = request.backend.cluster()?.manager;
   if (backend === undefined) throw new SwarmError('notFound', `network ${id} not found`);
   const network = find(backend.view, 'network', id);
+  if (scope !== '' && scope !== 'swarm') {
+    throw new SwarmError('notFound', `network ${id} not found in scope ${scope}`);
+  }
   const body = { ...networkToApi(network), Containers: attachedContainers(backend.view, network) };
   if (!flag(request, 'verbose')) return ok(body);
   // While there is no leader the rest is still worth showing.

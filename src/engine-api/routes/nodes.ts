@@ -3,7 +3,7 @@ import { find } from '../../manager/index.ts';
 import type { Node } from '../../model/index.ts';
 import { nodeToApi, type NodeView } from '../convert/objects.ts';
 import { parseNodeSpec } from '../convert/parse.ts';
-import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
+import { checkValues, parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
 import { empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import { flag, manager, versionOf } from './context.ts';
 
@@ -28,6 +28,8 @@ function nodeView(request: Request): NodeView {
 function list(request: Request): Reply {
   const { view } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), FILTERS);
+  checkValues(filters, 'role', ['worker', 'manager']);
+  checkValues(filters, 'membership', ['accepted', 'pending']);
   const nodes = [...view.all('node')].filter((node) => matches(node, filters));
   const cluster = nodeView(request);
   return ok(nodes.map((node) => nodeToApi(node, cluster)));

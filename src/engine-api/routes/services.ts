@@ -10,7 +10,7 @@ import {
   withSpecDefaults,
 } from '../convert/objects.ts';
 import { parseServiceSpec } from '../convert/parse.ts';
-import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
+import { checkValues, parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
 import { flag, manager, versionOf } from './context.ts';
 
@@ -25,6 +25,7 @@ export const serviceRoutes: readonly Route[] = [
 ];
 
 const SERVICE_FILTERS = ['id', 'name', 'label', 'mode', 'runtime'];
+const MODES = ['replicated', 'global', 'replicated-job', 'global-job'];
 const TASK_FILTERS = [
   'id',
   'name',
@@ -39,6 +40,7 @@ const TASK_FILTERS = [
 function list(request: Request): Reply {
   const { view } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), SERVICE_FILTERS);
+  checkValues(filters, 'mode', MODES);
   const services = [...view.all('service')].filter((service) => matches(service, filters));
   services.sort((a, b) => (a.spec.Name < b.spec.Name ? -1 : 1));
   const withStatus = flag(request, 'status');
@@ -85,7 +87,13 @@ async function update(request: Request): Promise<Reply> {
   }
   const body = await request.json();
   const replicas = service.spec.Mode.Replicated?.Replicas;
-  const from = request.query.get('registryAuthFrom');
+  const from = request.query.get('registryAuthFrom') ?? '';
+  if (!['', 'spec', 'previous-spec'].includes(from)) {
+    throw new SwarmError(
+      'invalid',
+      `unsupported registryAuthFrom ${JSON.stringify(from)}: use spec or previous-spec`,
+    );
+  }
   const { warnings } = await backend.call('service.update', {
     id: service.id,
     version: versionOf(request),
@@ -140,6 +148,7 @@ function taskMatches(view: StoreView, task: Task, filters: Filters): boolean {
   return (
     passes(filters, 'id', (id) => task.id.startsWith(id)) &&
     passes(filters, 'name', (name) => taskNameOf(view, task).startsWith(name)) &&
+    passes(filters, 'runtime', (runtime) => runtime === 'container') &&
     passes(filters, 'desired-state', (wanted) => desiredMatches(task, wanted)) &&
     passes(filters, '_up-to-date', (wanted) => wanted !== 'true' || upToDate()) &&
     passesLabels(filters, 'label', view.get('revision', task.revisionId)?.spec.Labels)

@@ -8,9 +8,10 @@ import {
   type ClusterSpec,
 } from '../../model/index.ts';
 import { clusterToApi } from '../convert/objects.ts';
+import { unsupported } from '../convert/normalise.ts';
 import { parseClusterSpec, parseInit, parseJoin } from '../convert/parse.ts';
 import { empty, ok, type Reply, type Request, type Route } from '../router.ts';
-import { flag, manager, versionOf } from './context.ts';
+import { flag, manager, refuseParameters, versionOf } from './context.ts';
 
 export const swarmRoutes: readonly Route[] = [
   { method: 'POST', pattern: '/swarm/init', handler: init },
@@ -24,10 +25,11 @@ export const swarmRoutes: readonly Route[] = [
 async function init(request: Request): Promise<Reply> {
   const body = parseInit(await request.json());
   if (body.AutoLockManagers) {
-    throw new SwarmError('unimplemented', 'autolock is not available in this release');
+    throw unsupported('AutoLockManagers', true, 'keep the disks of managers safe');
   }
   const spec = withoutZeroes(body.Spec);
   validateClusterSpec(merged(DEFAULT_CLUSTER_SPEC, spec));
+  refuseRaftFigures(DEFAULT_CLUSTER_SPEC.Raft, spec.Raft);
   validateAddressPools(body.DefaultAddrPool, body.SubnetSize);
   validateDataPathPort(body.DataPathPort);
   const nodeId = await request.backend.init({
@@ -58,6 +60,18 @@ function withoutZeroes(spec: Partial<ClusterSpec>): Partial<ClusterSpec> {
     return filled.length > 0 ? [[key, Object.fromEntries(filled)]] : [];
   });
   return Object.fromEntries(entries) as Partial<ClusterSpec>;
+}
+
+/** What is shown is what is in force: these are constants of the program. */
+function refuseRaftFigures(
+  before: ClusterSpec['Raft'],
+  wish: Partial<ClusterSpec['Raft']> = {},
+): void {
+  for (const [name, value] of Object.entries(wish)) {
+    const known = before[name as keyof ClusterSpec['Raft']];
+    if (value === known) continue;
+    throw unsupported(`Raft.${name}`, value, `leave it at ${known}`);
+  }
 }
 
 function merged(before: ClusterSpec, wish: Partial<ClusterSpec>): ClusterSpec {
@@ -103,11 +117,13 @@ function inspect(request: Request): Reply {
 }
 
 async function update(request: Request): Promise<Reply> {
+  refuseParameters(request, { rotateManagerUnlockKey: 'managers are not locked' });
   const { manager: backend } = manager(request);
   const stored = backend.view.cluster;
   if (stored === undefined)
     throw new SwarmError('unavailable', 'the cluster is being set up, try again');
   const wish = withoutZeroes(parseClusterSpec(await request.json()));
+  refuseRaftFigures(stored.spec.Raft, wish.Raft);
   await backend.call('cluster.update', {
     version: versionOf(request),
     spec: merged(stored.spec, wish),

@@ -8,6 +8,7 @@ import {
   isPredefinedNetwork,
   isTerminal,
   nodeAddresses,
+  wishedVni,
   update,
   type Action,
   type Network,
@@ -185,7 +186,7 @@ export class Allocator implements ControlLoop {
       cluster,
       [...view.all('node')].flatMap(nodeAddresses),
     );
-    const vni = this.#pools.takeVni();
+    const vni = this.#pools.takeVni(wishedVni(network.spec));
     if ('error' in chosen || vni === undefined) {
       const error = 'error' in chosen ? chosen.error : 'no VNI is left';
       const transactions =

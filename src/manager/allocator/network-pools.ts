@@ -134,7 +134,9 @@ export class NetworkPools {
     return this.#pools.get(networkId)?.find((pool) => pool.contains(address));
   }
 
-  takeVni(): number | undefined {
+  /** `wish`: the one that the network is to have; undefined when another has it. */
+  takeVni(wish?: number): number | undefined {
+    if (wish !== undefined) return this.#vnis.has(wish) ? undefined : wish;
     for (let tried = 0; tried <= LAST_VNI - FIRST_VNI; tried++) {
       if (this.#nextVni > LAST_VNI) this.#nextVni = FIRST_VNI;
       const vni = this.#nextVni++;

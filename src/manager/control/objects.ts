@@ -1,10 +1,9 @@
 // Networks, secrets and configs: create, update labels, remove. Each gives one transaction.
 import { SwarmError, newId, type Random } from '../../base/index.ts';
 import {
-  ENCRYPTED_OPTION,
   RESERVED_SUBNETS,
   addressValue,
-  ENCRYPTED_VALUES,
+  checkNetworkOptions,
   create,
   desiredAlive,
   isTerminal,
@@ -16,6 +15,7 @@ import {
   specIndexOf,
   update,
   isPredefinedNetwork,
+  wishedVni,
   subnetsOverlap,
   type Subnet,
   type NetworkSpec,
@@ -33,11 +33,6 @@ const SECRET_NAME_MAX = 64;
 const NETWORK_NAME_MAX = 128;
 /** Docker's ceilings for payloads. */
 const PAYLOAD_MAX = { secret: 500 * 1024, config: 1000 * 1024 } as const;
-/** What IPv6 needs of every link. */
-const MIN_MTU_IPV6 = 1280;
-
-const NETWORK_OPTIONS = new Set(['com.docker.network.driver.mtu', ENCRYPTED_OPTION]);
-
 export function createNetwork(
   view: StoreView,
   { spec }: { spec: NetworkSpec },
@@ -58,6 +53,7 @@ export function createNetwork(
   }
   checkLabels('network', spec.Labels);
   checkNetworkOptions(spec);
+  checkVni(view, spec);
   if (spec.Ingress && [...view.all('network')].some((network) => network.spec.Ingress)) {
     throw new SwarmError('conflict', 'ingress network already exists');
   }
@@ -66,31 +62,12 @@ export function createNetwork(
   return { actions: [create('network', { id, spec, subnets: [] })], response: { id } };
 }
 
-function checkNetworkOptions(spec: NetworkSpec): void {
-  for (const [key, value] of Object.entries(spec.Options ?? {})) {
-    if (!NETWORK_OPTIONS.has(key)) {
-      throw new SwarmError(
-        'invalid',
-        `unknown option ${JSON.stringify(key)} of driver overlay: use ${[...NETWORK_OPTIONS].join(' or ')}`,
-      );
-    }
-    if (
-      key === 'com.docker.network.driver.mtu' &&
-      !(/^\d{3,5}$/.test(value) && Number(value) >= 576 && Number(value) <= 65_535)
-    ) {
-      throw new SwarmError('invalid', `MTU ${value} must be a number from 576 to 65535`);
-    }
-    if (key === ENCRYPTED_OPTION && !ENCRYPTED_VALUES.includes(value)) {
-      throw new SwarmError(
-        'invalid',
-        `option encrypted=${value}: leave out the value, or use false`,
-      );
-    }
-  }
-  const mtu = Number(spec.Options?.['com.docker.network.driver.mtu'] ?? MIN_MTU_IPV6);
-  if (spec.EnableIPv6 === true && mtu < MIN_MTU_IPV6) {
-    throw new SwarmError('invalid', `MTU ${mtu} is too small for IPv6: ${MIN_MTU_IPV6} at least`);
-  }
+function checkVni(view: StoreView, spec: NetworkSpec): void {
+  const vni = wishedVni(spec);
+  if (vni === undefined) return;
+  const other = [...view.all('network')].find((network) => network.vni === vni);
+  if (other === undefined) return;
+  throw new SwarmError('conflict', `VNI ${vni} is that of network ${other.spec.Name}`);
 }
 
 function checkSubnets(view: StoreView, spec: NetworkSpec): void {
@@ -234,7 +211,7 @@ export function updatePayloadObject(
   checkLabels(table, spec.Labels);
   const same = Data === undefined || Data === '' || Data === view.get('payload', object.id)?.data;
   if (spec.Name !== object.spec.Name || !same) {
-    throw new SwarmError('invalid', 'only updates to Labels are allowed');
+    throw new SwarmError('invalid', 'only updates to Labels are allowed: Name and Data stay');
   }
   return { actions: [update(table, { ...object, spec })], response: {} };
 }

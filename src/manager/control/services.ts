@@ -229,6 +229,12 @@ function withDefaults(spec: ServiceSpec): ServiceSpec {
 /** Network names become ids; secrets and configs must exist. */
 function resolveReferences(view: StoreView, spec: ServiceSpec): ServiceSpec {
   const Networks = (spec.TaskTemplate.Networks ?? []).map((config) => resolveNetwork(view, config));
+  const twice = Networks.find(
+    ({ Target }, at) => Networks.findIndex((n) => n.Target === Target) < at,
+  );
+  if (twice !== undefined) {
+    throw new SwarmError('invalid', `network ${twice.Target} is given twice: once is enough`);
+  }
   const container = spec.TaskTemplate.ContainerSpec;
   for (const { SecretID, SecretName } of container.Secrets ?? []) {
     if (!view.get('secret', SecretID))
