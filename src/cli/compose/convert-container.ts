@@ -60,7 +60,8 @@ export function containerSpec(context: ConversionContext, service: ComposeServic
     StopSignal: service.stop_signal,
     StopGracePeriod: nanoseconds(service.stop_grace_period),
     TTY: service.tty,
-    OpenStdin: service.stdin_open,
+    // Without a terminal there is no input (the load warns of it).
+    OpenStdin: service.tty === true ? service.stdin_open : undefined,
     ReadOnly: service.read_only,
     Mounts: (service.volumes ?? []).map((mount) => mountSpec(context, mount)),
     Healthcheck: service.healthcheck === undefined ? undefined : healthcheck(service.healthcheck),
@@ -142,11 +143,20 @@ function healthcheck(health: ComposeHealthcheck): Loose {
 
 function mountSpec(context: ConversionContext, mount: ComposeMount): Loose {
   const { type, source, target, bind, tmpfs } = mount;
-  const base = { Type: type, Source: source, Target: target, ReadOnly: mount.read_only };
+  const base = {
+    Type: type,
+    Source: source,
+    Target: target,
+    ReadOnly: mount.read_only,
+    Consistency: mount.consistency,
+  };
   if (type === 'bind') {
     const options = {
       Propagation: bind?.propagation,
       NonRecursive: bind?.recursive === 'disabled' ? true : undefined,
+      ReadOnlyNonRecursive: bind?.recursive === 'writable' ? true : undefined,
+      ReadOnlyForceRecursive: bind?.recursive === 'readonly' ? true : undefined,
+      CreateMountpoint: bind?.create_host_path === true ? true : undefined,
     };
     return compact({ ...base, BindOptions: compact(options) });
   }

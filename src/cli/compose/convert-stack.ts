@@ -50,7 +50,7 @@ function network(stack: string, key: string, given: ComposeNetwork): DesiredNetw
   const name = nameInCluster(stack, key, given);
   if (given.external === true) return { key, name };
   const config = (given.ipam?.config ?? []).map((one) =>
-    compact({ Subnet: one.subnet, Gateway: one.gateway, IPRange: one.ip_range }),
+    compact({ Subnet: one.subnet, Gateway: one.gateway }),
   );
   const body = compact({
     Name: name,
@@ -60,7 +60,7 @@ function network(stack: string, key: string, given: ComposeNetwork): DesiredNetw
     EnableIPv6: given.enable_ipv6,
     Options: given.driver_opts,
     Labels: { ...given.labels, [STACK_LABEL]: stack },
-    IPAM: compact({ Driver: given.ipam?.driver, Config: config }),
+    IPAM: compact({ Config: config }),
   });
   return { key, name, body };
 }

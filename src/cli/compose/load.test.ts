@@ -228,14 +228,64 @@ describe('what is ignored is said', () => {
       'deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}',
       'Ignoring unsupported options: deploy.resources.reservations.devices (service web)',
     ],
+    ['stdin_open: true', 'Ignoring unsupported options: stdin_open without tty (service web)'],
+    [
+      'ports: [{target: 80, app_protocol: http}]',
+      'Ignoring unsupported options: ports.app_protocol (service web)',
+    ],
+    [
+      'volumes: [{type: bind, source: /x, target: /y, bind: {selinux: z}}]',
+      'Ignoring unsupported options: volumes.bind.selinux (service web)',
+    ],
     ['command: $NONE', 'The "NONE" variable is not set. Defaulting to a blank string.'],
   ])('%j', (lines, warning) => {
     expect(load(web(lines)).warnings).toEqual([warning]);
   });
 
-  it('says nothing of x- keys, version and name', () => {
-    const text = `version: '3.8'\nname: n\nx-common: &c {image: a}\nservices: {web: {<<: *c, x-note: 1}}\n`;
+  it('says nothing of x- keys and the version that everybody writes', () => {
+    const text = `version: '3.8'\nx-common: &c {image: a}\nservices: {web: {<<: *c, x-note: 1}}\n`;
     expect(load(text).warnings).toEqual([]);
+  });
+
+  it('says that names, other versions and cluster volumes change nothing', () => {
+    const text = `version: '2.4'\nname: n\nservices: {web: {image: a}}\nvolumes: {v: {x-cluster-spec: {}}}\n`;
+    expect(load(text).warnings).toEqual([
+      'Ignoring version "2.4" of a.yaml: it changes nothing here',
+      'Ignoring name "n" of a.yaml: the command names the stack',
+      'Ignoring unsupported options: x-cluster-spec (volumes.v)',
+    ]);
+  });
+});
+
+describe('what would be something else without it is refused', () => {
+  it.each([
+    ['deploy: {resources: {reservations: {generic_resources: [{}]}}}', 'generic_resources: is not'],
+    ['isolation: hyperv', 'isolation: is for Windows'],
+    [
+      'volumes: [{type: tmpfs, target: /y, bind: {propagation: private}}]',
+      'volumes[0]: "bind" is for mounts of that type',
+    ],
+    [
+      'volumes: [{type: bind, source: /x, target: /y, bind: {recursive: x}}]',
+      'must be one of enabled',
+    ],
+  ])('%s', (lines, message) => {
+    expect(messageOf(() => load(web(lines)))).toContain(message);
+  });
+
+  it.each([
+    ['networks: {n: {ipam: {driver: x}}}', 'networks.n.ipam.driver: the managers give out'],
+    ['networks: {n: {ipam: {options: {a: b}}}}', 'networks.n.ipam.options: is not available'],
+    [
+      'networks: {n: {ipam: {config: [{ip_range: x}]}}}',
+      'ipam.config[0].ip_range: is not available',
+    ],
+    ['networks: {n: {ipam: {config: [{aux_addresses: {}}]}}}', 'aux_addresses: is not available'],
+    ['networks: {n: {enable_ipv4: false}}', 'networks.n.enable_ipv4: every network has IPv4'],
+    ['configs: {c: {content: x, template_driver: golang}}', 'template_driver: is not available'],
+    ['secrets: {c: {driver: x}}', 'secrets.c.driver: is not available'],
+  ])('%s', (section, message) => {
+    expect(messageOf(() => load(`services: {web: {image: a}}\n${section}\n`))).toContain(message);
   });
 });
 

@@ -100,6 +100,9 @@ function checkReferences(
     if (service.network_mode !== undefined && predefinedMode(service) === undefined) {
       warn(`Ignoring unsupported options: network_mode ${service.network_mode} (service ${key})`);
     }
+    if (service.stdin_open === true && service.tty !== true) {
+      warn(`Ignoring unsupported options: stdin_open without tty (service ${key})`);
+    }
     if (predefinedMode(service) !== undefined && service.networks !== undefined) {
       findings.push(tell(sources, [...path, 'network_mode'], `can't stand beside "networks"`));
     }

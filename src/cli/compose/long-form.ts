@@ -27,6 +27,7 @@ const SECTIONS = ['services', 'networks', 'volumes', 'secrets', 'configs'] as co
 /** The five sections of a file that fits the schema; absent ones are empty. */
 export function longForm(context: LongFormContext): Values {
   const file = context.source.value as Values;
+  tellAboutHeader(context, file);
   return Object.fromEntries(
     SECTIONS.map((section) => {
       const entries = Object.entries((file[section] ?? {}) as Values).filter(
@@ -44,6 +45,17 @@ export function longForm(context: LongFormContext): Values {
       ];
     }),
   );
+}
+
+/** A file is read as the Compose Specification, and the command names the stack. */
+function tellAboutHeader({ source, warn }: LongFormContext, file: Values): void {
+  const { version, name } = file;
+  if (version !== undefined && !/^3(?:\.\d+)?$/.test(String(version as string | number))) {
+    warn(`Ignoring version ${JSON.stringify(version)} of ${source.name}: it changes nothing here`);
+  }
+  if (name !== undefined) {
+    warn(`Ignoring name ${JSON.stringify(name)} of ${source.name}: the command names the stack`);
+  }
 }
 
 /** Runs one conversion per key; errors get the key's place. */
@@ -82,8 +94,18 @@ function serviceLong(context: LongFormContext, path: Path, service: Values): Val
   const deploy = service['deploy'] as Values | undefined;
   const reservations = (deploy?.['resources'] as Values | undefined)?.['reservations'] as
     Values | undefined;
-  for (const key of ['devices', 'generic_resources']) {
-    if (reservations?.[key] !== undefined) ignored.push(`deploy.resources.reservations.${key}`);
+  if (reservations?.['devices'] !== undefined) {
+    ignored.push('deploy.resources.reservations.devices');
+  }
+  if (((reservations?.['generic_resources'] ?? []) as readonly unknown[]).length > 0) {
+    throw context.source.error(
+      [...path, 'deploy', 'resources', 'reservations', 'generic_resources'],
+      'is not available: label the nodes that have them and use a placement constraint',
+      'key',
+    );
+  }
+  if ((service['isolation'] ?? 'default') !== 'default') {
+    throw context.source.error([...path, 'isolation'], 'is for Windows: leave it out');
   }
   if (ignored.length > 0) {
     context.warn(`Ignoring unsupported options: ${ignored.join(', ')} (service ${path[1]})`);
@@ -159,10 +181,12 @@ function serviceConverters(
     group_add: (value) => (value as readonly unknown[]).map(String),
     extra_hosts: extraHosts,
     tmpfs: (value, path) => each(tmpfsFromText)(listOf(value), path),
-    ports: each((port: string | number | { target: number }): ComposePort[] =>
-      typeof port === 'object' ? [portFromLong(port)] : portsFromText(port),
-    ),
-    volumes: each((volume: string | Values) => mountLong(volume, directories)),
+    ports: each((port: string | number | { target: number }): ComposePort[] => {
+      if (typeof port !== 'object') return portsFromText(port);
+      if ('app_protocol' in port) warn('Ignoring unsupported options: ports.app_protocol');
+      return [portFromLong(port)];
+    }),
+    volumes: each((volume: string | Values) => mountLong(volume, directories, warn)),
     networks: (value) => attachments(value, warn),
     secrets: each(payloadReference),
     configs: each(payloadReference),
@@ -229,9 +253,20 @@ function extraHosts(value: unknown): string[] {
   });
 }
 
-function mountLong(volume: string | Values, directories: Directories): unknown {
+function mountLong(
+  volume: string | Values,
+  directories: Directories,
+  warn: (text: string) => void,
+): unknown {
   if (typeof volume === 'string') return mountFromText(volume, directories);
   const { type, source, volume: options } = volume;
+  const other = ['bind', 'volume', 'tmpfs'].find((key) => key !== type && key in volume);
+  if (other !== undefined) {
+    throw new Error(`"${other}" is for mounts of that type, and this one is a ${String(type)}`);
+  }
+  if (((volume['bind'] ?? {}) as Values)['selinux'] !== undefined) {
+    warn('Ignoring unsupported options: volumes.bind.selinux');
+  }
   if ((options as Values | undefined)?.['subpath'] !== undefined) {
     throw new Error('"volume.subpath" is not available: mount the whole volume');
   }
@@ -277,6 +312,38 @@ function payloadReference(value: string | Values): Values {
   };
 }
 
+/** What Docker would do otherwise without it is an error at its place. */
+function refuseKeys(
+  { source }: LongFormContext,
+  path: Path,
+  value: Values,
+  refusals: Readonly<Record<string, string>>,
+): void {
+  for (const [key, instead] of Object.entries(refusals)) {
+    if (!Object.hasOwn(value, key)) continue;
+    throw source.error([...path, key], `is not available: ${instead}`, 'key');
+  }
+}
+
+function refuseIpam(context: LongFormContext, path: Path, ipam: unknown): void {
+  const { driver = 'default', options = {}, config = [] } = (ipam ?? {}) as Values;
+  if (driver !== 'default') {
+    throw context.source.error(
+      [...path, 'driver'],
+      'the managers give out addresses: leave it out',
+    );
+  }
+  if (Object.keys(options as Values).length > 0) {
+    refuseKeys(context, path, ipam as Values, { options: 'leave it out' });
+  }
+  for (const [at, one] of (config as readonly Values[]).entries()) {
+    refuseKeys(context, [...path, 'config', at], one, {
+      ip_range: 'name a smaller subnet',
+      aux_addresses: 'name a subnet without them',
+    });
+  }
+}
+
 /** Networks, volumes, secrets and configs at the top level. */
 function objectLong(
   section: string,
@@ -287,12 +354,22 @@ function objectLong(
       driver_opts: texts,
       file: (file) => hostPath(String(file), context.directories),
     });
-    const isPayload = section === 'secrets' || section === 'configs';
-    const unsupported = isPayload ? ['driver', 'driver_opts', 'template_driver'] : ['enable_ipv4'];
-    const ignored = unsupported.filter((key) => Object.hasOwn(rest, key));
-    if (ignored.length > 0) {
-      context.warn(`Ignoring unsupported options: ${ignored.join(', ')} (${section}.${path[1]})`);
+    if (section === 'networks') refuseIpam(context, [...path, 'ipam'], rest['ipam']);
+    if (section === 'volumes' && 'x-cluster-spec' in value) {
+      context.warn(`Ignoring unsupported options: x-cluster-spec (${section}.${path[1]})`);
     }
+    const isPayload = section === 'secrets' || section === 'configs';
+    if (isPayload) {
+      refuseKeys(context, path, rest, {
+        driver: 'give the data itself, with "file", "content" or "environment"',
+        driver_opts: 'give the data itself, with "file", "content" or "environment"',
+        template_driver: 'templates are expanded in variables, hostname and mounts alone',
+      });
+    }
+    if (section === 'networks' && rest['enable_ipv4'] === false) {
+      throw context.source.error([...path, 'enable_ipv4'], 'every network has IPv4: leave it out');
+    }
+    const ignored = ['enable_ipv4'];
     const outside = external === true || (typeof external === 'object' && external !== null);
     const name = typeof external === 'object' ? (external as Values | null)?.['name'] : undefined;
     const kept = Object.fromEntries(Object.entries(rest).filter(([key]) => !ignored.includes(key)));

@@ -75,7 +75,12 @@ export interface ComposeMount {
   readonly source?: string;
   readonly target: string;
   readonly read_only?: boolean;
-  readonly bind?: { readonly propagation?: string; readonly recursive?: string };
+  readonly consistency?: string;
+  readonly bind?: {
+    readonly propagation?: string;
+    readonly recursive?: string;
+    readonly create_host_path?: boolean;
+  };
   readonly volume?: { readonly nocopy?: boolean; readonly labels?: Texts };
   readonly tmpfs?: { readonly size?: string | number; readonly mode?: number };
 }

@@ -37,7 +37,12 @@ export const DEPLOY: Schema = object({
   }),
   resources: object({
     limits: object({ cpus, memory: size, pids: integer }),
-    reservations: object({ cpus, memory: size, generic_resources: anything, devices: anything }),
+    reservations: object({
+      cpus,
+      memory: size,
+      generic_resources: list(anything),
+      devices: anything,
+    }),
   }),
   restart_policy: object({
     condition: oneOf('none', 'on-failure', 'any'),

@@ -45,7 +45,7 @@ const volume = object(
     bind: object({
       propagation: oneOf('private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'),
       create_host_path: boolean,
-      recursive: string,
+      recursive: oneOf('enabled', 'disabled', 'writable', 'readonly'),
       selinux: string,
     }),
     volume: object({ nocopy: boolean, subpath: string, labels: listOrMap }),
@@ -144,13 +144,14 @@ const HONOURED: Readonly<Record<string, Schema>> = {
   mem_reservation: size,
   pids_limit: integer,
   deploy: DEPLOY,
+  isolation: string,
 };
 
 /** Keys of the Compose Specification that change nothing here; each use is warned about. */
 export const IGNORED_SERVICE_KEYS: readonly string[] = `
   annotations attach blkio_config build cgroup cgroup_parent cgroupns_mode container_name cpu_count
   cpu_percent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec
-  depends_on develop device_cgroup_rules devices domainname expose external_links gpus ipc isolation
+  depends_on develop device_cgroup_rules devices domainname expose external_links gpus ipc
   links mac_address mem_swappiness memswap_limit oom_kill_disable pid platform post_start pre_stop
   privileged profiles pull_policy runtime shm_size stdin_close storage_opt userns_mode uts
 `
