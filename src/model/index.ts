@@ -79,6 +79,14 @@ export {
   type Subnet,
 } from './subnet.ts';
 export { reservedPorts } from './reserved-ports.ts';
+export {
+  createRevision,
+  currentAsPrevious,
+  previousBesideTasks,
+  rolledBack,
+  tasksDiffer,
+  tasksDifferBesidePlacement,
+} from './service-versions.ts';
 export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
 export { CAPABILITIES, DEFAULT_CAPABILITIES, containerCapabilities } from './capabilities.ts';
 export {

@@ -4,7 +4,12 @@ import { SwarmError, newId, type Random } from '../../base/index.ts';
 import {
   reservedPorts,
   create,
+  createRevision,
+  currentAsPrevious,
   isPredefinedNetwork,
+  previousBesideTasks,
+  rolledBack,
+  tasksDiffer,
   validateService,
   remove,
   specIndexOf,
@@ -14,6 +19,7 @@ import {
   type PortConfig,
   type Service,
   type ServiceSpec,
+  type UpdateStatus,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
@@ -76,7 +82,7 @@ export function updateService(
   if (specIndexOf(service) !== request.version) {
     throw new SwarmError('outOfSequence', 'update out of sequence');
   }
-  if (request.rollback === true) return rollback(view, service, now);
+  if (request.rollback === true) return rollback(view, service, random, now);
   validateService(request.spec);
   const spec = resolveReferences(view, withDefaults(request.spec));
   if (spec.Name !== service.spec.Name) {
@@ -87,73 +93,78 @@ export function updateService(
   }
   checkPortConflicts(view, service, spec);
   checkFixedAddresses(view, service, spec);
-  const changed = tasksDiffer(service.spec, spec);
-  const base = {
-    ...service,
-    spec,
-    previousSpec: service.spec,
-    specVersion: service.specVersion + 1,
-  };
+  const base = { ...service, spec, specVersion: service.specVersion + 1 };
   const auth = request.registryAuth ?? keptCredential(view, service, request.registryAuthFrom);
-  if (!changed) {
-    const actions = [update('service', base), ...renewedCredential(view, service.revisionId, auth)];
+  if (!tasksDiffer(service.spec, spec)) {
+    const next = { ...base, ...previousBesideTasks(service, spec), ...resumed(service, now) };
+    const actions = [update('service', next), ...renewedCredential(view, service.revisionId, auth)];
     return { actions, response: { warnings: [] } };
   }
-  const revisionId = newId(random);
-  return {
-    actions: [
-      update('service', {
-        ...base,
-        revisionId,
-        previousRevisionId: service.revisionId,
-        updateStatus: { state: 'updating', startedAt: now, message: 'update in progress' },
-      }),
-      createRevision(service.id, revisionId, spec),
-      ...credential(revisionId, auth),
-    ],
-    response: { warnings: [] },
-  };
+  const known = knownRevision(view, service, spec);
+  const revisionId = known ?? newId(random);
+  const made =
+    known === undefined
+      ? [createRevision(service.id, revisionId, spec), ...credential(revisionId, auth)]
+      : renewedCredential(view, known, auth);
+  const updated = update('service', {
+    ...base,
+    ...currentAsPrevious(service),
+    revisionId,
+    updateStatus: updating(now),
+  });
+  return { actions: [updated, ...made], response: { warnings: [] } };
+}
+
+function updating(now: number): UpdateStatus {
+  return { state: 'updating', startedAt: now, message: 'update in progress' };
+}
+
+/** As in Docker, any update lets a paused one go on, be it without a change. */
+function resumed({ updateStatus }: Service, now: number): Pick<Service, 'updateStatus'> {
+  if (updateStatus?.state === 'paused') return { updateStatus: updating(now) };
+  if (updateStatus?.state !== 'rollback_paused') return {};
+  const message = 'rollback in progress';
+  return { updateStatus: { state: 'rollback_started', startedAt: now, message } };
+}
+
+/** Back to what it just was, by hand: tasks of then that still run need no replacement. */
+function knownRevision(
+  view: StoreView,
+  { previousRevisionId }: Service,
+  spec: ServiceSpec,
+): string | undefined {
+  const revision =
+    previousRevisionId === undefined ? undefined : view.get('revision', previousRevisionId);
+  return revision === undefined || tasksDiffer(revision.spec, spec) ? undefined : revision.id;
 }
 
 /** Swaps spec and previous spec; a second rollback swaps back (as Docker does). */
 function rollback(
   view: StoreView,
   service: Service,
+  random: Random,
   now: number,
 ): Change<ControlMethods['service.update']['response']> {
-  const { previousSpec, previousRevisionId } = service;
-  if (previousSpec === undefined) {
+  const rolled = rolledBack(service, (id) => view.get('revision', id), random);
+  if (rolled === undefined) {
     throw new SwarmError(
       'precondition',
       `service ${service.spec.Name} does not have a previous spec`,
     );
   }
-  checkPortConflicts(view, service, previousSpec);
-  resolveReferences(view, previousSpec);
-  const sameTasks = !tasksDiffer(service.spec, previousSpec);
-  const revisionId = sameTasks ? service.revisionId : previousRevisionId;
-  if (revisionId === undefined || view.get('revision', revisionId) === undefined) {
-    throw new SwarmError(
-      'precondition',
-      `service ${service.spec.Name} does not have a previous spec`,
-    );
-  }
-  const next: Service = {
-    ...service,
-    spec: previousSpec,
-    previousSpec: service.spec,
-    specVersion: service.specVersion + 1,
-    revisionId,
-  };
-  const status = {
+  const { service: next, made } = rolled;
+  checkPortConflicts(view, service, next.spec);
+  resolveReferences(view, next.spec);
+  const updateStatus: UpdateStatus = {
     state: 'rollback_started',
     startedAt: now,
     message: 'manually requested rollback',
-  } as const;
-  const rolled = sameTasks
-    ? next
-    : { ...next, previousRevisionId: service.revisionId, updateStatus: status };
-  return { actions: [update('service', rolled)], response: { warnings: [] } };
+  };
+  const action = update(
+    'service',
+    next.revisionId === service.revisionId ? next : { ...next, updateStatus },
+  );
+  return { actions: [action, ...made], response: { warnings: [] } };
 }
 
 export function removeService(
@@ -162,10 +173,6 @@ export function removeService(
 ): Change<ControlMethods['service.remove']['response']> {
   const service = find(view, 'service', id);
   return { actions: [remove('service', service.id)], response: { id: service.id } };
-}
-
-function createRevision(serviceId: string, id: string, spec: ServiceSpec): Action {
-  return create('revision', { id, serviceId, spec, ports: spec.EndpointSpec?.Ports ?? [] });
 }
 
 function credential(revisionId: string, registryAuth: string | undefined): Action[] {
@@ -188,33 +195,6 @@ function keptCredential(
 ): string | undefined {
   const id = from === 'previous-spec' ? service.previousRevisionId : service.revisionId;
   return id === undefined ? undefined : view.get('credential', id)?.registryAuth;
-}
-
-/** Whether running tasks have to be replaced: their template, or their published ports, changed. */
-function tasksDiffer(before: ServiceSpec, after: ServiceSpec): boolean {
-  const relevant = (spec: ServiceSpec): string => {
-    // Every task's runtime is "container": whether a client writes it makes no difference.
-    const { Runtime: _runtime, ...template } = spec.TaskTemplate;
-    return canonical([template, spec.EndpointSpec?.Ports ?? [], spec.EndpointSpec?.Mode ?? 'vip']);
-  };
-  return relevant(before) !== relevant(after);
-}
-
-/** JSON with sorted keys and without empty parts, so that only meaning counts. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(prune(value)) ?? '';
-}
-
-function prune(value: unknown): unknown {
-  if (Array.isArray(value)) return value.length > 0 ? value.map(prune) : undefined;
-  if (typeof value !== 'object' || value === null) {
-    return value === '' || value === false || value === 0 || value === null ? undefined : value;
-  }
-  const entries = Object.entries(value)
-    .map(([key, inner]) => [key, prune(inner)] as const)
-    .filter(([, inner]) => inner !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 }
 
 /** Replicas, endpoint mode and port modes are always filled: clients dereference them. */

@@ -13,6 +13,7 @@ import {
 } from '../../model/index.ts';
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
+import { constraintsOf } from './fitness.ts';
 
 export class ConstraintEnforcer implements ControlLoop {
   readonly name = 'constraint enforcer';
@@ -44,7 +45,7 @@ export class ConstraintEnforcer implements ControlLoop {
       if (!desiredAlive(task) || isTerminal(task.status.state)) continue;
       if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
       const revision = this.#view?.get('revision', task.revisionId);
-      const constraints = revision?.spec.TaskTemplate.Placement?.Constraints ?? [];
+      const constraints = constraintsOf(revision, this.#view?.get('service', task.serviceId));
       if (matchesConstraints(node, constraints.map(parseConstraint))) continue;
       const message = 'node no longer satisfies the scheduling constraints';
       transactions.push([

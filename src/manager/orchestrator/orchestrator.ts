@@ -1,7 +1,13 @@
 // The orchestrator as a control loop: keeps an agenda of services to look at and plans each with
 // `planService`. Replicated and global services, restarts, updates and rollbacks all go through here.
 import type { Random } from '../../base/index.ts';
-import { isTerminal, type Node, type StoreChange, type Task } from '../../model/index.ts';
+import {
+  isTerminal,
+  type Node,
+  type Revision,
+  type StoreChange,
+  type Task,
+} from '../../model/index.ts';
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
 import { wish } from './new-task.ts';
@@ -61,7 +67,8 @@ export class Orchestrator implements ControlLoop {
     }
     const node = (nodeId: string): Node | undefined => view.get('node', nodeId);
     const allNodes = (): Iterable<Node> => view.all('node');
-    return planService({ service, tasks, node, allNodes }, this.#random, now);
+    const revision = (revisionId: string): Revision | undefined => view.get('revision', revisionId);
+    return planService({ service, tasks, node, allNodes, revision }, this.#random, now);
   }
 }
 

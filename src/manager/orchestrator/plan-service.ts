@@ -4,29 +4,26 @@
 import type { Random } from '../../base/index.ts';
 import {
   isTerminal,
-  matchesConstraints,
-  parseConstraint,
-  platformMatches,
   type Action,
   type Node,
+  type Revision,
   type Service,
   type Task,
 } from '../../model/index.ts';
+import { fits, isUpToDate } from './fitness.ts';
 import { createTask, wish } from './new-task.ts';
 import { decideRestart } from './restart.ts';
 import { freeSlotNumbers, slotsToRemove } from './scale.ts';
-import { restartRules, type RestartRules } from './service-defaults.ts';
-import { nodeIsLost, slotsOf, type Slot } from './slots.ts';
+import { restartRules, stopLimitMs, type RestartRules } from './service-defaults.ts';
+import { isRunning, nodeIsLost, slotsOf, type Slot } from './slots.ts';
 import { planUpdate } from './plan-update.ts';
-
-/** A replacement waits at most this long for the task it replaces to stop. */
-export const WAIT_FOR_OLD_TASK_MS = 60_000;
 
 export interface ServiceView {
   readonly service: Service;
   readonly tasks: readonly Task[];
-  node(id: string): Node | undefined;
-  allNodes(): Iterable<Node>;
+  readonly node: (id: string) => Node | undefined;
+  readonly allNodes: () => Iterable<Node>;
+  readonly revision: (id: string) => Revision | undefined;
 }
 
 export interface ServicePlan {
@@ -58,15 +55,17 @@ export function planService(view: ServiceView, random: Random, now: number): Ser
   const kept = service.spec.Mode.Global
     ? planGlobal(view, slots, plan, random, now)
     : planReplicas(view, slots, plan, random, now);
+  const slotView = { ...view, upToDate: isUpToDate(view) };
   const rules = restartRules(service.spec);
   const busy = new Set<string>();
   for (const slot of kept) {
-    if (planSlot(view, slot, rules, plan, random, now)) busy.add(slot.key);
+    if (planSlot(slotView, slot, rules, plan, random, now)) busy.add(slot.key);
   }
   planUpdate(
     view,
     kept.filter((slot) => !busy.has(slot.key)),
     kept,
+    slotView.upToDate,
     plan,
     random,
     now,
@@ -118,19 +117,13 @@ function planGlobal(
   return kept;
 }
 
-function fits(node: Node, service: Service): boolean {
-  const placement = service.spec.TaskTemplate.Placement;
-  const platform = node.description?.platform;
-  const platforms = placement?.Platforms ?? [];
-  if (platform && platforms.length > 0 && !platforms.some((p) => platformMatches(p, platform))) {
-    return false;
-  }
-  return matchesConstraints(node, (placement?.Constraints ?? []).map(parseConstraint));
+interface SlotView extends ServiceView {
+  readonly upToDate: (task: Task) => boolean;
 }
 
 /** Restarts and promotes within one slot; true when the slot is in motion. */
 function planSlot(
-  view: ServiceView,
+  view: SlotView,
   slot: Slot,
   rules: RestartRules,
   plan: PlanBuilder,
@@ -139,6 +132,7 @@ function planSlot(
 ): boolean {
   const current = slot.current;
   if (current === undefined) return planEmptySlot(view, slot, rules, plan, random, now);
+  if (returnToServing(view, slot, current, plan)) return true;
   if (planPromotion(view, slot, current, plan, now)) return true;
   const node = current.nodeId === undefined ? undefined : view.node(current.nodeId);
   const decision = decideRestart(slot, current, node, rules, now);
@@ -147,7 +141,7 @@ function planSlot(
     plan.add(wish(current, 'shutdown'));
     return true;
   }
-  replace(view.service, slot, current, decision.startAfter, plan, random, now);
+  replace(view, slot, current, decision.startAfter, plan, random, now);
   return true;
 }
 
@@ -156,7 +150,7 @@ function planSlot(
  * (the spec was changed since, or the replacement was lost in a leader change) a new one is made.
  */
 function planEmptySlot(
-  view: ServiceView,
+  view: SlotView,
   slot: Slot,
   rules: RestartRules,
   plan: PlanBuilder,
@@ -164,17 +158,17 @@ function planEmptySlot(
   now: number,
 ): boolean {
   const last = slot.tasks.at(-1);
-  if (last === undefined || last.revisionId !== view.service.revisionId) return false;
+  if (last === undefined || !view.upToDate(last)) return false;
   const node = last.nodeId === undefined ? undefined : view.node(last.nodeId);
   const decision = decideRestart(slot, last, node, rules, now);
   if (decision.kind !== 'replace') return false;
-  replace(view.service, slot, last, decision.startAfter, plan, random, now);
+  replace(view, slot, last, decision.startAfter, plan, random, now);
   return true;
 }
 
 /** The next task of a slot; `delayed` is when the restart rules allow it (ms since 1970). */
 function replace(
-  service: Service,
+  { service, upToDate }: SlotView,
   slot: Slot,
   old: Task,
   delayed: number,
@@ -183,7 +177,7 @@ function replace(
   now: number,
 ): void {
   // A changed spec may mend it: that one doesn't wait for the old one's delay.
-  const startAfter = old.revisionId === service.revisionId ? delayed : now;
+  const startAfter = upToDate(old) ? delayed : now;
   // Made now, it would be prepared and rejected at once, and so on many times a second.
   if (old.status.state === 'rejected' && startAfter > now) {
     plan.wake(startAfter);
@@ -207,6 +201,20 @@ function replace(
   plan.wake(startAfter);
 }
 
+/**
+ * The service went back in mid-step of a start-first update: what served all the time is what is
+ * wanted again, and the newer tasks go.
+ */
+function returnToServing(view: SlotView, slot: Slot, current: Task, plan: PlanBuilder): boolean {
+  if (slot.alive.length < 2 || view.upToDate(current)) return false;
+  const serving = slot.alive.findLast(
+    (task) => isRunning(task) && view.upToDate(task) && !nodeIsLost(view.node(task.nodeId ?? '')),
+  );
+  if (serving === undefined) return false;
+  for (const other of slot.alive) if (other !== serving) plan.add(wish(other, 'shutdown'));
+  return true;
+}
+
 /** A prepared task may run once its delay is over and its predecessor has stopped. */
 function planPromotion(
   view: ServiceView,
@@ -221,9 +229,12 @@ function planPromotion(
     return true;
   }
   const old = slot.tasks.find((other) => other.id === task.replaces);
-  if (old !== undefined && !hasStopped(view, old) && now < task.createdAt + WAIT_FOR_OLD_TASK_MS) {
-    plan.wake(task.createdAt + WAIT_FOR_OLD_TASK_MS);
-    return true;
+  if (old !== undefined && !hasStopped(view, old)) {
+    const limit = task.createdAt + stopLimitMs(view.revision(old.revisionId)?.spec);
+    if (now < limit) {
+      plan.wake(limit);
+      return true;
+    }
   }
   plan.add(wish(task, 'running'));
   return true;

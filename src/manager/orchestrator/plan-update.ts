@@ -1,7 +1,14 @@
 // The update part of a service's plan: moves slots to the current revision, step by step, and keeps
 // `updateStatus`. See update.ts for how progress is read from the tasks.
 import type { Random } from '../../base/index.ts';
-import { update, type Action, type Service, type UpdateStatus } from '../../model/index.ts';
+import {
+  rolledBack,
+  update,
+  type Action,
+  type Service,
+  type Task,
+  type UpdateStatus,
+} from '../../model/index.ts';
 import { createTask, wish } from './new-task.ts';
 import { updateRules, type UpdateRules } from './service-defaults.ts';
 import { isRunning, type Slot } from './slots.ts';
@@ -10,13 +17,15 @@ import type { PlanBuilder, ServiceView } from './plan-service.ts';
 
 /** `free` are the slots that no restart is moving just now; `all` counts for progress. */
 export function planUpdate(
-  { service }: ServiceView,
+  view: ServiceView,
   free: readonly Slot[],
   all: readonly Slot[],
+  upToDate: (task: Task) => boolean,
   plan: PlanBuilder,
   random: Random,
   now: number,
 ): void {
+  const { service } = view;
   const status = service.updateStatus;
   if (
     status === undefined ||
@@ -26,10 +35,11 @@ export function planUpdate(
   }
   const rollingBack = status.state === 'rollback_started';
   const rules = updateRules(rollingBack ? service.spec.RollbackConfig : service.spec.UpdateConfig);
-  const progress = updateProgress(all, service.revisionId, rules, status.startedAt, now);
+  const goal = { revisionId: service.revisionId, upToDate };
+  const progress = updateProgress(all, goal, rules, status.startedAt, now);
   plan.wake(progress.wakeAt);
   if (hasTooManyFailures(progress, rules)) {
-    plan.add(failureAction(service, status, rules, progress, now));
+    plan.add(...failureAction(view, status, rules, progress, random, now));
     return;
   }
   if (progress.complete) {
@@ -71,41 +81,31 @@ function stepSlot(
 }
 
 function failureAction(
-  service: Service,
+  view: ServiceView,
   status: UpdateStatus,
   rules: UpdateRules,
   progress: UpdateProgress,
+  random: Random,
   now: number,
-): Action {
+): readonly Action[] {
+  const { service } = view;
   const failed = `${progress.failures} of ${progress.total} tasks failed`;
   if (status.state === 'rollback_started') {
-    return setStatus(service, {
-      ...status,
-      state: 'rollback_paused',
-      message: `rollback paused: ${failed}`,
-    });
+    const message = `rollback paused: ${failed}`;
+    return [setStatus(service, { ...status, state: 'rollback_paused', message })];
   }
-  const previous = service.previousSpec;
-  if (rules.failureAction === 'rollback' && previous && service.previousRevisionId !== undefined) {
-    return update('service', {
-      ...service,
-      spec: previous,
-      previousSpec: service.spec,
-      revisionId: service.previousRevisionId,
-      previousRevisionId: service.revisionId,
-      specVersion: service.specVersion + 1,
-      updateStatus: {
-        state: 'rollback_started',
-        startedAt: now,
-        message: `update rolled back due to failure: ${failed}`,
-      },
-    });
+  const rolled =
+    rules.failureAction === 'rollback' ? rolledBack(service, view.revision, random) : undefined;
+  if (rolled !== undefined) {
+    const updateStatus: UpdateStatus = {
+      state: 'rollback_started',
+      startedAt: now,
+      message: `update rolled back due to failure: ${failed}`,
+    };
+    return [update('service', { ...rolled.service, updateStatus }), ...rolled.made];
   }
-  return setStatus(service, {
-    ...status,
-    state: 'paused',
-    message: `update paused due to failure: ${failed}`,
-  });
+  const message = `update paused due to failure: ${failed}`;
+  return [setStatus(service, { ...status, state: 'paused', message })];
 }
 
 function finish(service: Service, status: UpdateStatus, rollingBack: boolean, now: number): Action {

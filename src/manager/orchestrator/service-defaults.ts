@@ -1,5 +1,5 @@
 // Docker's defaults for what a spec leaves open, in milliseconds where Docker counts nanoseconds.
-import type { ServiceSpec, UpdateConfig } from '../../model/index.ts';
+import { drainTimeMs, type ServiceSpec, type UpdateConfig } from '../../model/index.ts';
 
 const MS = 1e6;
 
@@ -20,6 +20,18 @@ export function restartRules(spec: ServiceSpec): RestartRules {
     maxAttempts: policy?.MaxAttempts ?? 0,
     windowMs: (policy?.Window ?? 0) / MS,
   };
+}
+
+/** Docker's: a replacement waits at least this long for a task that does not end. */
+const STOP_LIMIT_MIN_MS = 60_000;
+/** Before the connections drain: until no host sends anything new; behind the grace period: the kill. */
+const STOP_MARGIN_MS = 30_000;
+const GRACE_DEFAULT_NS = 10e9;
+
+/** By then a task has stopped, or nobody knows whether it ever will. */
+export function stopLimitMs(spec: ServiceSpec | undefined): number {
+  const graceMs = (spec?.TaskTemplate.ContainerSpec.StopGracePeriod ?? GRACE_DEFAULT_NS) / MS;
+  return Math.max(STOP_LIMIT_MIN_MS, drainTimeMs(spec?.Labels) + graceMs + STOP_MARGIN_MS);
 }
 
 export interface UpdateRules {

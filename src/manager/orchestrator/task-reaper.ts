@@ -130,8 +130,12 @@ function earlier(a: number | undefined, b: number | undefined): number | undefin
 
 function historyLimit(view: StoreView, service: Service | undefined): number {
   const limit = view.cluster?.spec.Orchestration.TaskHistoryRetentionLimit ?? 5;
+  if (limit < 0) return Infinity;
   const attempts = service?.spec.TaskTemplate.RestartPolicy?.MaxAttempts ?? 0;
-  return limit < 0 ? Infinity : Math.max(limit, attempts > 0 ? attempts + 1 : 0);
+  // How an update goes is read from the tasks: one that failed must be there to be seen.
+  const state = service?.updateStatus?.state;
+  const updating = state === 'updating' || state === 'rollback_started';
+  return Math.max(limit, attempts > 0 ? attempts + 1 : 0, updating ? 1 : 0);
 }
 
 function isDead(task: Task): boolean {
@@ -146,21 +150,28 @@ function isUnwanted(task: Task): boolean {
 
 function removable(tasks: readonly Task[], limit: number): Task[] {
   const gone: Task[] = [];
-  const history = new Map<string, Task[]>();
+  const slots = new Map<string, Task[]>();
   for (const task of tasks) {
     const neverPlaced = TASK_STATE[task.status.state] < TASK_STATE.assigned;
     if (task.desiredState === 'remove') {
       if (neverPlaced || isTerminal(task.status.state)) gone.push(task);
-    } else if (TASK_STATE[task.desiredState] >= TASK_STATE.shutdown) {
-      if (!isTerminal(task.status.state)) continue;
-      const key = slotKey(task);
-      const dead = history.get(key) ?? [];
-      dead.push(task);
-      history.set(key, dead);
+      continue;
     }
+    const slot = slots.get(slotKey(task));
+    if (slot === undefined) slots.set(slotKey(task), [task]);
+    else slot.push(task);
   }
-  for (const dead of history.values()) {
-    if (dead.length > limit) gone.push(...dead.sort(compareAge).slice(0, dead.length - limit));
+  for (const slot of slots.values()) {
+    // The newest stays whatever the limit says: it alone tells that the slot has done its work.
+    const older = slot.sort(compareAge).slice(0, -1);
+    const dead = older.filter(isHistory);
+    const kept = limit - (slot.slice(-1).some(isHistory) ? 1 : 0);
+    if (dead.length > kept) gone.push(...dead.slice(0, dead.length - Math.max(0, kept)));
   }
   return gone;
+}
+
+/** Ended, and not to be replaced any more. */
+function isHistory({ desiredState, status }: Task): boolean {
+  return TASK_STATE[desiredState] >= TASK_STATE.shutdown && isTerminal(status.state);
 }

@@ -2,7 +2,8 @@
 // whether the update has failed or is complete. Progress is read from the tasks alone, so that a
 // leader change in mid-update loses nothing.
 //
-// A slot is *dirty* while its newest wanted task is of another revision. It is *under way* from the
+// A slot is *dirty* while its newest wanted task is not up to date: of another revision, and not just
+// placed by other rules that its node satisfies as well. It is *under way* from the
 // moment its new task exists until that task has run for the update's delay. A new task that ends, or
 // is rejected, before it ran for the monitor period is a *failure*; if there may be that many, the
 // update goes on to the next slots (as SwarmKit's).
@@ -21,10 +22,16 @@ export interface UpdateProgress {
   readonly wakeAt: number | undefined;
 }
 
-/** Looks at an update that started at `startedAt`; `revisionId` is where all slots are to go. */
+/** Where all slots are to go. */
+export interface UpdateGoal {
+  readonly revisionId: string;
+  readonly upToDate: (task: Task) => boolean;
+}
+
+/** Looks at an update that started at `startedAt`. */
 export function updateProgress(
   slots: readonly Slot[],
-  revisionId: string,
+  { revisionId, upToDate }: UpdateGoal,
   rules: UpdateRules,
   startedAt: number,
   now: number,
@@ -41,7 +48,7 @@ export function updateProgress(
     const failed = slot.tasks.some((one) => isFailure(one, revisionId, rules.monitorMs, startedAt));
     if (failed) failures++;
     const task = slot.current ?? slot.tasks.at(-1);
-    if (task === undefined || task.revisionId !== revisionId) {
+    if (task === undefined || !upToDate(task)) {
       dirty.push(slot);
       continue;
     }
