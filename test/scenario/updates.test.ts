@@ -1,6 +1,12 @@
 // Stories of updates that something else comes into: other changes, failures, rollbacks, long stops.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { update, type Service, type ServiceSpec, type Task } from '../../src/model/index.ts';
+import {
+  specIndexOf,
+  update,
+  type Service,
+  type ServiceSpec,
+  type Task,
+} from '../../src/model/index.ts';
 import { aServiceSpec, withImage } from '../builders/specs.ts';
 import { World } from './world.ts';
 
@@ -53,7 +59,8 @@ const ids = (id: string): string[] =>
     .sort((x, y) => (x < y ? -1 : 1));
 
 async function rollBack(id: string): Promise<void> {
-  const { version, spec } = service(id);
+  const { spec } = service(id);
+  const version = specIndexOf(service(id));
   await world.control.call('service.update', { id, version, spec, rollback: true });
 }
 

@@ -16,6 +16,7 @@ import {
   TASK_STATE,
   create,
   isTerminal,
+  specIndexOf,
   update,
   type NodeSpec,
   type ServiceSpec,
@@ -139,7 +140,7 @@ export class World {
     const node = this.store.view.get('node', id);
     if (node === undefined) throw new Error(`no node ${id}`);
     const spec: NodeSpec = { ...node.spec, Availability: 'drain' };
-    await this.control.call('node.update', { id, version: node.version, spec });
+    await this.control.call('node.update', { id, version: specIndexOf(node), spec });
     await settle();
   }
 
@@ -151,7 +152,7 @@ export class World {
   async update(id: string, change: (spec: ServiceSpec) => ServiceSpec): Promise<void> {
     const service = this.store.view.get('service', id);
     if (service === undefined) throw new Error(`no service ${id}`);
-    const { version } = service;
+    const version = specIndexOf(service);
     await this.control.call('service.update', { id, version, spec: change(service.spec) });
   }
 
