@@ -1,2 +1,2 @@
 // The version that the CLI shows.
-export const CLI_VERSION = '0.1.0';
+export const CLI_VERSION = '0.2.0';
