@@ -1,5 +1,7 @@
-// What a host's connection tracking forgets once endpoints are gone, so that their clients are told.
+// What a host's connection tracking forgets: connections to endpoints that are gone, so that their
+// clients are told, and flows to a port that are older than its service.
 import { networkNamespace } from './addressing.ts';
+import { portKey, type PublishedPort } from './host-state.ts';
 import { HOST, type Kernel } from './kernel.ts';
 import type { NetworkView } from './network-views.ts';
 
@@ -17,4 +19,25 @@ export async function forgetConnections(
     await kernel.forgetConnections(networkNamespace(networkId), addresses, inside);
     await kernel.forgetConnections(HOST, addresses, true);
   }
+}
+
+/** Which UDP ports were served by the last pass: senders of those that are new are met anew. */
+export class ServedFlows {
+  #served: ReadonlySet<string> = new Set();
+
+  /** Once the rules for these ports are in effect. What fails is tried again with the next pass. */
+  async begin(kernel: Kernel, published: readonly PublishedPort[]): Promise<void> {
+    const served = published.filter(
+      ({ protocol, addresses }) => protocol === 'udp' && addresses.length > 0,
+    );
+    const fresh = served.filter((port) => !this.#served.has(keyOf(port)));
+    await kernel.forgetFlows(
+      fresh.map(({ port, hostIp }) => (hostIp === undefined ? { port } : { port, hostIp })),
+    );
+    this.#served = new Set(served.map(keyOf));
+  }
+}
+
+function keyOf(port: PublishedPort): string {
+  return `${portKey(port)} ${port.hostIp ?? ''}`;
 }

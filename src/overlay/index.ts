@@ -17,6 +17,7 @@ export type {
   PortClaim,
   Route,
   Rule,
+  FlowTarget,
   Sysctl,
   UnderlayDevice,
 } from './kernel.ts';

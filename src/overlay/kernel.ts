@@ -157,6 +157,11 @@ export interface Kernel {
     replySources: readonly string[],
     reset: boolean,
   ): Promise<void>;
+  /**
+   * Forgets UDP flows of this host to these ports that are not translated: they are older than the
+   * translation, and would go past it as long as their senders go on.
+   */
+  forgetFlows(targets: readonly FlowTarget[]): Promise<void>;
   /** The device that holds an address of this host. */
   underlay(address: string): Promise<UnderlayDevice | undefined>;
   /** Networks that this host has routes to, without ours: new subnets must not overlap them. */
@@ -168,6 +173,13 @@ export interface Kernel {
   claimPort(protocol: 'tcp' | 'udp', port: number, address?: string): Promise<PortClaim>;
   /** Removes the directory of namespaces; only after all of them are gone. */
   close(): Promise<void>;
+}
+
+/** A UDP port of this host that begins to be served. */
+export interface FlowTarget {
+  readonly port: number;
+  /** At this address alone. */
+  readonly hostIp?: string;
 }
 
 export interface Sysctl {

@@ -15,7 +15,7 @@ import { BRIDGE_NETWORK, isPredefined, networkIds, type AttachedTask } from './a
 import { bridgeNetwork } from './bridge-network.ts';
 import { ExpectedListing } from './expected-listing.ts';
 import { foreignChanges } from './foreign-changes.ts';
-import { forgetConnections } from './forget-connections.ts';
+import { ServedFlows, forgetConnections } from './forget-connections.ts';
 import { HOST, type Kernel } from './kernel.ts';
 import { CHECK_INTERVAL_MS, MAX_PARALLEL_NAMESPACES, RETRY_BACKOFF } from './limits.ts';
 import { NamespaceReconciler, type ReconcilerContext } from './namespace-reconciler.ts';
@@ -53,6 +53,7 @@ export class OverlayEngine {
   readonly #options: EngineOptions;
   readonly #wanted = new WantedStates();
   readonly #claims: PortClaims;
+  readonly #flows = new ServedFlows();
   readonly #listings: ExpectedListing;
   readonly #underlay: Underlay;
   readonly #clashes: RouteClashes;
@@ -270,6 +271,7 @@ export class OverlayEngine {
     await this.#bringAll(others);
     await this.#claims.release(published);
     await forgetConnections(this.#options.kernel, this.#views, gone);
+    if (!this.#failures.has(HOST)) await this.#flows.begin(this.#options.kernel, published);
     await this.#removeNamespaces(sandboxes);
     this.#options.publish(state, this.#views);
     if (changed) this.#options.changed();
@@ -369,12 +371,10 @@ export class OverlayEngine {
   #scheduleRetry(): void {
     this.#retry?.cancel();
     this.#retry = undefined;
-    if (this.#stopped) return;
+    const calm = this.problems().length === 0;
+    if (calm) this.#attempt = 0;
+    if (calm || this.#stopped) return;
     const { clock, random } = this.#options;
-    if (this.problems().length === 0) {
-      this.#attempt = 0;
-      return;
-    }
     const delay = backoffMs(this.#attempt++, RETRY_BACKOFF, random);
     this.#retry = clock.after(delay, () => this.#ask());
   }

@@ -1,5 +1,6 @@
 // Messages of the connection tracker (include/uapi/linux/netfilter/nfnetlink_conntrack.h): list the
-// connections whose replies come from an address, delete them one by one, and tell their clients.
+// connections whose replies come from an address, or flows to a port, delete them one by one, and tell
+// their clients.
 import {
   AttributeWriter,
   addressOfBytes,
@@ -7,6 +8,7 @@ import {
   readAttributes,
 } from './netlink-attributes.ts';
 import { readMessages } from './netlink-attributes.ts';
+import type { FlowTarget } from '../overlay/index.ts';
 import type { NetlinkMessage } from './native.ts';
 import type { TcpEnd } from './tcp-probe.ts';
 
@@ -27,12 +29,16 @@ const CTA_FILTER = 25;
 const FILTER_ORIG_FLAGS = 1;
 const FILTER_REPLY_FLAGS = 2;
 const FILTER_IP_SOURCE = 1;
+const FILTER_PROTOCOL = 1 << 3;
+const FILTER_DESTINATION_PORT = 1 << 5;
+const UDP = 17;
 const TUPLE_IP = 1;
 const TUPLE_PROTOCOL = 2;
 const IP_V4_SOURCE = 1;
 const IP_V4_DESTINATION = 2;
 const IP_V6_SOURCE = 3;
 const IP_V6_DESTINATION = 4;
+const PROTOCOL_NUMBER = 1;
 const SOURCE_PORT = 2;
 const DESTINATION_PORT = 3;
 const PROTOCOL_INFO = 4;
@@ -62,6 +68,53 @@ export function listConnections(source: string | undefined): NetlinkMessage {
     });
   }
   return message.finish();
+}
+
+/** Lists UDP flows of both families to `port`; all connections without one. */
+export function listFlows(port: number | undefined): NetlinkMessage[] {
+  if (port === undefined) return [listConnections(undefined)];
+  return [AF_INET, AF_INET6].map((family) => {
+    const message = new AttributeWriter(CT_GET, REQUEST | DUMP);
+    message.raw(Uint8Array.of(family, 0, 0, 0));
+    message.nest(TUPLE_ORIG, () => {
+      message.nest(TUPLE_PROTOCOL, () => {
+        message.bytes(PROTOCOL_NUMBER, Uint8Array.of(UDP));
+        message.bytes(DESTINATION_PORT, Uint8Array.of(port >> 8, port & 0xff));
+      });
+    });
+    message.nest(CTA_FILTER, () => {
+      message.u32(FILTER_ORIG_FLAGS, FILTER_PROTOCOL | FILTER_DESTINATION_PORT);
+      message.u32(FILTER_REPLY_FLAGS, 0);
+    });
+    return message.finish();
+  });
+}
+
+/**
+ * One deletion for each listed UDP flow to one of the ports that is not translated: it is older than
+ * the translation, which the tracker asks for with a flow's first packet alone.
+ */
+export function staleFlowsOf(listed: Buffer, targets: readonly FlowTarget[]): NetlinkMessage[] {
+  const deletions: NetlinkMessage[] = [];
+  for (const { body } of readMessages(listed)) {
+    const attributes = readAttributes(body, NFGEN_HEADER);
+    const orig = attributes.get(TUPLE_ORIG);
+    if (orig === undefined) continue;
+    const protocol = readAttributes(nested(orig, TUPLE_PROTOCOL), 0);
+    if (protocol.get(PROTOCOL_NUMBER)?.[0] !== UDP) continue;
+    const to = protocol.get(DESTINATION_PORT);
+    const port = to?.length === 2 ? to.readUInt16BE(0) : undefined;
+    const ip = readAttributes(nested(orig, TUPLE_IP), 0);
+    const bytes = ip.get(IP_V4_DESTINATION) ?? ip.get(IP_V6_DESTINATION);
+    const address = bytes && addressOfBytes(bytes);
+    if (address === undefined || replySource(attributes) !== address) continue;
+    const wanted = targets.some(
+      (target) => target.port === port && (target.hostIp ?? address) === address,
+    );
+    const deletion = wanted ? deletionOf(attributes) : undefined;
+    if (deletion !== undefined) deletions.push(deletion);
+  }
+  return deletions;
 }
 
 /** Clients of TCP connections that are open, as they see them: with the address that they asked for. */
@@ -107,18 +160,25 @@ export function deletionsOf(listed: Buffer, sources: ReadonlySet<string>): Netli
   const deletions: NetlinkMessage[] = [];
   for (const { body } of readMessages(listed)) {
     const attributes = readAttributes(body, NFGEN_HEADER);
-    const reply = attributes.get(TUPLE_REPLY);
-    const source = replySource(attributes);
-    if (reply === undefined || source === undefined || !sources.has(source)) continue;
-    const message = new AttributeWriter(CT_DELETE, REQUEST | ACK);
-    message.raw(Uint8Array.of(source.includes(':') ? AF_INET6 : AF_INET, 0, 0, 0));
-    // By reply, whose zone is the default one also where the original direction has another.
-    message.nest(TUPLE_REPLY, () => message.raw(reply));
-    const id = attributes.get(CTA_ID);
-    if (id !== undefined) message.bytes(CTA_ID, id);
-    const zone = attributes.get(CTA_ZONE);
-    if (zone !== undefined) message.bytes(CTA_ZONE, zone);
-    deletions.push(message.finish());
+    if (!sources.has(replySource(attributes) ?? '')) continue;
+    const deletion = deletionOf(attributes);
+    if (deletion !== undefined) deletions.push(deletion);
   }
   return deletions;
+}
+
+/** Undefined for what is no connection. */
+function deletionOf(attributes: ReadonlyMap<number, Buffer>): NetlinkMessage | undefined {
+  const reply = attributes.get(TUPLE_REPLY);
+  const source = replySource(attributes);
+  if (reply === undefined || source === undefined) return undefined;
+  const message = new AttributeWriter(CT_DELETE, REQUEST | ACK);
+  message.raw(Uint8Array.of(source.includes(':') ? AF_INET6 : AF_INET, 0, 0, 0));
+  // By reply, whose zone is the default one also where the original direction has another.
+  message.nest(TUPLE_REPLY, () => message.raw(reply));
+  const id = attributes.get(CTA_ID);
+  if (id !== undefined) message.bytes(CTA_ID, id);
+  const zone = attributes.get(CTA_ZONE);
+  if (zone !== undefined) message.bytes(CTA_ZONE, zone);
+  return message.finish();
 }

@@ -6,9 +6,9 @@ import { mkdir, rmdir } from 'node:fs/promises';
 import { SwarmError, isAbsent, messageOf } from '../base/index.ts';
 import {
   HOST,
-  PROBE_MARK,
   keyOf,
   type Fingerprint,
+  type FlowTarget,
   type HostNetwork,
   type Kernel,
   type KernelObject,
@@ -18,7 +18,7 @@ import {
   type Sysctl,
   type UnderlayDevice,
 } from '../overlay/index.ts';
-import { NETLINK_NETFILTER, clientsOf, deletionsOf, listConnections } from './conntrack.ts';
+import { forgetConnections, forgetFlows } from './connections.ts';
 import { fingerprintOf, fingerprintSteps } from './fingerprint.ts';
 import { FORWARDING_IPV6, hasIpv6, keepRouterAdvertisements } from './host-ipv6.ts';
 import { bytesOfAddress } from './netlink-attributes.ts';
@@ -48,7 +48,6 @@ import {
   ruleMessage,
   setLink,
 } from './rtnetlink.ts';
-import { probeSteps } from './tcp-probe.ts';
 
 const ENOENT = 2;
 const ESRCH = 3;
@@ -60,10 +59,6 @@ const EADDRNOTAVAIL = 99;
 
 /** What a deletion may answer when the object is gone already. */
 const GONE = new Set([ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL]);
-/** Above this many addresses one listing of all connections is cheaper than one for each. */
-const MAX_FILTERED_LISTINGS = 4;
-/** Clients that are told of their server's death; beyond these they learn it when they send. */
-const MAX_RESETS = 10_000;
 /** How nft says that there is no such table, or no such family in this kernel. */
 const ABSENT_TABLE =
   /^Error: (?:Could not process rule: )?(?:No such file or directory|Address family not supported)/;
@@ -211,24 +206,16 @@ class LinuxKernel implements Kernel {
     return result?.data.toString() ?? '';
   }
 
-  async forgetConnections(
+  forgetConnections(
     namespace: string,
     replySources: readonly string[],
     reset: boolean,
   ): Promise<void> {
-    if (replySources.length === 0) return;
-    const filtered = replySources.length <= MAX_FILTERED_LISTINGS;
-    const questions = filtered ? replySources.map(listConnections) : [listConnections(undefined)];
-    const path = this.#pathOf(namespace);
-    const listings = await this.#native.run(path, questions.map(netfilter));
-    const sources = new Set(replySources);
-    const found = listings.filter(({ errno }) => errno === 0).map(({ data }) => data);
-    const deletions = found.flatMap((data) => deletionsOf(data, sources));
-    await this.#native.run(path, deletions.map(netfilter));
-    if (!reset) return;
-    const clients = found.flatMap((data) => clientsOf(data, sources)).slice(0, MAX_RESETS);
-    const probes = clients.flatMap(({ server, client }) => probeSteps(server, client, PROBE_MARK));
-    await this.#native.run(path, probes);
+    return forgetConnections(this.#native, this.#pathOf(namespace), replySources, reset);
+  }
+
+  forgetFlows(targets: readonly FlowTarget[]): Promise<void> {
+    return forgetFlows(this.#native, targets);
   }
 
   async underlay(address: string): Promise<UnderlayDevice | undefined> {
@@ -342,10 +329,6 @@ class LinuxKernel implements Kernel {
 
 function netlink(message: NetlinkMessage): NativeStep {
   return { step: 'netlink', protocol: NETLINK_ROUTE, message };
-}
-
-function netfilter(message: NetlinkMessage): NativeStep {
-  return { step: 'netlink', protocol: NETLINK_NETFILTER, message };
 }
 
 /** A kernel that was started without IPv6 (ipv6.disable=1) has nothing to set there. */

@@ -115,6 +115,12 @@ export class FakeKernel implements Kernel {
     return Promise.resolve();
   }
 
+  forgetFlows(targets: readonly { readonly port: number }[]): Promise<void> {
+    if (targets.length > 0)
+      this.log.push(`host: forget flows to ${targets.map(({ port }) => port).join(' ')}`);
+    return Promise.resolve();
+  }
+
   underlay(): Promise<{ device: string; mtu: number }> {
     return Promise.resolve({ device: 'eth0', mtu: 1500 });
   }

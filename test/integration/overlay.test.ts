@@ -85,6 +85,23 @@ describe('routing mesh', () => {
     }
   });
 
+  it('serves a sender of UDP that is older than the port', async () => {
+    const addresses = ['10.99.0.1', '10.99.0.2', '10.99.0.3'];
+    const flow = (address: string) => ({ address, port: 8082, localPort: 5100 });
+    // The tracker knows the flow before there is anything to translate it to.
+    for (const address of addresses) await say('client', flow(address), 'too early');
+    await expect(peer('client').call('askUdp', flow('10.99.0.1'))).rejects.toThrow();
+    const old = services.get('ingress/web')?.ports ?? [];
+    service('ingress', 'web', { ports: [...old, port('udp', 8082, WEB_PORT)] });
+    await updateAll();
+    for (const address of addresses) {
+      const answer = await peer('client').call('askUdp', flow(address));
+      expect(answer).toMatch(/^web[12] sees 10\.99\.0\.4$/u);
+    }
+    service('ingress', 'web', { ports: old });
+    await updateAll();
+  });
+
   it('serves one client port through all hosts at once', async () => {
     const answers: string[] = [];
     for (let localPort = 5000; localPort < 5015; localPort++) {

@@ -49,6 +49,7 @@ function processKernel(kernel: FakeKernel, process: SimulatedProcess): Kernel {
     nft: (namespace, commands) => run(() => kernel.nft(namespace, commands)),
     forgetConnections: (namespace, sources) =>
       run(() => kernel.forgetConnections(namespace, sources)),
+    forgetFlows: (targets) => run(() => kernel.forgetFlows(targets)),
     underlay: () => run(() => kernel.underlay()),
     hostNetworks: () => run(() => kernel.hostNetworks()),
     claimPort: (protocol, port) => run(() => kernel.claimPort(protocol, port)),
