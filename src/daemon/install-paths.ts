@@ -10,6 +10,8 @@ export interface InstallPaths {
   /** Native parts: the addon and containerd's logger. */
   readonly addon: string;
   readonly logger: string;
+  /** First process of containers that ask for one. */
+  readonly init: string;
 }
 
 export function installPaths(): InstallPaths {
@@ -21,5 +23,6 @@ export function installPaths(): InstallPaths {
     resolver: join(dist, 'resolver.js'),
     addon: join(root, 'build', 'tsswarm.node'),
     logger: join(root, 'build', 'tsswarm-logger'),
+    init: join(root, 'build', 'tsswarm-init'),
   };
 }

@@ -63,6 +63,7 @@ export async function startLocalEngine(
       dataDirectory: dataRoot,
       runDirectory: runRoot,
       loggerPath: paths.logger,
+      initPath: paths.init,
       networking,
       clock: systemClock,
       random: systemRandom,

@@ -45,12 +45,15 @@ export async function executorBed(
 ): Promise<ExecutorBed> {
   const loggerPath = join(root, 'build/tsswarm-logger');
   if (!existsSync(loggerPath)) execFileSync(join(root, 'native/logger/build.sh'));
+  const initPath = join(root, 'build/tsswarm-init');
+  if (!existsSync(initPath)) execFileSync(join(root, 'native/init/build.sh'));
   const directory = mkdtempSync('/tmp/tsswarm-executor-');
   const start = (): Promise<ContainerdExecutor> =>
     createContainerdExecutor({
       dataDirectory: join(directory, 'data'),
       runDirectory: join(directory, 'run'),
       loggerPath,
+      initPath,
       networking: emptyNetworking,
       clock: systemClock,
       random: systemRandom,

@@ -1,6 +1,7 @@
 // The executor with a real containerd, runc and logger: what a container sees, how it ends, and that
 // nothing stays behind.
-import { existsSync, readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -71,6 +72,70 @@ describe('a container', () => {
     expect(text).toContain('CapEff:\t00000000a80405fb');
     expect(text).toContain('Seccomp:\t2');
     expect(text).toContain('no');
+  });
+
+  it('has an init that passes signals on, reaps, and ends as its program', async () => {
+    const script = [
+      "tr '\\0' ' ' < /proc/1/cmdline; echo",
+      // An orphan that ends: its parent is the init then.
+      "sh -c 'sleep 0.1 & exit'; sleep 0.5; grep -l '(sleep) Z' /proc/[0-9]*/stat || echo none",
+      'exit 7',
+    ].join('; ');
+    const { text, exit } = await runScript(bed.executor, script, { Init: true, User: '1000' });
+    expect(text).toMatch(/^\/sbin\/docker-init -- sh -c .*\nnone$/su);
+    expect(exit.exitCode).toBe(7);
+    const stopped = await runScript(bed.executor, 'kill -USR1 1; sleep 5', {
+      Init: true,
+      Command: ['sh', '-c', "trap 'exit 9' USR1; kill -USR1 1; sleep 5 & wait"],
+    });
+    expect(stopped.exit.exitCode).toBe(9);
+  });
+
+  it('has limits without a limit', async () => {
+    const { text } = await runScript(bed.executor, 'ulimit -s; ulimit -Hs; ulimit -Hn', {
+      Ulimits: [
+        { Name: 'stack', Soft: -1, Hard: -1 },
+        { Name: 'nofile', Soft: 1000, Hard: 2000 },
+      ],
+    });
+    expect(text).toBe('unlimited\nunlimited\n2000');
+  });
+
+  it('can’t make sockets of the kernel’s cryptography', async () => {
+    const program = join(bed.directory, 'domains');
+    const source = [
+      '#include <errno.h>',
+      '#include <stdio.h>',
+      '#include <sys/socket.h>',
+      'int main(void) {',
+      '  int domains[] = {AF_INET, AF_UNIX, 38 /* AF_ALG */, 40 /* AF_VSOCK */};',
+      '  for (int i = 0; i < 4; i++) printf("%d ", socket(domains[i], i == 2 ? 5 : 1, 0) < 0 ? errno : 0);',
+      '}',
+    ].join('\n');
+    execFileSync('gcc', ['-static', '-x', 'c', '-o', program, '-'], { input: source });
+    const { text } = await runScript(bed.executor, '/domains', {
+      Mounts: [{ Type: 'bind', Source: program, Target: '/domains', ReadOnly: true }],
+    });
+    expect(text.trim()).toBe('0 0 1 1');
+  });
+
+  it('can write below a read-only directory only where it is told so', async () => {
+    const outer = join(bed.directory, 'outer');
+    mkdirSync(join(outer, 'inner'), { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'inner', join(outer, 'inner')]);
+    try {
+      const script = 'touch /outer/a 2>&1; touch /outer/inner/a 2>&1 && echo written';
+      const mount = { Type: 'bind', Source: outer, Target: '/outer', ReadOnly: true } as const;
+      const whole = await runScript(bed.executor, script, { Mounts: [mount] });
+      expect(whole.text.match(/Read-only file system/gu)).toHaveLength(2);
+      const part = { ...mount, BindOptions: { ReadOnlyNonRecursive: true } };
+      const outside = await runScript(bed.executor, script, { Mounts: [part] });
+      expect(outside.text).toMatch(/Read-only file system\nwritten$/u);
+      const forced = { ...mount, BindOptions: { ReadOnlyForceRecursive: true } };
+      expect((await runScript(bed.executor, script, { Mounts: [forced] })).text).toBe(whole.text);
+    } finally {
+      execFileSync('umount', [join(outer, 'inner')]);
+    }
   });
 
   it('is limited in memory, processor and processes', async () => {

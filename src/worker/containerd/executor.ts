@@ -26,6 +26,7 @@ import { volumeDirectories } from './volume-directories.ts';
 const NAMESPACE = 'tsswarm';
 const SNAPSHOTTER = 'overlayfs';
 const DEFAULT_SHIM = 'io.containerd.runc.v2';
+const DEFAULT_RUNTIME = 'runc';
 const DEFAULT_CGROUP_PARENT = '/tsswarm';
 
 export interface ContainerdExecutorOptions {
@@ -150,9 +151,13 @@ async function ports(
 ) {
   const { clock, random, logger } = options;
   const cgroupParent = options.cgroupParent ?? DEFAULT_CGROUP_PARENT;
-  const host = await readHostFacts({ cgroupParent, initPath: options.initPath });
-  const exits = new ExitWatch(client, { clock, random, logger, revive: () => daemon.revive() });
   const { shim = DEFAULT_SHIM, binary } = options.runtime ?? {};
+  const host = await readHostFacts({
+    cgroupParent,
+    initPath: options.initPath,
+    runtime: binary ?? DEFAULT_RUNTIME,
+  });
+  const exits = new ExitWatch(client, { clock, random, logger, revive: () => daemon.revive() });
   const containers = new Containers({
     client,
     exits,

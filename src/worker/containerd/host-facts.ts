@@ -1,11 +1,12 @@
 // What the executor must know of its host, read once when it starts.
 import * as fs from 'node:fs/promises';
-import { arch, cpus, hostname, totalmem } from 'node:os';
-import { ifPresent } from '../../base/index.ts';
+import { arch, cpus, hostname, release, totalmem } from 'node:os';
+import { decoder, ifPresent, list, record, text } from '../../base/index.ts';
 import type { NodeDescription } from '../../model/index.ts';
 import { normalArchitecture } from '../images/index.ts';
 import { cgroupLayout, cgroupMountPoints } from './cgroups.ts';
 import type { HostFacts } from './oci-spec.ts';
+import { runProgram } from './programs.ts';
 
 const NANO_PER_CPU = 1e9;
 const CAP_SYS_RESOURCE = 24n;
@@ -15,12 +16,15 @@ const KERNEL_ARCHITECTURES: Readonly<Record<string, string>> = {
   amd64: 'x86_64',
   arm64: 'aarch64',
 };
+const decodeFeatures = decoder(record({ mountOptions: list(text(64)) }), 'features of the runtime');
 const INIT_PROGRAMS = ['/usr/bin/docker-init', '/usr/bin/tini-static', '/sbin/tini-static'];
 
 /** Reads /proc; a missing file is no error, one that can't be read is. */
 export async function readHostFacts(options: {
   readonly cgroupParent: string;
   readonly initPath?: string | undefined;
+  /** The OCI runtime, a name or path. */
+  readonly runtime: string;
 }): Promise<HostFacts> {
   const read = async (path: string): Promise<string> =>
     (await ifPresent(fs.readFile(path, 'utf8'))) ?? '';
@@ -40,8 +44,23 @@ export async function readHostFacts(options: {
     cgroupParent: options.cgroupParent,
     capabilities: bounding,
     minimumOomScore: mayLowerScore ? undefined : Number.parseInt(score, 10) || 0,
+    recursiveReadOnly: await canMountRecursively(options.runtime),
     initPath: options.initPath ?? (await firstExisting(INIT_PROGRAMS)),
   };
+}
+
+/** As the runtime itself says (`runc features`, since 1.1) and the kernel has it (since 5.12). */
+async function canMountRecursively(runtime: string): Promise<boolean> {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  if (major < 5 || (major === 5 && minor < 12)) return false;
+  try {
+    return decodeFeatures
+      .json(await runProgram(runtime, ['features']))
+      .mountOptions.includes('rro');
+  } catch {
+    // A runtime that does not know the question does not know the option.
+    return false;
+  }
 }
 
 /** Takes away the empty parents of containers' control groups; one that is in use stays. */

@@ -9,6 +9,7 @@ const host: HostFacts = {
   cgroupParent: '/tsswarm',
   capabilities: 0x1ff_feff_ffffn,
   minimumOomScore: undefined,
+  recursiveReadOnly: true,
   initPath: undefined,
 };
 
@@ -115,12 +116,30 @@ describe('isolation', () => {
     expect(allowed({})).toContain('chroot');
     expect(allowed({})).not.toContain('mount');
     expect(allowed({})).not.toContain('clone');
+    for (const name of ['mseal', 'statmount', 'listmount', 'setxattrat']) {
+      expect(allowed({})).toContain(name);
+    }
+    expect(allowed({})).not.toContain('lsm_set_self_attr');
+    expect(allowed({ CapabilityAdd: ['SYS_ADMIN'] })).toContain('lsm_set_self_attr');
     expect(allowed({ CapabilityAdd: ['SYS_ADMIN'] })).toContain('mount');
     expect(allowed({ CapabilityDrop: ['SYS_CHROOT'] })).not.toContain('chroot');
     expect(spec({ Privileges: { Seccomp: { Mode: 'unconfined' } } }).linux.seccomp).toBeUndefined();
     expect(() => spec({ Privileges: { Seccomp: { Mode: 'custom' } } })).toThrow(
       'is not available in this release',
     );
+  });
+
+  it('lets sockets of known domains be made, and no others', () => {
+    const rules = (spec().linux.seccomp?.syscalls ?? []).filter(({ names }) =>
+      names.includes('socket'),
+    );
+    const domains = Array.from({ length: 64 }, (_, domain) => domain).filter((domain) =>
+      rules.some(({ args: [arg] = [] }) =>
+        arg?.op === 'SCMP_CMP_LT' ? domain < arg.value : domain === arg?.value,
+      ),
+    );
+    for (const known of [1, 2, 10, 16, 17, 29, 31, 44]) expect(domains).toContain(known);
+    for (const refused of [12, 38, 40, 46, 63]) expect(domains).not.toContain(refused);
   });
 
   it('sends clone3 back to clone, which may make no namespaces', () => {

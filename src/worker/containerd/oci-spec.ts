@@ -38,6 +38,8 @@ export interface HostFacts {
   readonly capabilities: bigint;
   /** Lowest oom_score_adj that may be set here; undefined = any. */
   readonly minimumOomScore: number | undefined;
+  /** Whether runtime and kernel can make a mount read-only with all below it. */
+  readonly recursiveReadOnly: boolean;
   /** Program for `Init: true`, if there is one. */
   readonly initPath: string | undefined;
 }

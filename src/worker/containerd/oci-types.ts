@@ -51,7 +51,7 @@ export interface OciSyscallRule {
     readonly index: number;
     readonly value: number;
     readonly valueTwo?: number;
-    readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_NE' | 'SCMP_CMP_MASKED_EQ';
+    readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_LT' | 'SCMP_CMP_MASKED_EQ';
   }[];
 }
 

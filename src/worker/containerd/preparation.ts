@@ -80,7 +80,10 @@ export async function prepareContainer(
   const hostname = hostnameOf(spec, key, namespace, host);
   const [user, storage, own] = await together([
     findUser(spec, config, files),
-    taskMounts(context.task.id, spec.Mounts ?? [], config, files, options.volumes, signal),
+    taskMounts(context.task.id, spec.Mounts ?? [], config, files, options.volumes, {
+      recursive: host.recursiveReadOnly,
+      signal,
+    }),
     writeNetworkFiles(key, spec, namespace, hostname),
   ]);
   unlessAborted(signal, WHAT);

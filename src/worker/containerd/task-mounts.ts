@@ -19,7 +19,7 @@ export interface TaskMounts {
 
 /**
  * Makes what is missing and returns the mounts; throws `invalid` with Docker's wording. `asked`: with
- * templates expanded.
+ * templates expanded. `recursive`: this host can make whole trees of mounts read-only.
  */
 export async function taskMounts(
   taskId: string,
@@ -27,7 +27,7 @@ export async function taskMounts(
   image: ImageConfig,
   files: LayeredFiles,
   store: VolumeStore,
-  signal?: AbortSignal,
+  { recursive, signal }: { readonly recursive: boolean; readonly signal?: AbortSignal | undefined },
 ): Promise<TaskMounts> {
   const mounts: OciMount[] = [];
   const volumes: string[] = [];
@@ -42,12 +42,12 @@ export async function taskMounts(
       throw new SwarmError('invalid', `invalid specification: destination can't be '/'`);
     }
     if (mount.Type === 'tmpfs') mounts.push(tmpfsMount(mount));
-    else if (mount.Type === 'bind') mounts.push(await bindMount(mount));
+    else if (mount.Type === 'bind') mounts.push(await bindMount(mount, recursive));
     else {
       const { name, path } = await volumePath(taskId, mount, store);
       if (mount.VolumeOptions?.NoCopy !== true) await fillVolume(files, mount.Target, path, signal);
       volumes.push(name);
-      const options = ['rbind', 'rprivate', ...(mount.ReadOnly === true ? ['ro'] : [])];
+      const options = ['rbind', 'rprivate', ...readOnlyOptions(mount, recursive)];
       mounts.push({ destination: mount.Target, type: 'bind', source: path, options });
     }
   }
@@ -97,7 +97,7 @@ function anonymousName(taskId: string, target: string): string {
   return createHash('sha256').update(`${taskId} ${target}`).digest('hex');
 }
 
-async function bindMount(mount: Mount): Promise<OciMount> {
+async function bindMount(mount: Mount, recursive: boolean): Promise<OciMount> {
   const source = mount.Source ?? '';
   if (!source.startsWith('/')) {
     throw new SwarmError(
@@ -115,8 +115,24 @@ async function bindMount(mount: Mount): Promise<OciMount> {
   const { Propagation, NonRecursive = false } = mount.BindOptions ?? {};
   const propagation = checkPropagation(Propagation);
   const options = [NonRecursive ? 'bind' : 'rbind', propagation];
-  if (mount.ReadOnly === true) options.push('ro');
+  options.push(...readOnlyOptions(mount, recursive));
   return { destination: mount.Target, type: 'bind', source, options };
+}
+
+/**
+ * Read-only with all that is mounted below it, where the host can do so (`recursive`) and nobody asked for
+ * less; raises `precondition` where more was asked for than the host can.
+ */
+function readOnlyOptions({ ReadOnly, BindOptions, Target }: Mount, recursive: boolean): string[] {
+  const { ReadOnlyNonRecursive, ReadOnlyForceRecursive } = BindOptions ?? {};
+  if (ReadOnly !== true) return [];
+  if (ReadOnlyForceRecursive === true && !recursive) {
+    throw new SwarmError(
+      'precondition',
+      `mount ${Target} can't be made recursively read-only here: Linux 5.12 and runc 1.1 are needed`,
+    );
+  }
+  return recursive && ReadOnlyNonRecursive !== true ? ['rro'] : ['ro'];
 }
 
 /** What is there stays as it is, be it a file. */
