@@ -28,15 +28,18 @@ export function legacyAction(action: unknown): unknown {
   }
   if (kind !== 'taskStatus') return inRange(action);
   const told = inRange(fields['status']);
-  return { ...fields, status: status.accepts(told) ? told : unreadable() };
+  return { ...fields, status: status.accepts(told) ? told : unreadable(told) };
 }
 
 /** An object of level 0, which did not fit. */
 export function legacyObject(table: unknown, object: unknown): unknown {
   const fields = fieldsOf(inRange(object));
   if (table === 'node') return legacyNode(fields);
-  if (table === 'task' && !status.accepts(fields['status']))
-    return { ...fields, status: unreadable() };
+  if (table === 'task' && !status.accepts(fields['status'])) {
+    const { updatedAt } = fields;
+    const endedSince = typeof updatedAt === 'number' ? { endedSince: updatedAt } : {};
+    return { ...fields, status: { ...unreadable(fields['status']), ...endedSince } };
+  }
   return fields;
 }
 
@@ -54,14 +57,21 @@ function legacyNode({ description: told, ...fields }: Fields): Fields {
   return description.accepts(told) ? { ...node, description: told } : node;
 }
 
-function unreadable(): Fields {
+/** Numbers that `apply` compares stay: it takes and drops the same statuses as the release that wrote. */
+function unreadable(told: unknown): Fields {
+  const kept = Object.entries(fieldsOf(told)).filter(
+    ([name, value]) => KEPT.has(name) && typeof value === 'number' && value >= 0,
+  );
   return {
     state: 'failed',
     timestamp: 0,
     message: 'the status could not be read',
     error: 'the node sent a status that this release does not accept',
+    ...Object.fromEntries(kept),
   };
 }
+
+const KEPT = new Set(['epoch', 'sequence', 'runningSince']);
 
 function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? { ...value } : {};
