@@ -34,6 +34,19 @@ table inet firewalld {
   });
 });
 
+describe('names in a listing', () => {
+  it('that are no names are never given back to nft', () => {
+    const hook = '\t\ttype filter hook forward priority filter; policy drop;\n';
+    for (const [table, chain] of [
+      ['table ip x;flush', 'chain FORWARD'],
+      ['table ip x', 'chain a}'],
+      ['table ip x y', 'chain a'],
+    ]) {
+      expect(forwardChains(`${table} {\n\t${chain} {\n${hook}\t}\n}\n`)).toEqual([]);
+    }
+  });
+});
+
 describe('missingForwardRules', () => {
   it('wants nothing where nothing is in the way', () => {
     expect(missingForwardRules('ts', '-P FORWARD ACCEPT\n')).toBeUndefined();

@@ -10,8 +10,9 @@ export interface ForwardChain {
   readonly drops: boolean;
 }
 
-const TABLE = /^table (\S+) (\S+) \{$/u;
-const CHAIN = /^chain (\S+) \{$/u;
+/** Names as nft's own grammar has them; they are given back to it in commands. */
+const TABLE = /^table ([a-z0-9]+) ([A-Za-z_][\w./-]*) \{$/u;
+const CHAIN = /^chain ([A-Za-z_][\w./-]*) \{$/u;
 const FORWARD = /^type filter hook forward priority .*?;(?: policy (\w+);)?/u;
 
 /** Reads nft's answer to "list chains". */
@@ -19,11 +20,12 @@ export function forwardChains(listing: string): ForwardChain[] {
   const found: ForwardChain[] = [];
   let [family, table, chain] = ['', '', ''];
   for (const line of listing.split('\n').map((text) => text.trim())) {
-    const [, newFamily, newTable] = TABLE.exec(line) ?? [];
-    if (newFamily !== undefined && newTable !== undefined) [family, table] = [newFamily, newTable];
-    chain = CHAIN.exec(line)?.[1] ?? chain;
+    if (line.startsWith('table ')) [, family = '', table = ''] = TABLE.exec(line) ?? [];
+    if (line.startsWith('chain ')) [, chain = ''] = CHAIN.exec(line) ?? [];
     const hook = FORWARD.exec(line);
-    if (hook) found.push({ family, table, chain, drops: hook[1] === 'drop' });
+    // What has a name of another form is nobody's whom we know, and is not asked for.
+    const named = table !== '' && chain !== '';
+    if (hook && named) found.push({ family, table, chain, drops: hook[1] === 'drop' });
   }
   return found;
 }

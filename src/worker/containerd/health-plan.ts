@@ -41,6 +41,8 @@ const DEFAULTS = {
 };
 const DEFAULT_SHELL = ['/bin/sh', '-c'];
 const NS_PER_MS = 1e6;
+/** Docker's, for those who ask in a spec. */
+const SHORTEST_MS = 1;
 /** What is kept of a check's output, as in Docker. */
 export const MAX_OUTPUT_BYTES = 4096;
 
@@ -66,8 +68,9 @@ export function healthPlan(
   if (kind === undefined || kind === 'NONE') return undefined;
   const pick = (field: Exclude<keyof Healthcheck, 'Test'>): number | undefined =>
     positive(service?.[field]) ?? positive(image?.[field]);
+  // An image may ask for a check every nanosecond.
   const ms = (ns: number | undefined): number | undefined =>
-    ns === undefined ? undefined : ns / NS_PER_MS;
+    ns === undefined ? undefined : Math.max(SHORTEST_MS, ns / NS_PER_MS);
   return {
     args: checkArgs(kind, rest, shell ?? DEFAULT_SHELL),
     intervalMs: ms(pick('Interval')) ?? DEFAULTS.intervalMs,

@@ -35,6 +35,28 @@ describe('the directory of a task', () => {
     expect(await directory.readExit()).toEqual(exit);
   });
 
+  it('takes no plan that it could not give back', async () => {
+    const directory = new TaskDirectories(root).of('t1');
+    await directory.make();
+    const health = {
+      intervalMs: 1,
+      timeoutMs: 1,
+      retries: 1,
+      startPeriodMs: 0,
+      startIntervalMs: 1,
+    };
+    for (const odd of [
+      { name: 'x'.repeat(10_000) },
+      { labels: { a: 'x'.repeat(2_000_000) } },
+      { health: { ...health, args: ['\0'.repeat(3_000_000)] } },
+    ]) {
+      await expect(directory.writePlan({ ...PLAN, ...odd })).rejects.toMatchObject({
+        code: 'invalid',
+      });
+    }
+    expect(await directory.readPlan()).toBeUndefined();
+  });
+
   it('says of a damaged plan that it is damaged, not that there is none', async () => {
     const directory = new TaskDirectories(root).of('t1');
     await directory.make();

@@ -136,8 +136,9 @@ export class TaskDirectory {
     return this.#read('plan.json', decodePlan);
   }
 
+  /** Raises `invalid` for a plan that could not be read again: images and specs may hold anything. */
   writePlan(plan: ContainerPlan): Promise<void> {
-    return this.#write('plan.json', plan);
+    return this.#write('plan.json', plan, decodePlan);
   }
 
   readExit(): Promise<ExitRecord | undefined> {
@@ -145,7 +146,7 @@ export class TaskDirectory {
   }
 
   writeExit(exit: ExitRecord): Promise<void> {
-    return this.#write('exit.json', exit);
+    return this.#write('exit.json', exit, decodeExit);
   }
 
   /** A damaged one counts as none: the next check says how it is. */
@@ -154,12 +155,12 @@ export class TaskDirectory {
   }
 
   writeHealth(record: HealthRecord): Promise<void> {
-    return this.#write('health.json', record);
+    return this.#write('health.json', record, decodeHealth);
   }
 
   /** Set before the first try to start: tells a container that never ran from one that was lost. */
   markStarted(startedAt: number): Promise<void> {
-    return this.#write('started.json', { startedAt });
+    return this.#write('started.json', { startedAt }, decodeStart);
   }
 
   /** Forgets a run, so that another one can begin. */
@@ -190,9 +191,15 @@ export class TaskDirectory {
 
   // Not synced: these records matter only as long as the container does, and no container survives
   // the loss of power that would cost them.
-  async #write(name: string, value: unknown): Promise<void> {
+  async #write<T>(name: string, value: T, decode: Decoder<T>): Promise<void> {
     const path = join(this.path, name);
-    await fs.writeFile(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
+    const json = JSON.stringify(value);
+    try {
+      decode.json(json);
+    } catch (error) {
+      throw new SwarmError('invalid', `${name} can't hold this: ${messageOf(error)}`);
+    }
+    await fs.writeFile(`${path}.tmp`, json, { mode: 0o600 });
     await fs.rename(`${path}.tmp`, path);
   }
 }

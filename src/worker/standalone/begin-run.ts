@@ -1,7 +1,7 @@
 // The beginning of one run of a user's container: its place on networks of the cluster, ports of this
 // machine that nobody else has, and the process.
 import { SwarmError, messageOf, newId, type Clock, type Random } from '../../base/index.ts';
-import type { TaskAssignment, TaskNetwork } from '../../model/index.ts';
+import { MESSAGE_MAX, type TaskAssignment, type TaskNetwork } from '../../model/index.ts';
 import type { ContainerRuntime } from '../container-runtime.ts';
 import type { TaskContext } from '../executor.ts';
 import type { Place, Places } from './places.ts';
@@ -67,7 +67,7 @@ export async function beginRun(
     if (end === undefined) place?.run(pid);
     return { place, pid, startedAt: startedAt ?? clock.now() };
   } catch (error) {
-    const message = messageOf(error);
+    const message = messageOf(error).slice(0, MESSAGE_MAX);
     place?.end({ exitCode: 128, oomKilled: false, error: message });
     // What can't be undone now is undone by the next start, or with the container.
     await runtime.stop(key, { graceMs: 0 }).catch(() => undefined);

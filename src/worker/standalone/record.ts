@@ -51,6 +51,15 @@ export function encodeRecord(record: ContainerRecord): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ v: FORMAT_VERSION, ...record }));
 }
 
+/** Raises `invalid` for a record that could not be read again. */
+export function checkRecord(record: ContainerRecord): void {
+  try {
+    decodeStored.json(encodeRecord(record));
+  } catch (error) {
+    throw new SwarmError('invalid', messageOf(error));
+  }
+}
+
 /** Raises `dataLoss` for what can't be read, naming the file. */
 export function decodeRecord(path: string, content: Uint8Array): ContainerRecord {
   try {

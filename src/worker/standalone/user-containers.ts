@@ -26,11 +26,12 @@ import type { TaskContext, TaskController } from '../executor.ts';
 import type { ContainerNetworking } from './begin-run.ts';
 import { chooseName } from './container-name.ts';
 import { Places, type AskManagers } from './places.ts';
-import { decodeRecord, encodeRecord, type ContainerRecord } from './record.ts';
+import { checkRecord, decodeRecord, encodeRecord, type ContainerRecord } from './record.ts';
 import { UserContainer, type StopWish } from './user-container.ts';
 
 /** Of one machine. */
 const CONTAINERS_MAX = 10_000;
+const NAME_LENGTH_MAX = 255;
 
 export interface UserContainersOptions {
   /** A file for each container. */
@@ -125,6 +126,8 @@ export class UserContainers {
       networks: [],
       ports: [],
     };
+    // What could not be read again is not begun.
+    checkRecord(record);
     this.#keep(record);
     try {
       await this.#save(record);
@@ -312,6 +315,12 @@ export class UserContainers {
   }
 
   #checkName(name: string, self?: UserContainer): void {
+    if (name.length > NAME_LENGTH_MAX) {
+      throw new SwarmError(
+        'invalid',
+        `a container's name has at most ${NAME_LENGTH_MAX} characters, this one ${name.length}`,
+      );
+    }
     const holder = this.#named(name);
     if (holder === undefined || holder === self) return;
     throw new SwarmError(

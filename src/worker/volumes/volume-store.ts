@@ -108,6 +108,8 @@ export function createVolumeStore(options: VolumeStoreOptions): VolumeStore {
       if (present === undefined) {
         const { labels = {}, options: driverOptions = {} } = request;
         const fields = { labels, options: driverOptions, createdAt: clock.now() };
+        // What could not be read again is not written.
+        asked(request.name, JSON.stringify(fields));
         await directories.create(request.name, JSON.stringify(fields));
       }
       const volume = present ?? (await find(request.name));
@@ -167,6 +169,14 @@ const decodeRecord = decoder(
   'its record',
   { code: 'dataLoss' },
 );
+
+function asked(name: string, json: string): void {
+  try {
+    decodeRecord.json(json);
+  } catch (error) {
+    throw new SwarmError('invalid', `volume ${name}: ${messageOf(error)}`);
+  }
+}
 
 /** Raises `dataLoss`: where the data is must not be guessed. */
 function parseRecord(name: string, json: string, directories: VolumeDirectories): Volume {
