@@ -202,8 +202,9 @@ export class ClusterRpc implements ManagerCaller {
     query: LogQuery,
     signal: AbortSignal,
   ): AsyncIterable<LogBatch> {
-    const client = this.#client(node.address, node.nodeId);
-    for await (const batch of client.stream<object>('/tsswarm.v1.Logs/Read', query, signal)) {
+    const ask = (client: RpcClient): AsyncIterable<object> =>
+      client.stream<object>('/tsswarm.v1.Logs/Read', query, signal);
+    for await (const batch of this.#streamOfNode(node, ask)) {
       const { lines } = decodeLogBatch(batch);
       yield {
         lines: lines.map(({ text: bytes, ...line }) => ({
@@ -219,10 +220,15 @@ export class ClusterRpc implements ManagerCaller {
     node: { nodeId: string; address: string },
     question: TraceQuestion,
   ): Promise<TraceAnswer> {
-    const { answer } = await this.#client(node.address, node.nodeId).unary<{ answer: string }>(
-      '/tsswarm.v1.Diagnosis/Trace',
-      { question: JSON.stringify(question) },
-      CALL_TIMEOUT_MS,
+    const ask = (client: RpcClient): Promise<{ answer: string }> =>
+      client.unary(
+        '/tsswarm.v1.Diagnosis/Trace',
+        { question: JSON.stringify(question) },
+        CALL_TIMEOUT_MS,
+      );
+    const client = this.#client(node.address, node.nodeId);
+    const { answer } = await ask(client).catch((error: unknown) =>
+      ask(this.#replaced(node, client, error)),
     );
     return decodeAnswer.json(answer);
   }
@@ -239,6 +245,42 @@ export class ClusterRpc implements ManagerCaller {
     this.reconnect();
   }
 
+  /**
+   * What a node streams. A connection that died while nothing was said is found out by the next
+   * question, which is then put once more over a new one.
+   */
+  async *#streamOfNode<T>(
+    node: { nodeId: string; address: string },
+    ask: (client: RpcClient) => AsyncIterable<T>,
+  ): AsyncIterable<T> {
+    const client = this.#client(node.address, node.nodeId);
+    let isAnswered = false;
+    try {
+      for await (const part of ask(client)) {
+        isAnswered = true;
+        yield part;
+      }
+      return;
+    } catch (error) {
+      if (isAnswered) throw error;
+      yield* ask(this.#replaced(node, client, error));
+    }
+  }
+
+  /** A new connection in the place of one that broke; raises `error` when that was no such thing. */
+  #replaced(
+    { address, nodeId }: { nodeId: string; address: string },
+    client: RpcClient,
+    error: unknown,
+  ): RpcClient {
+    if (!(error instanceof SwarmError) || error.code !== 'unavailable') throw error;
+    if (this.#clients.get(clientKey(address, nodeId)) === client) {
+      this.#clients.delete(clientKey(address, nodeId));
+      client.close();
+    }
+    return this.#client(address, nodeId);
+  }
+
   async #onAny<T>(managers: readonly string[], ask: (client: RpcClient) => Promise<T>): Promise<T> {
     let last: unknown = new SwarmError('unavailable', 'no manager is known');
     for (const address of managers) {
@@ -253,7 +295,7 @@ export class ClusterRpc implements ManagerCaller {
   }
 
   #client(address: string, nodeId: string | undefined): RpcClient {
-    const key = `${address}/${nodeId ?? ''}`;
+    const key = clientKey(address, nodeId);
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
     if (this.#clients.size >= CLIENTS_MAX) {
@@ -328,6 +370,8 @@ export class ClusterRpc implements ManagerCaller {
     );
   }
 }
+
+const clientKey = (address: string, nodeId = ''): string => `${address}/${nodeId}`;
 
 /** A node may ask for its own membership only; managers hand on what others asked of them. */
 function checkSender(manager: Manager, nodeId: string, peer: Peer | undefined): void {

@@ -155,12 +155,8 @@ async function* taskLogs(
 ): AsyncIterable<LogLine> {
   const task = manager.view.get('task', taskId);
   const host = manager.view.get('node', task?.nodeId ?? '');
-  if (host === undefined) return;
-  if (host.status.state === 'down') {
-    throw new SwarmError(
-      'unavailable',
-      `node ${host.description?.hostname ?? host.id} is down, its logs can't be read`,
-    );
+  if (host === undefined) {
+    throw new SwarmError('notFound', `task ${taskId} is on no node of the cluster`);
   }
   const target = { nodeId: host.id, address: host.status.address };
   for await (const batch of node.rpc.logs(target, { taskId, ...query }, signal)) {

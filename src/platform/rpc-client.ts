@@ -10,6 +10,8 @@ import { MESSAGE_BYTES_MAX, type WireMethod } from './rpc-definitions.ts';
 /** A silent peer (cut link: nobody sends a FIN) is noticed within the sum of these. */
 const KEEPALIVE_MS = 1_000;
 const KEEPALIVE_TIMEOUT_MS = 1_500;
+/** A connection without calls. */
+const IDLE_MS = 5_000;
 
 export interface RpcClientOptions {
   readonly methods: ReadonlyMap<string, WireMethod>;
@@ -140,6 +142,8 @@ function channelOptions(): Record<string, number | string> {
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.keepalive_permit_without_calls': 0,
+    // Nobody watches an idle connection: it is closed before it can be a dead one.
+    'grpc.client_idle_timeout_ms': IDLE_MS,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.min_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 1_000,

@@ -68,7 +68,7 @@ describe('LogOutput', () => {
       [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('the file is gone')) }),
     };
     const output = new LogOutput(client, { ...options, tty: false });
-    await pump(failing, output, new AbortController().signal, { name: 'task x' });
-    expect(client.texts[0]).toBe('\x03\0\0\0\0\0\0\x19task x: the file is gone\n');
+    await pump(failing, output, new AbortController().signal);
+    expect(client.texts[0]).toBe('\x03\0\0\0\0\0\0\x11the file is gone\n');
   });
 });

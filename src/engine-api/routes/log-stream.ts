@@ -46,9 +46,10 @@ export class LogOutput {
     if (!goesOn && !this.#sink.destroyed) await (this.#draining ??= this.#drained());
   }
 
+  /** An error of the server; a terminal has it among its lines. */
   problem(message: string): void {
-    if (this.#options.tty) return;
-    this.#sink.write(frame(3, new TextEncoder().encode(`${message}\n`)));
+    const text = new TextEncoder().encode(`${message}\n`);
+    this.#sink.write(this.#options.tty ? text : frame(3, text));
   }
 
   #drained(): Promise<void> {
@@ -70,16 +71,14 @@ export async function pump(
   lines: AsyncIterable<LogLine>,
   output: LogOutput,
   signal: AbortSignal,
-  from: { readonly details?: string; readonly name?: string } = {},
 ): Promise<void> {
   try {
     for await (const line of lines) {
       if (signal.aborted) return;
-      await output.write(line, from.details);
+      await output.write(line);
     }
   } catch (error) {
-    const name = from.name === undefined ? '' : `${from.name}: `;
-    if (!signal.aborted) output.problem(`${name}${messageOf(error)}`);
+    if (!signal.aborted) output.problem(messageOf(error));
   }
 }
 

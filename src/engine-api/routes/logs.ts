@@ -1,12 +1,14 @@
 // /services/{id}/logs and /tasks/{id}/logs: lines of all tasks of a service from all nodes in one
-// stream of frames. With follow, tasks that are made later join in.
+// stream of frames. With follow, tasks that are made later join in. A node that is away takes its own
+// lines with it and no others.
 import type { ServerResponse } from 'node:http';
 import { find } from '../../manager/index.ts';
 import { TASK_STATE, type Task } from '../../model/index.ts';
-import type { LogQuery, ManagerBackend } from '../backend.ts';
+import type { ManagerBackend } from '../backend.ts';
 import type { Reply, Request, Route } from '../router.ts';
 import { manager } from './context.ts';
-import { LogOutput, outputOptions, parseLogQuery, pump, streamType } from './log-stream.ts';
+import { LogOutput, outputOptions, parseLogQuery, streamType } from './log-stream.ts';
+import { TaskLogReader } from './task-log-reader.ts';
 
 export const logRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/services/{id:service}/logs', handler: serviceLogs },
@@ -52,12 +54,21 @@ async function stream(
   response.writeHead(200, { 'Content-Type': streamType(request, tty) });
   response.flushHeaders();
   const readers = new Map<string, Promise<void>>();
+  const reasons = new Set<string>();
+  const read = async (task: Task): Promise<void> => {
+    const { signal } = abort;
+    const details = detailsOf(task);
+    const reader = new TaskLogReader({ backend, task, query, output, details, signal });
+    const reason = await reader.run();
+    if (reason !== undefined) reasons.add(reason);
+  };
   const add = (): void => {
     for (const task of tasks()) {
       const placed =
         task.nodeId !== undefined && TASK_STATE[task.status.state] >= TASK_STATE.starting;
-      if (!placed || readers.has(task.id) || readers.size >= TASKS_MAX) continue;
-      readers.set(task.id, read(backend, task, query, output, abort.signal));
+      if (!placed || readers.has(task.id)) continue;
+      if (readers.size >= TASKS_MAX) reasons.add(`only ${TASKS_MAX} tasks are read at once`);
+      else readers.set(task.id, read(task));
     }
   };
   add();
@@ -67,19 +78,19 @@ async function stream(
     stop();
   }
   await Promise.all(readers.values());
+  // At the end: a client that reads an error reads no further.
+  if (reasons.size > 0 && !abort.signal.aborted) output.problem(incomplete(reasons));
   response.end();
   return 'handled';
 }
 
-function read(
-  backend: ManagerBackend,
-  task: Task,
-  query: LogQuery,
-  output: LogOutput,
-  signal: AbortSignal,
-): Promise<void> {
-  const lines = backend.taskLogs(task.id, query, signal);
-  return pump(lines, output, signal, { details: detailsOf(task), name: `task ${task.id}` });
+const REASONS_MAX = 10;
+
+/** Docker's words. */
+function incomplete(reasons: ReadonlySet<string>): string {
+  const shown = [...reasons].slice(0, REASONS_MAX).join(', ');
+  const more = reasons.size > REASONS_MAX ? `, and ${reasons.size - REASONS_MAX} more` : '';
+  return `warning: incomplete log stream. some logs could not be retrieved for the following reasons: ${shown}${more}`;
 }
 
 /** Sorted by key, as clients expect it. */
