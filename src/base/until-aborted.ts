@@ -1,6 +1,9 @@
 // Waiting that can be given up, for work that others may go on waiting for.
 import { SwarmError } from './errors.ts';
 
+/** Who waits with a signal: one listener of it serves all, however many there are. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
 /** As `work`, but rejects with `unavailable` when the signal aborts first; the work itself goes on. */
 export function untilAborted<T>(
   work: Promise<T>,
@@ -11,9 +14,21 @@ export function untilAborted<T>(
   return new Promise((resolve, reject) => {
     const gaveUp = (): void => reject(new SwarmError('unavailable', `${what} was given up`));
     if (signal.aborted) gaveUp();
-    signal.addEventListener('abort', gaveUp);
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gaveUp));
+    const others = waitersOf(signal);
+    others.add(gaveUp);
+    work.then(resolve, reject).finally(() => others.delete(gaveUp));
   });
+}
+
+function waitersOf(signal: AbortSignal): Set<() => void> {
+  const known = waiting.get(signal);
+  if (known !== undefined) return known;
+  const made = new Set<() => void>();
+  waiting.set(signal, made);
+  signal.addEventListener('abort', () => {
+    for (const gaveUp of made) gaveUp();
+  });
+  return made;
 }
 
 /** Raises `unavailable` when nobody waits for the work any more. */

@@ -55,7 +55,7 @@ export class HostileWorker {
     const messages = 1 + this.#random.below(BURST_MAX);
     for (let i = 0; i < messages && this.#line !== undefined; i++) {
       const kind = this.#random.pick(MESSAGE_KINDS);
-      const message = this.#random.chance(0.5) ? malformed(this.#random, kind) : this.#lie();
+      const message = this.#random.chance(0.5) ? this.#nonsense(kind) : this.#lie();
       this.#line.send(message);
     }
   }
@@ -67,7 +67,8 @@ export class HostileWorker {
       manager.join({
         csr: 'csr',
         token: this.#world.tokens.worker,
-        availability: 'drain',
+        // With tasks of his own he has something to say of them; once he is gone they run elsewhere.
+        availability: this.#random.pick(['active', 'drain'] as const),
         from: HOSTILE_ADDRESS,
         featureLevel: FEATURE_LEVEL,
       }),
@@ -90,6 +91,16 @@ export class HostileWorker {
 
   #register(): NonNullable<AgentMessage['register']> {
     return { ...REGISTER, address: `${HOSTILE_ADDRESS}:2377`, dataPathAddress: HOSTILE_ADDRESS };
+  }
+
+  /** Of one kind; statuses are of one of his tasks, if he has any. */
+  #nonsense(kind: string): unknown {
+    const [task] = this.#world.leader()?.view.tasksOfNode(this.#nodeId ?? '') ?? [];
+    if (task === undefined || this.#random.chance(0.7)) return malformed(this.#random, kind);
+    const odd: unknown[] = [7, null, {}, { state: 'nonsense' }, { ...STATUS, timestamp: 'now' }];
+    const status = JSON.stringify(this.#random.pick(odd));
+    const sequence = this.#random.below(2 ** 30);
+    return { statuses: { reports: [{ taskId: task.id, status, sequence }] } };
   }
 
   /** In the right form, of what is not his. */
