@@ -60,6 +60,11 @@ describe('assignments', () => {
     expect(checkedAssignment('host', { ...host, address: 'FD00:0::9' }).address).toBe('fd00::9');
   });
 
+  it('lose nameservers that are none', () => {
+    const asked = { ...own, nameservers: ['1.1.1.1', '1.1.1.1 x', 'dns'] };
+    expect(checkedAssignment('task', asked).nameservers).toEqual(['1.1.1.1']);
+  });
+
   const port = { Protocol: 'tcp', TargetPort: 80, PublishMode: 'host' } as const;
   it.each<[string, () => unknown]>([
     ['a host', () => checkedAssignment('host', { ...host, address: INJECTION })],
@@ -106,7 +111,6 @@ describe('assignments', () => {
           networks: [{ networkId: 'n', addresses: ['x/24'], aliases: [] }],
         }),
     ],
-    ['a nameserver', () => checkedAssignment('task', { ...own, nameservers: ['1.1.1.1 x'] })],
     [
       'a port',
       () => checkedAssignment('task', { ...own, hostPorts: [{ ...port, PublishedPort: 70_000 }] }),

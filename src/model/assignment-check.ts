@@ -25,8 +25,11 @@ const CHECKS: { readonly [K in AssignmentKind]: Check<K> } = {
     ids(task.id, task.nodeId, ...task.networks.map(({ networkId }) => networkId));
     task.networks.forEach(({ addresses }) => addresses.forEach(interfaceAddress));
     task.hostPorts.forEach(port);
-    task.nameservers?.forEach((each) => address(each));
-    return task;
+    // A server that is none is not asked; the task can do without it.
+    const { nameservers } = task;
+    return nameservers === undefined || nameservers.every(isAddress)
+      ? task
+      : { ...task, nameservers: nameservers.filter(isAddress) };
   },
   revision: (revision) => {
     revision.spec.EndpointSpec?.Ports?.forEach(port);
@@ -89,6 +92,10 @@ function address(text: string, family?: 4 | 6): string {
     throw wrong('address', text, `no ${family === undefined ? '' : `IPv${family} `}address`);
   }
   return addressText(found, value);
+}
+
+function isAddress(text: string): boolean {
+  return !text.includes('/') && addressFamily(text) !== undefined;
 }
 
 function interfaceAddress(text: string): void {

@@ -1,4 +1,5 @@
 // The common ground of all netlink messages: header, attributes in nests, and the way back.
+import { SwarmError } from '../base/index.ts';
 import { ipv6Number, ipv6Text } from '../overlay/index.ts';
 import type { NetlinkMessage, Patch } from './native.ts';
 
@@ -78,22 +79,29 @@ export interface ReadMessage {
   readonly body: Buffer;
 }
 
-/** Takes the messages of an answer apart. */
+/** Takes the messages of an answer apart. Raises `internal` for half a one: it must not pass for all. */
 export function* readMessages(data: Buffer): Generator<ReadMessage> {
-  for (let at = 0; at + HEADER <= data.length;) {
-    const length = data.readUInt32LE(at);
-    if (length < HEADER || at + length > data.length) return;
+  for (let at = 0; at < data.length;) {
+    const length = at + HEADER <= data.length ? data.readUInt32LE(at) : 0;
+    if (length < HEADER || at + length > data.length) throw damaged(at);
     yield { type: data.readUInt16LE(at + 4), body: data.subarray(at + HEADER, at + length) };
     at += (length + 3) & ~3;
   }
 }
 
-/** The attributes behind a header of `offset` bytes; of several of one type the last counts. */
+function damaged(at: number): SwarmError {
+  return new SwarmError('internal', `an answer of the kernel can’t be read from byte ${at} on`);
+}
+
+/**
+ * The attributes behind a header of `offset` bytes; of several of one type the last counts. Raises
+ * `internal` for half a one.
+ */
 export function readAttributes(body: Buffer, offset: number): Map<number, Buffer> {
   const attributes = new Map<number, Buffer>();
-  for (let at = offset; at + 4 <= body.length;) {
-    const length = body.readUInt16LE(at);
-    if (length < 4 || at + length > body.length) break;
+  for (let at = offset; at < body.length;) {
+    const length = at + 4 <= body.length ? body.readUInt16LE(at) : 0;
+    if (length < 4 || at + length > body.length) throw damaged(at);
     attributes.set(body.readUInt16LE(at + 2) & TYPE_MASK, body.subarray(at + 4, at + length));
     at += (length + 3) & ~3;
   }

@@ -130,6 +130,7 @@ class ContainerController implements TaskController {
 
   async shutdown(): Promise<TaskExit> {
     this.#dropMonitor();
+    await this.#preparing;
     return this.#options.containers.stop(this.#key, await this.#plan());
   }
 

@@ -53,6 +53,12 @@ function exchange(
       },
       (response) => resolve(wrap(response)),
     );
+    const { limitMs } = request;
+    if (limitMs !== undefined) {
+      const late = new Error(`it takes longer than ${limitMs / 1000} s`);
+      const timer = setTimeout(() => sent.destroy(late), limitMs);
+      sent.on('close', () => clearTimeout(timer));
+    }
     sent.on('timeout', () =>
       sent.destroy(new Error(`no answer within ${IDLE_TIMEOUT_MS / 1000} s`)),
     );

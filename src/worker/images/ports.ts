@@ -76,6 +76,8 @@ export interface HttpRequest {
   /** Accept any certificate: only for registries that were configured as insecure. */
   readonly insecure: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** For the whole exchange, its body included; absent: as long as something comes. */
+  readonly limitMs?: number | undefined;
 }
 
 export interface HttpResponse {

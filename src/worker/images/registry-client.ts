@@ -12,6 +12,8 @@ import { registryErrorOf, tokenAnswerOf } from './schemas.ts';
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
 const MAX_REDIRECTS = 5;
 const MAX_ERROR_BYTES = 64 * 1024;
+/** A few kilobytes: who needs longer for them wants to keep us. */
+const DOCUMENT_LIMIT_MS = 120_000;
 const CLIENT_ID = 'tsswarm';
 const ACCEPT_MANIFESTS = [
   MEDIA_TYPE.ociIndex,
@@ -201,6 +203,7 @@ class Session implements RegistrySession {
         headers: authorization === undefined ? headers : { ...headers, authorization },
         insecure: this.#insecure,
         signal,
+        limitMs: start.includes('/blobs/') ? undefined : DOCUMENT_LIMIT_MS,
       });
       const { location } = response.headers;
       if (response.status < 300 || response.status >= 400 || location === undefined) {
@@ -255,7 +258,11 @@ class Session implements RegistrySession {
       refreshToken === undefined
         ? tokenByGet(url, service, scope, basic, this.#insecure)
         : tokenByRefresh(url, service, scope, refreshToken, this.#insecure);
-    const response = await this.#options.http.request({ ...request, signal });
+    const response = await this.#options.http.request({
+      ...request,
+      signal,
+      limitMs: DOCUMENT_LIMIT_MS,
+    });
     if (response.status !== 200) {
       if (response.status < 500) throw await this.#failure(response, 'token');
       response.discard();
