@@ -17,7 +17,6 @@ const KERNEL_ARCHITECTURES: Readonly<Record<string, string>> = {
   arm64: 'aarch64',
 };
 const decodeFeatures = decoder(record({ mountOptions: list(text(64)) }), 'features of the runtime');
-const INIT_PROGRAMS = ['/usr/bin/docker-init', '/usr/bin/tini-static', '/sbin/tini-static'];
 
 /** Reads /proc; a missing file is no error, one that can't be read is. */
 export async function readHostFacts(options: {
@@ -45,7 +44,7 @@ export async function readHostFacts(options: {
     capabilities: bounding,
     minimumOomScore: mayLowerScore ? undefined : Number.parseInt(score, 10) || 0,
     recursiveReadOnly: await canMountRecursively(options.runtime),
-    initPath: options.initPath ?? (await firstExisting(INIT_PROGRAMS)),
+    initPath: await presentFile(options.initPath),
   };
 }
 
@@ -98,9 +97,7 @@ export function describeNode(
   };
 }
 
-async function firstExisting(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    if ((await ifPresent(fs.stat(path), 'ENOTDIR')) !== undefined) return path;
-  }
-  return undefined;
+async function presentFile(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  return (await ifPresent(fs.stat(path), 'ENOTDIR')) === undefined ? undefined : path;
 }

@@ -209,7 +209,10 @@ function defaultMounts(): OciMount[] {
 function initMounts(spec: ContainerSpec, host: HostFacts): OciMount[] {
   if (spec.Init !== true) return [];
   if (host.initPath === undefined) {
-    throw new SwarmError('invalid', 'the service wants an init process: this host has none');
+    throw new SwarmError(
+      'invalid',
+      'the container wants an init process, and this host has none: run scripts/setup.sh there',
+    );
   }
   const options = ['bind', 'ro', 'rprivate'];
   return [{ destination: INIT_TARGET, type: 'bind', source: host.initPath, options }];
