@@ -235,6 +235,27 @@ describe('what only a node would find out', () => {
   });
 });
 
+describe('what Docker refuses in a service', () => {
+  const secret = (SecretName: string): object => ({
+    SecretID: SecretName,
+    SecretName,
+    File: { Name: 'same' },
+  });
+  it.each([
+    [{ Image: 'no image' }, '"no image" is not a valid repository/tag'],
+    [{ Image: '../../x' }, 'is not a valid repository/tag'],
+    [{ Image: 'i', Mounts: [{ Target: '//' }] }, "destination can't be '/'"],
+    [{ Image: 'i', Mounts: [{ Target: '/a' }, { Target: '//a/' }] }, 'duplicate mount point'],
+    [
+      { Image: 'i', Secrets: [secret('one'), secret('two')] },
+      "secret references 'one' and 'two' have a conflicting target: 'same'",
+    ],
+  ])('%# with its words', async (ContainerSpec, message) => {
+    const body = { Name: 'refused', TaskTemplate: { ContainerSpec } };
+    expect(await api.call('POST', '/services/create', { body })).toMatchObject(refusal(message));
+  });
+});
+
 describe('other objects', () => {
   it.each<[string, object, string]>([
     ['/secrets/create', { Name: 's', Data: 'not base64 !!' }, 'secret data is not base64'],

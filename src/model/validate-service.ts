@@ -23,9 +23,10 @@ export function validateService(spec: ServiceSpec): void {
     throw invalid(`service spec of ${size} characters is larger than ${SPEC_BYTES_MAX}`);
   }
   const container = spec.TaskTemplate.ContainerSpec;
-  if (!container.Image) throw invalid('ContainerSpec: image reference must be provided');
+  validateImage(container.Image);
   validateFigures(spec);
   validateMounts(spec);
+  validateFiles(spec);
   (spec.TaskTemplate.Placement?.Constraints ?? []).forEach(parseConstraint);
   for (const preference of spec.TaskTemplate.Placement?.Preferences ?? []) {
     const descriptor = preference.Spread?.SpreadDescriptor ?? '';
@@ -66,6 +67,39 @@ function validateName(name: string): void {
   }
 }
 
+/** Host, path, tag and digest; the node knows the finer points. */
+const IMAGE =
+  /^(?:\[[0-9a-fA-F:.]+\])?[a-zA-Z0-9:][a-zA-Z0-9_.:@-]*(?:\/[a-zA-Z0-9][a-zA-Z0-9_.:@-]*)*$/;
+const IMAGE_LENGTH_MAX = 512;
+
+function validateImage(image: string): void {
+  if (!image) throw invalid('ContainerSpec: image reference must be provided');
+  if (image.length <= IMAGE_LENGTH_MAX && IMAGE.test(image)) return;
+  throw invalid(`ContainerSpec: ${JSON.stringify(image)} is not a valid repository/tag`);
+}
+
+/** Two files in one place: the later one would hide the earlier. */
+function validateFiles({ TaskTemplate: { ContainerSpec: container } }: ServiceSpec): void {
+  const secrets = (container.Secrets ?? []).map((one) => [one.SecretName, one.File] as const);
+  const configs = (container.Configs ?? []).map((one) => [one.ConfigName, one.File] as const);
+  for (const [kind, references] of [
+    ['secret', secrets],
+    ['config', configs],
+  ] as const) {
+    const users = new Map<string, string>();
+    for (const [name, file] of references) {
+      const target = file?.Name || name;
+      const other = users.get(target);
+      if (other !== undefined) {
+        throw invalid(
+          `${kind} references '${other}' and '${name}' have a conflicting target: '${target}'`,
+        );
+      }
+      users.set(target, name);
+    }
+  }
+}
+
 function validateMounts(spec: ServiceSpec): void {
   const targets = new Set<string>();
   for (const mount of spec.TaskTemplate.ContainerSpec.Mounts ?? []) {
@@ -74,8 +108,10 @@ function validateMounts(spec: ServiceSpec): void {
         `invalid mount target ${JSON.stringify(mount.Target)}: must be an absolute path`,
       );
     }
-    if (targets.has(mount.Target)) throw invalid(`duplicate mount point: ${mount.Target}`);
-    targets.add(mount.Target);
+    const place = mount.Target.split('/').filter(Boolean).join('/');
+    if (place === '') throw invalid("invalid mount target: destination can't be '/'");
+    if (targets.has(place)) throw invalid(`duplicate mount point: ${mount.Target}`);
+    targets.add(place);
     if (mount.Type === 'bind' && !mount.Source?.startsWith('/')) {
       throw invalid(
         `invalid bind mount source ${JSON.stringify(mount.Source ?? '')}: must be an absolute path`,

@@ -25,7 +25,7 @@ export const swarmRoutes: readonly Route[] = [
 async function init(request: Request): Promise<Reply> {
   const body = parseInit(await request.json());
   if (body.AutoLockManagers) {
-    throw unsupported('AutoLockManagers', true, 'keep the disks of managers safe');
+    throw unsupported('AutoLockManagers', true, 'leave it out');
   }
   const spec = withoutZeroes(body.Spec);
   validateClusterSpec(merged(DEFAULT_CLUSTER_SPEC, spec));
