@@ -14,8 +14,8 @@ export const HOSTILE_HOST = 'hostile';
 /** What he says of the tasks of others. */
 export const HOSTILE_MESSAGE = 'said by somebody else';
 
-const PAUSE_MS = 50;
-const BURST_MAX = 20;
+const PAUSE_MS = 150;
+const BURST_MAX = 10;
 
 type Line = Connection<unknown, unknown>;
 
