@@ -155,6 +155,25 @@ describe('a service', () => {
     expect(view.get('service', id)?.revisionId).toBe(before?.revisionId);
   });
 
+  it('of an earlier release can be changed, whatever was taken then', async () => {
+    const id = await service(spec('old'));
+    const stored = api.world.store.view.get('service', id);
+    if (stored === undefined) throw new Error('no service');
+    const { TaskTemplate } = stored.spec;
+    const ContainerSpec = { ...TaskTemplate.ContainerSpec, OpenStdin: true };
+    const old = { ...stored.spec, TaskTemplate: { ...TaskTemplate, ContainerSpec } };
+    await api.world.store.propose([update('service', { ...stored, spec: old })]);
+    const send = async (body: object): Promise<unknown> => {
+      const answer = await api.call('GET', '/services/old');
+      const { Version } = answer.body as { Version: { Index: number } };
+      return api.call('POST', `/services/old/update?version=${Version.Index}`, { body });
+    };
+    const { body } = await api.call('GET', '/services/old');
+    const { Spec } = body as { Spec: object };
+    expect(await send({ ...Spec, Labels: { a: 'b' } })).toMatchObject({ status: 200 });
+    expect(await send({ ...Spec, RollbackConfig: { Delay: -1 } })).toMatchObject({ status: 400 });
+  });
+
   it('may publish a port and protocol once, whatever the mode', async () => {
     const Ports = [
       { TargetPort: 80, PublishedPort: 8105, PublishMode: 'host' },

@@ -83,7 +83,7 @@ export function updateService(
     throw new SwarmError('outOfSequence', 'update out of sequence');
   }
   if (request.rollback === true) return rollback(view, service, random, now);
-  validateService(request.spec);
+  validateChange(service.spec, request.spec);
   const spec = resolveReferences(view, withDefaults(request.spec));
   if (spec.Name !== service.spec.Name) {
     throw new SwarmError('unimplemented', 'renaming services is not supported');
@@ -136,6 +136,25 @@ function knownRevision(
   const revision =
     previousRevisionId === undefined ? undefined : view.get('revision', previousRevisionId);
   return revision === undefined || tasksDiffer(revision.spec, spec) ? undefined : revision.id;
+}
+
+/**
+ * Clients send the whole spec back: what was taken once, by an earlier release, is no reason to refuse
+ * another change.
+ */
+function validateChange(before: ServiceSpec, after: ServiceSpec): void {
+  const problem = problemOf(after);
+  if (problem !== undefined && problemOf(before)?.message !== problem.message) throw problem;
+}
+
+function problemOf(spec: ServiceSpec): SwarmError | undefined {
+  try {
+    validateService(spec);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SwarmError) return error;
+    throw error;
+  }
 }
 
 /** Swaps spec and previous spec; a second rollback swaps back (as Docker does). */
