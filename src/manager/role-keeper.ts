@@ -4,7 +4,9 @@ import { messageOf, type Clock, type Logger, type Timer } from '../base/index.ts
 import type { Leader } from './leader.ts';
 import type { Store } from './store/index.ts';
 
-const RETRY_MS = 1_000;
+/** Between two tries, doubled from the one to the other; any change of a node is a try, too. */
+const RETRY_MIN_MS = 1_000;
+const RETRY_MAX_MS = 16_000;
 
 export class RoleKeeper {
   readonly #store: Store;
@@ -14,6 +16,9 @@ export class RoleKeeper {
   #timer: Timer | undefined;
   #stopWatching: (() => void) | undefined;
   #busy = false;
+  #tries = 0;
+  /** The last failure in the log: one that stays is there once. */
+  #logged = '';
   /** Something changed while it was busy. */
   #again = false;
   #running = false;
@@ -28,6 +33,8 @@ export class RoleKeeper {
   start(): void {
     this.stop();
     this.#running = true;
+    this.#tries = 0;
+    this.#logged = '';
     this.#stopWatching = this.#store.watch((changes) => {
       if (changes.some((change) => change.table === 'node')) void this.#check();
     });
@@ -44,19 +51,47 @@ export class RoleKeeper {
     this.#again = this.#busy;
     if (this.#busy || !this.#running) return;
     this.#busy = true;
+    this.#timer?.cancel();
     try {
-      const nodeIds: string[] = [];
-      for (const node of this.#store.view.all('node')) {
-        if (node.spec.Role === 'worker' && node.manager !== undefined) nodeIds.push(node.id);
-      }
-      if (nodeIds.length > 0) await this.#leader.call('leader.removeMembers', { nodeIds });
-    } catch (error) {
-      if (!this.#running) return;
-      this.#logger.warn({ error: messageOf(error) }, 'a demotion is not finished yet');
-      this.#timer = this.#clock.after(RETRY_MS, () => void this.#check());
+      const failure = await this.#removeAll(this.#demoted());
+      if (failure === undefined) this.#tries = 0;
+      else this.#later(failure);
     } finally {
       this.#busy = false;
       if (this.#again) void this.#check();
     }
+  }
+
+  #demoted(): string[] {
+    return [...this.#store.view.all('node')].flatMap((node) =>
+      node.manager !== undefined && node.spec.Role === 'worker' ? [node.id] : [],
+    );
+  }
+
+  /** All in one step; if that can't be, each that can be. */
+  async #removeAll(nodeIds: readonly string[]): Promise<unknown> {
+    const failure = await this.#remove(nodeIds);
+    if (failure === undefined || nodeIds.length < 2) return failure;
+    for (const nodeId of nodeIds) if (this.#running) await this.#remove([nodeId]);
+    return failure;
+  }
+
+  async #remove(nodeIds: readonly string[]): Promise<unknown> {
+    if (nodeIds.length === 0) return undefined;
+    try {
+      await this.#leader.call('leader.removeMembers', { nodeIds });
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #later(failure: unknown): void {
+    if (!this.#running) return;
+    const text = messageOf(failure);
+    if (text !== this.#logged) this.#logger.warn({ error: text }, 'a demotion is not finished yet');
+    this.#logged = text;
+    const delayMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(this.#tries++, 10));
+    this.#timer = this.#clock.after(delayMs, () => void this.#check());
   }
 }

@@ -24,7 +24,21 @@ export function filtersFor(spec: ServiceSpec, serviceId: string, demand: Demand)
   if (demand.hostPorts.length > 0) filters.push(hostPortFilter(demand.hostPorts));
   if (demand.encrypted === true) filters.push(encryptionFilter());
   if (placement?.MaxReplicas) filters.push(maxReplicasFilter(serviceId, placement.MaxReplicas));
-  return filters;
+  return filters.map(careful);
+}
+
+/** A node of which a filter can't read what it needs does not fit; the others are looked at. */
+function careful(filter: Filter): Filter {
+  return {
+    fits: (info) => {
+      try {
+        return filter.fits(info);
+      } catch {
+        return false;
+      }
+    },
+    explain: (count) => filter.explain(count),
+  };
 }
 
 const nodes = (count: number): string => `${count} node${count === 1 ? '' : 's'}`;

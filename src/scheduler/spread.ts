@@ -14,7 +14,7 @@ export function leastLoadedBranch(
   for (const descriptor of descriptors) {
     const branches = new Map<string, NodeInfo[]>();
     for (const info of left) {
-      const value = valueOf(info.node, descriptor);
+      const value = branchOf(info, descriptor);
       const branch = branches.get(value);
       if (branch) branch.push(info);
       else branches.set(value, [info]);
@@ -22,6 +22,15 @@ export function leastLoadedBranch(
     left = fewestTasks([...branches.values()], serviceId);
   }
   return left;
+}
+
+/** What can't be read of a node is as if it had no such label. */
+function branchOf({ node }: NodeInfo, descriptor: string): string {
+  try {
+    return valueOf(node, descriptor);
+  } catch {
+    return '';
+  }
 }
 
 function fewestTasks(branches: readonly NodeInfo[][], serviceId: string): readonly NodeInfo[] {

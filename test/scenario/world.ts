@@ -1,10 +1,10 @@
 // The control plane on one store without Raft: real control, real loops, a virtual clock, and agents
 // that carry out what they are told (or fail as the test says). For scenarios that read like a story.
 import { Prng, VirtualClock, settle } from 'sim';
-import { silentLogger, type Clock } from '../../src/base/index.ts';
+import { silentLogger, type Clock, type Logger } from '../../src/base/index.ts';
 import { Allocator } from '../../src/manager/allocator/index.ts';
 import { LeaderControl } from '../../src/manager/control/index.ts';
-import { ControlLoopRunner } from '../../src/manager/control-loop-runner.ts';
+import { ControlLoopRunner, type LoopStore } from '../../src/manager/control-loop-runner.ts';
 import {
   ConstraintEnforcer,
   Orchestrator,
@@ -48,7 +48,8 @@ export class World {
   readonly #random = new Prng('scenario');
   #index = 0;
 
-  constructor() {
+  /** `seen` is what the loops see of the store, for tests in which that is not what it should be. */
+  constructor(seen: (store: Store) => LoopStore = (store) => store, logger: Logger = silentLogger) {
     const clock: Clock = {
       now: () => this.clock.now() - this.behindMs,
       monotonicMs: () => this.clock.monotonicMs(),
@@ -76,7 +77,7 @@ export class World {
       new ConstraintEnforcer(),
       new TaskReaper(),
     ];
-    this.runner = new ControlLoopRunner(this.store, loops, time, silentLogger);
+    this.runner = new ControlLoopRunner(seen(this.store), loops, time, logger);
     this.store.watch((changes) => changes.forEach((change) => this.#act(change)));
   }
 

@@ -48,18 +48,20 @@ export function serviceToApi(service: Service): object {
           }
         : {}),
     },
-    ...(updateStatus
-      ? {
-          UpdateStatus: {
-            State: updateStatus.state,
-            StartedAt: timeText(updateStatus.startedAt),
-            ...(updateStatus.completedAt
-              ? { CompletedAt: timeText(updateStatus.completedAt) }
-              : {}),
-            Message: updateStatus.message,
-          },
-        }
-      : {}),
+    ...updateStatusToApi(updateStatus, endpoint.error),
+  };
+}
+
+/** Docker has no better place to say why a service can't get its ports, addresses or tasks. */
+function updateStatusToApi(status: Service['updateStatus'], error: string | undefined): object {
+  if (status === undefined) return error === undefined ? {} : { UpdateStatus: { Message: error } };
+  return {
+    UpdateStatus: {
+      State: status.state,
+      StartedAt: timeText(status.startedAt),
+      ...(status.completedAt ? { CompletedAt: timeText(status.completedAt) } : {}),
+      Message: error ?? status.message,
+    },
   };
 }
 

@@ -17,8 +17,17 @@ import {
   type Task,
   type TaskNetwork,
 } from '../../model/index.ts';
-import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import {
+  Agenda,
+  planAgenda,
+  visitAll,
+  type Budget,
+  type ControlLoop,
+  type Plan,
+  type Planned,
+} from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
+import { explainFault, heldBy } from './explain.ts';
 import { NetworkPools } from './network-pools.ts';
 import { PortPool } from './port-pool.ts';
 
@@ -30,11 +39,6 @@ interface Grant {
   readonly networkId: string;
   readonly address: string;
   readonly isHeld: () => boolean;
-}
-
-interface Planned {
-  transactions: readonly (readonly Action[])[];
-  wakeAt?: number | undefined;
 }
 
 export class Allocator implements ControlLoop {
@@ -50,20 +54,21 @@ export class Allocator implements ControlLoop {
     this.#view = view;
     this.#agenda.clear();
     this.#grants = [];
-    this.#pools.reset(view);
-    for (const network of view.all('network')) {
+    const { faults } = this.#agenda;
+    this.#pools.reset(view, faults);
+    visitAll(view.all('network'), faults, (network) => {
       if (network.spec.Ingress) this.#ingressId = network.id;
       this.#agenda.add(`network/${network.id}`);
-    }
+    });
     // Nothing of an earlier time as leader: services that are gone since then hold no port.
     this.#ports = new PortPool();
-    for (const service of view.all('service')) {
-      this.#ports.claim(service.id, service.endpoint.ports);
+    visitAll(view.all('service'), faults, (service) => {
       this.#agenda.add(`service/${service.id}`);
-    }
-    for (const task of view.all('task')) {
+      this.#ports.claim(service.id, service.endpoint.ports);
+    });
+    visitAll(view.all('task'), faults, (task) => {
       if (task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
-    }
+    });
   }
 
   observe(change: StoreChange): void {
@@ -83,7 +88,10 @@ export class Allocator implements ControlLoop {
 
   plan(now: number, budget: Budget): Plan {
     this.#takeBack(now);
-    return planAgenda(this.#agenda, now, budget, (key) => this.#planOne(key, now));
+    return planAgenda(this.#agenda, now, budget, {
+      planOne: (key) => this.#planOne(key, now),
+      explain: (key, error) => explainFault(this.#view, key, error),
+    });
   }
 
   /**
@@ -103,8 +111,8 @@ export class Allocator implements ControlLoop {
       return;
     }
     if (after.spec.Ingress) this.#ingressId = after.id;
-    this.#pools.adopt(after);
     this.#agenda.add(`network/${after.id}`);
+    if (!this.#pools.tryAdopt(after)) return;
     // Whoever waited for this network.
     for (const service of this.#view?.all('service') ?? [])
       this.#agenda.add(`service/${service.id}`);
@@ -180,7 +188,10 @@ export class Allocator implements ControlLoop {
 
   #planNetwork(view: StoreView, network: Network | undefined, now: number): Planned {
     const cluster = view.cluster;
-    if (network === undefined || network.vni !== undefined || !cluster) return { transactions: [] };
+    if (network === undefined || !cluster) return { transactions: [] };
+    // Raises what is wrong with subnets that it has already.
+    this.#pools.adopt(network);
+    if (network.vni !== undefined) return { transactions: [] };
     const chosen = this.#pools.chooseSubnets(
       network,
       cluster,
@@ -371,21 +382,4 @@ export class Allocator implements ControlLoop {
     }
     return networks;
   }
-}
-
-/** The other task that has one of these addresses, until it has ended. */
-function heldBy(
-  view: StoreView,
-  { id }: Task,
-  networkId: string,
-  fixed: readonly string[],
-): string | undefined {
-  for (const other of view.tasksOfNetwork(networkId)) {
-    if (other.id === id || isTerminal(other.status.state)) continue;
-    const own = other.networks.find((network) => network.networkId === networkId);
-    const address = own?.addresses.find((one) => fixed.includes(one));
-    if (address !== undefined)
-      return `address ${address} is that of task ${other.id} until it ends`;
-  }
-  return undefined;
 }

@@ -16,6 +16,7 @@ import {
   type Subnet,
   type Task,
 } from '../../model/index.ts';
+import { visitAll, type Faults } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
 import { AddressPool } from './address-pool.ts';
 import { uniqueLocalSubnets } from './unique-local.ts';
@@ -36,28 +37,39 @@ export class NetworkPools {
   readonly #vnis = new Map<number, string>();
   #nextVni = FIRST_VNI;
 
-  reset(view: StoreView): void {
+  reset(view: StoreView, faults: Faults): void {
     this.#pools.clear();
     this.#subnets.clear();
     this.#vnis.clear();
-    for (const network of view.all('network')) this.adopt(network);
-    for (const service of view.all('service')) {
+    visitAll(view.all('network'), faults, (network) => this.adopt(network));
+    visitAll(view.all('service'), faults, (service) => {
       for (const vip of service.endpoint.virtualIps) this.use(vip.networkId, vip.address);
-    }
-    for (const task of view.all('task')) this.adoptTask(task);
-    for (const service of view.all('service')) this.reserve(service);
+    });
+    visitAll(view.all('task'), faults, (task) => this.adoptTask(task));
+    visitAll(view.all('service'), faults, (service) => this.reserve(service));
   }
 
+  /** Takes over what the network has been given. Raises `invalid` for subnets that can't be. */
   adopt(network: Network): void {
     if (network.vni === undefined) return;
     this.#vnis.set(network.vni, network.id);
     if (network.subnets.length === 0 || this.#pools.has(network.id)) return;
+    const pools = network.subnets.map(
+      ({ subnet, gateway }) => new AddressPool(parseSubnet(subnet), [gateway]),
+    );
     const parsed = network.subnets.map(({ subnet }) => parseSubnet(subnet));
     this.#subnets.set(network.id, parsed);
-    this.#pools.set(
-      network.id,
-      network.subnets.map(({ subnet, gateway }) => new AddressPool(parseSubnet(subnet), [gateway])),
-    );
+    this.#pools.set(network.id, pools);
+  }
+
+  /** False where that fails: the network's own plan says why, and nobody gets addresses of it. */
+  tryAdopt(network: Network): boolean {
+    try {
+      this.adopt(network);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** The addresses that a service asks for are its own, whether or not its task runs. */
@@ -215,11 +227,22 @@ export class NetworkPools {
 
 /** The parts of address pools in the size of networks. */
 function* partsOf(pools: readonly string[], prefix: number): Generator<Subnet> {
+  if (!Number.isInteger(prefix) || prefix < 1 || prefix > 32) return;
   const size = 1n << BigInt(32 - prefix);
   for (const text of pools) {
-    const pool = parseSubnet(text, { anyHost: true });
+    const pool = readPool(text);
+    if (pool?.family !== 4) continue;
     for (let base = pool.base; base + size <= pool.base + pool.size; base += size) {
       yield { family: 4, base, prefix, size };
     }
+  }
+}
+
+/** Of several pools the others are used; that none is left says the network's error. */
+function readPool(text: string): Subnet | undefined {
+  try {
+    return parseSubnet(text, { anyHost: true });
+  } catch {
+    return undefined;
   }
 }

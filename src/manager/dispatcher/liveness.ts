@@ -3,7 +3,7 @@
 // away, and has some seconds to come back. Deadlines move along when this process itself was stalled, so
 // that a pause here never declares anything dead out there; and a node whose manager fell silent with it
 // gets time to find another one.
-import type { Clock, Logger, Timer } from '../../base/index.ts';
+import { messageOf, type Clock, type Logger, type Timer } from '../../base/index.ts';
 import { update, type Node } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import {
@@ -67,8 +67,9 @@ export class Liveness {
     const now = this.#clock.monotonicMs();
     const grace = Math.max(firstLeader ? RESTART_GRACE_MS : 0, GRACE_BEATS * this.#periodMs());
     for (const node of this.#store.view.all('node')) {
-      if (node.status.state === 'down') continue;
-      this.#deadlines.set(node.id, now + grace);
+      this.#guarded(node.id, () => {
+        if (node.status.state !== 'down') this.#deadlines.set(node.id, now + grace);
+      });
     }
     this.#lastCheck = now;
     this.#schedule();
@@ -132,15 +133,29 @@ export class Liveness {
       return;
     }
     for (const [id, deadline] of this.#deadlines) {
-      // Asked ahead, so that a dead machine is down no later for it.
-      if (deadline - now <= PROBE_LIMIT_MS + CHECK_MS) this.#ask(id);
-      if (deadline > now) continue;
-      if (this.#excuse(id, now) || this.#isRestarted(id, now)) continue;
+      this.#guarded(id, () => this.#checkNode(id, deadline, now));
+    }
+  }
+
+  #checkNode(id: string, deadline: number, now: number): void {
+    // Asked ahead, so that a dead machine is down no later for it.
+    if (deadline - now <= PROBE_LIMIT_MS + CHECK_MS) this.#ask(id);
+    if (deadline > now) return;
+    if (this.#excuse(id, now) || this.#isRestarted(id, now)) return;
+    this.#deadlines.delete(id);
+    this.#excused.delete(id);
+    this.#away.delete(id);
+    const node = this.#store.view.get('node', id);
+    if (node !== undefined && node.status.state !== 'down') this.#declareDown(node);
+  }
+
+  /** A node whose record can't be read costs the others nothing; it is not watched until it registers. */
+  #guarded(id: string, look: () => void): void {
+    try {
+      look();
+    } catch (error) {
       this.#deadlines.delete(id);
-      this.#excused.delete(id);
-      this.#away.delete(id);
-      const node = this.#store.view.get('node', id);
-      if (node !== undefined && node.status.state !== 'down') this.#declareDown(node);
+      this.#logger.error({ nodeId: id, error: messageOf(error) }, 'the node cannot be watched');
     }
   }
 
@@ -151,10 +166,14 @@ export class Liveness {
     if (node === undefined || node.status.address === '' || this.#probing.has(id)) return;
     if (this.#probing.size >= PROBES_MAX || this.#clock.monotonicMs() >= limit) return;
     this.#probing.add(id);
-    void this.#probe(node.status.address, PROBE_LIMIT_MS).then((answers) => {
+    const told = (answers: boolean): void => {
       this.#probing.delete(id);
       if (answers) this.#answered.add(id);
       else this.#answered.delete(id);
+    };
+    this.#probe(node.status.address, PROBE_LIMIT_MS).then(told, (error: unknown) => {
+      this.#logger.debug({ nodeId: id, error: messageOf(error) }, 'the machine was not asked');
+      told(false);
     });
   }
 

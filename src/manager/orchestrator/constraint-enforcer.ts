@@ -8,8 +8,10 @@ import {
   update,
   TASK_STATE,
   type Action,
+  type Constraint,
   type Node,
   type StoreChange,
+  type Task,
 } from '../../model/index.ts';
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
@@ -33,9 +35,12 @@ export class ConstraintEnforcer implements ControlLoop {
   }
 
   plan(now: number, budget: Budget): Plan {
-    return planAgenda(this.#agenda, now, budget, (nodeId) => {
-      const node = this.#view?.get('node', nodeId);
-      return { transactions: node === undefined ? [] : this.#planNode(node, now) };
+    return planAgenda(this.#agenda, now, budget, {
+      planOne: (nodeId) => {
+        const node = this.#view?.get('node', nodeId);
+        return { transactions: node === undefined ? [] : this.#planNode(node, now) };
+      },
+      explain: (nodeId, error) => explainNode(this.#view?.get('node', nodeId), error),
     });
   }
 
@@ -44,9 +49,8 @@ export class ConstraintEnforcer implements ControlLoop {
     for (const task of this.#view?.tasksOfNode(node.id) ?? []) {
       if (!desiredAlive(task) || isTerminal(task.status.state)) continue;
       if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
-      const revision = this.#view?.get('revision', task.revisionId);
-      const constraints = constraintsOf(revision, this.#view?.get('service', task.serviceId));
-      if (matchesConstraints(node, constraints.map(parseConstraint))) continue;
+      const constraints = this.#constraintsOf(task);
+      if (constraints === undefined || matchesConstraints(node, constraints)) continue;
       const message = 'node no longer satisfies the scheduling constraints';
       transactions.push([
         update('task', {
@@ -58,4 +62,25 @@ export class ConstraintEnforcer implements ControlLoop {
     }
     return transactions;
   }
+
+  /** Undefined for those that can't be read: the orchestrator says so in the service. */
+  #constraintsOf(task: Task): Constraint[] | undefined {
+    try {
+      const revision = this.#view?.get('revision', task.revisionId);
+      const service = this.#view?.get('service', task.serviceId);
+      return constraintsOf(revision, service).map(parseConstraint);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+const START = "constraints of tasks can't be checked: ";
+
+function explainNode(node: Node | undefined, error: string | undefined): (readonly Action[])[] {
+  const message = error === undefined ? '' : `${START}${error}`;
+  const known = node?.status.message ?? '';
+  if (node === undefined || known === message) return [];
+  if (error === undefined && !known.startsWith(START)) return [];
+  return [[update('node', { ...node, status: { ...node.status, message } })]];
 }

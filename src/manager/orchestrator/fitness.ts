@@ -20,15 +20,23 @@ export interface FitnessView {
   readonly revision: (id: string) => Revision | undefined;
 }
 
-/** Whether the service's tasks may be on this node. */
-export function fits(node: Node, service: Service): boolean {
+/**
+ * Whether the service's tasks may be on this node; `unsure` where the node's own record can't be read.
+ * Raises `invalid` for a placement that can't be.
+ */
+export function fits(node: Node, service: Service, unsure: boolean): boolean {
   const placement = service.spec.TaskTemplate.Placement;
-  const platform = node.description?.platform;
+  const constraints = (placement?.Constraints ?? []).map(parseConstraint);
   const platforms = placement?.Platforms ?? [];
-  if (platform && platforms.length > 0 && !platforms.some((p) => platformMatches(p, platform))) {
-    return false;
+  try {
+    const platform = node.description?.platform;
+    if (platform && platforms.length > 0 && !platforms.some((p) => platformMatches(p, platform))) {
+      return false;
+    }
+    return matchesConstraints(node, constraints);
+  } catch {
+    return unsure;
   }
-  return matchesConstraints(node, (placement?.Constraints ?? []).map(parseConstraint));
 }
 
 /** For the tasks of one service; each revision is compared once. */
@@ -44,7 +52,7 @@ export function isUpToDate(view: FitnessView): (task: Task) => boolean {
       same = differsInPlacementOnly(view.revision(revisionId), service.spec);
       alike.set(revisionId, same);
     }
-    return same && fits(node, service);
+    return same && fits(node, service, true);
   };
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../../model/index.ts';
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
+import { explainService } from './explain.ts';
 import { wish } from './new-task.ts';
 import { planService, type ServicePlan } from './plan-service.ts';
 
@@ -44,7 +45,10 @@ export class Orchestrator implements ControlLoop {
   }
 
   plan(now: number, budget: Budget): Plan {
-    return planAgenda(this.#agenda, now, budget, (id) => this.#planOne(id, now));
+    return planAgenda(this.#agenda, now, budget, {
+      planOne: (id) => this.#planOne(id, now),
+      explain: (id, error) => explainService(this.#view, id, this.name, error),
+    });
   }
 
   #observeNode(nodeId: string): void {

@@ -13,7 +13,7 @@ import {
 import { fits, isUpToDate } from './fitness.ts';
 import { createTask, wish } from './new-task.ts';
 import { decideRestart } from './restart.ts';
-import { freeSlotNumbers, slotsToRemove } from './scale.ts';
+import { checkReplicas, freeSlotNumbers, slotsToRemove } from './scale.ts';
 import { restartRules, stopLimitMs, type RestartRules } from './service-defaults.ts';
 import { isRunning, nodeIsLost, slotsOf, type Slot } from './slots.ts';
 import { planUpdate } from './plan-update.ts';
@@ -81,7 +81,7 @@ function planReplicas(
   random: Random,
   now: number,
 ): readonly Slot[] {
-  const wanted = service.spec.Mode.Replicated?.Replicas ?? 0;
+  const wanted = checkReplicas(service.spec.Mode.Replicated?.Replicas ?? 0);
   const existing = [...slots.values()];
   const surplus = new Set(slotsToRemove(existing, existing.length - wanted));
   for (const slot of surplus) plan.add(...slot.tasks.map((task) => wish(task, 'remove')));
@@ -104,13 +104,13 @@ function planGlobal(
   for (const slot of slots.values()) {
     const node = view.node(slot.key);
     // A node that is merely down keeps its slot: its container may still run there.
-    if (node === undefined || node.spec.Availability === 'drain' || !fits(node, service)) {
+    if (node === undefined || node.spec.Availability === 'drain' || !fits(node, service, true)) {
       plan.add(...slot.tasks.map((task) => wish(task, 'remove')));
     } else if (!nodeIsLost(node)) kept.push(slot);
   }
   for (const node of view.allNodes()) {
     if (slots.has(node.id) || node.status.state !== 'ready') continue;
-    if (node.spec.Availability !== 'active' || !fits(node, service)) continue;
+    if (node.spec.Availability !== 'active' || !fits(node, service, false)) continue;
     const options = { slot: 0, nodeId: node.id, desiredState: 'running' } as const;
     plan.add(createTask(service, options, random, now));
   }

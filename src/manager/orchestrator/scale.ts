@@ -1,6 +1,16 @@
 // Which slots to add and which to give up when the number of replicas changes.
+import { SwarmError } from '../../base/index.ts';
 import type { Task } from '../../model/index.ts';
 import { isRunning, type Slot } from './slots.ts';
+
+/** More than any cluster runs; a service that asks for more has been damaged. */
+export const REPLICAS_MAX = 1_000_000;
+
+/** Raises `invalid` for what is no number of replicas. */
+export function checkReplicas(wanted: number): number {
+  if (Number.isInteger(wanted) && wanted >= 0 && wanted <= REPLICAS_MAX) return wanted;
+  throw new SwarmError('invalid', `${wanted} replicas: it must be 0 to ${REPLICAS_MAX}`);
+}
 
 /** The lowest `count` numbers that no slot has. */
 export function freeSlotNumbers(slots: ReadonlyMap<string, Slot>, count: number): number[] {

@@ -6,6 +6,7 @@ import { isTerminal, remove, update, TASK_STATE } from '../../model/index.ts';
 import type { Action, Service, StoreChange, Task } from '../../model/index.ts';
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
+import { explainService } from './explain.ts';
 import { compareAge, slotKey } from './slots.ts';
 
 /** A task on a node that has been down for this long is taken for lost (SwarmKit's 24 h). */
@@ -45,7 +46,10 @@ export class TaskReaper implements ControlLoop {
   }
 
   plan(now: number, budget: Budget): Plan {
-    return planAgenda(this.#agenda, now, budget, (id) => this.#planService(id, now));
+    return planAgenda(this.#agenda, now, budget, {
+      planOne: (id) => this.#planService(id, now),
+      explain: (id, error) => explainService(this.#view, id, this.name, error),
+    });
   }
 
   #planService(

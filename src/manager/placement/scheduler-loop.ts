@@ -21,7 +21,7 @@ import {
   type NodeInfo,
   type TaskGroup,
 } from '../../scheduler/index.ts';
-import type { Budget, ControlLoop, Plan } from '../control-loop.ts';
+import { Faults, visitAll, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
 import type { StoreView } from '../store/index.ts';
 
 const NO_DEMAND: Demand = { nanoCpus: 0, memoryBytes: 0, hostPorts: [] };
@@ -34,6 +34,9 @@ export class SchedulerLoop implements ControlLoop {
   readonly #due = new Set<string>();
   /** Nodes whose sums are stale; all others are kept from plan to plan. */
   readonly #staleNodes = new Set<string>();
+  /** Revisions and nodes that can't be read, and when to look at them again. */
+  readonly #faults = new Faults();
+  readonly #later = new Map<string, number>();
   #infos = new Map<string, NodeInfo>();
   #view: StoreView | undefined;
 
@@ -43,8 +46,10 @@ export class SchedulerLoop implements ControlLoop {
     this.#due.clear();
     this.#infos = new Map();
     this.#staleNodes.clear();
+    this.#faults.clear();
+    this.#later.clear();
     for (const node of view.all('node')) this.#staleNodes.add(node.id);
-    for (const task of view.all('task')) this.#consider(task);
+    visitAll(view.all('task'), this.#faults, (task) => this.#consider(task));
   }
 
   observe(change: StoreChange): void {
@@ -69,12 +74,39 @@ export class SchedulerLoop implements ControlLoop {
     const transactions: (readonly Action[])[] = [];
     if (view === undefined) return { transactions, more: false };
     this.#refreshInfos(view);
+    for (const [revisionId, time] of this.#later) if (time <= now) this.#due.add(revisionId);
     for (const revisionId of this.#due) {
       this.#due.delete(revisionId);
-      transactions.push(...this.#placeRevision(view, revisionId, now, budget));
+      transactions.push(...this.#tryRevision(view, revisionId, now, budget));
       if (transactions.length >= budget.transactions || budget.spent()) break;
     }
-    return { transactions, more: this.#due.size > 0 };
+    const faults = this.#faults.takeNews();
+    const wakeAt = Math.min(...this.#later.values());
+    const more = this.#due.size > 0;
+    return { transactions, more, faults, ...(wakeAt === Infinity ? {} : { wakeAt }) };
+  }
+
+  /** What can't be placed because its spec can't be read is told so, and tried again later. */
+  #tryRevision(
+    view: StoreView,
+    revisionId: string,
+    now: number,
+    budget: Budget,
+  ): (readonly Action[])[] {
+    this.#later.delete(revisionId);
+    try {
+      const transactions = this.#placeRevision(view, revisionId, now, budget);
+      this.#faults.mended(`revision ${revisionId}`);
+      return transactions;
+    } catch (cause) {
+      const { error, pauseMs } = this.#faults.failed(`revision ${revisionId}`, cause);
+      this.#later.set(revisionId, now + pauseMs);
+      // Some of the group may have been counted before.
+      for (const id of this.#infos.keys()) this.#staleNodes.add(id);
+      return this.#waitingOf(view, revisionId)
+        .slice(0, budget.transactions)
+        .flatMap((task) => (task.status.error === error ? [] : [[postpone(task, error, now)]]));
+    }
   }
 
   #consider(task: Task, before?: Task): void {
@@ -98,15 +130,27 @@ export class SchedulerLoop implements ControlLoop {
 
   #refreshInfos(view: StoreView): void {
     for (const id of this.#staleNodes) {
-      const node = view.get('node', id);
-      if (node === undefined) this.#infos.delete(id);
-      else
-        this.#infos.set(
-          id,
-          nodeInfo(node, view.tasksOfNode(id), (task) => demandOfTask(view, task)),
-        );
+      this.#refreshInfo(view, id);
     }
     this.#staleNodes.clear();
+  }
+
+  /** A node that can't be read gets nothing until it has changed. */
+  #refreshInfo(view: StoreView, id: string): void {
+    this.#infos.delete(id);
+    const node = view.get('node', id);
+    if (node === undefined) return;
+    try {
+      const info = nodeInfo(node, view.tasksOfNode(id), (task) => demandOfTask(view, task));
+      this.#infos.set(id, info);
+      this.#faults.mended(`node ${id}`);
+    } catch (cause) {
+      this.#faults.failed(`node ${id}`, cause);
+    }
+  }
+
+  #waitingOf(view: StoreView, revisionId: string): Task[] {
+    return [...(this.#pending.get(revisionId) ?? [])].flatMap((id) => view.get('task', id) ?? []);
   }
 
   #placeRevision(
@@ -116,9 +160,7 @@ export class SchedulerLoop implements ControlLoop {
     budget: Budget,
   ): (readonly Action[])[] {
     const revision = view.get('revision', revisionId);
-    const waiting = [...(this.#pending.get(revisionId) ?? [])].flatMap(
-      (id) => view.get('task', id) ?? [],
-    );
+    const waiting = this.#waitingOf(view, revisionId);
     if (revision === undefined || waiting.length === 0) return [];
     const batch = waiting.slice(0, budget.transactions);
     if (batch.length < waiting.length) this.#due.add(revisionId);
@@ -159,9 +201,15 @@ export class SchedulerLoop implements ControlLoop {
   }
 }
 
+/** One task whose spec can't be read does not take its whole node away. */
 function demandOfTask(view: StoreView, task: Task): Demand {
   const revision = view.get('revision', task.revisionId);
-  return revision === undefined ? NO_DEMAND : demandOf(revision.spec, revision.ports);
+  if (revision === undefined) return NO_DEMAND;
+  try {
+    return demandOf(revision.spec, revision.ports);
+  } catch {
+    return NO_DEMAND;
+  }
 }
 
 function frees(before: Task, after: Task): boolean {
