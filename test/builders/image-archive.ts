@@ -10,6 +10,8 @@ export interface ArchiveFile {
   /** Content; a symbolic link has `link`, a directory neither. */
   readonly content?: Uint8Array | string;
   readonly link?: string;
+  /** Instead of a file: a FIFO, or /dev/zero. */
+  readonly special?: 'fifo' | 'zero';
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -67,10 +69,13 @@ export function busyboxFiles(): readonly ArchiveFile[] {
 
 /** A busybox image that runs `cmd`; the archive as one buffer. */
 export function busyboxArchive(options: ImageArchiveOptions): Promise<Buffer> {
+  const own = options.files ?? [];
+  // A file of the caller's takes the place of a usual one.
+  const usual = busyboxFiles().filter(({ path }) => own.every((file) => file.path !== path));
   return imageArchive({
     env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
     ...options,
-    files: [...busyboxFiles(), ...(options.files ?? [])],
+    files: [...usual, ...own],
   });
 }
 
@@ -125,6 +130,11 @@ async function layerTar(files: readonly ArchiveFile[]): Promise<Buffer> {
     const owner = { uid: file.uid ?? 0, gid: file.gid ?? 0 };
     if (file.link !== undefined) {
       entries.push({ name, type: 'symlink', linkname: file.link, mode: 0o777, ...owner });
+    } else if (file.special === 'fifo') {
+      entries.push({ name, type: 'fifo', mode: 0o644, ...owner });
+    } else if (file.special === 'zero') {
+      const device = { devmajor: 1, devminor: 5 };
+      entries.push({ name, type: 'character-device', mode: 0o666, ...device, ...owner });
     } else if (file.content === undefined) {
       entries.push({ name: `${name}/`, type: 'directory', mode: file.mode ?? 0o755, ...owner });
     } else {
@@ -207,9 +217,11 @@ export async function imageParts(
 
 interface TarEntry {
   readonly name: string;
-  readonly type: 'file' | 'directory' | 'symlink';
+  readonly type: 'file' | 'directory' | 'symlink' | 'fifo' | 'character-device';
   readonly content?: Buffer;
   readonly linkname?: string;
+  readonly devmajor?: number;
+  readonly devminor?: number;
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;

@@ -64,6 +64,32 @@ describe('a container', () => {
     expect(await bed.executor.listTasks()).not.toContain(context.task.id);
   });
 
+  it.each([
+    ['fifo', 'is a FIFO, not a file'],
+    ['zero', 'is a device, not a file'],
+  ] as const)(
+    'of an image with a %s for its users is refused, and holds nobody up',
+    async (special, message) => {
+      const image = `hostile-${special}:1`;
+      await loadBusybox(bed.executor, image, { files: [{ path: '/etc/passwd', special }] });
+      // The runtime opens it also for who names no user.
+      const contexts = Array.from({ length: 6 }, (_, i) =>
+        taskContext(i % 2 === 0 ? { Image: image } : { Image: image, User: 'app' }),
+      );
+      const controllers = contexts.map((context) => bed.executor.controller(context));
+      const prepared = controllers.map((controller) => controller.prepare(never()));
+      const results = await Promise.allSettled(prepared);
+      for (const result of results) {
+        expect(result).toMatchObject({
+          status: 'rejected',
+          reason: { message: expect.stringContaining(message) },
+        });
+      }
+      expect((await runScript(bed.executor, 'echo alive')).text).toBe('alive');
+      await Promise.all(controllers.map((controller) => controller.remove()));
+    },
+  );
+
   it('has the default capabilities, no more, and a seccomp filter', async () => {
     const script = 'grep -E "CapEff|Seccomp:" /proc/self/status; unshare -m true 2>&1 || echo no';
     const { text } = await runScript(bed.executor, script, { CapabilityDrop: ['NET_RAW'] });

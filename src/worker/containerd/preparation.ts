@@ -20,7 +20,8 @@ import type { PayloadDirectory } from './payloads.ts';
 import type { ContainerPlan, TaskDirectories } from './task-directory.ts';
 import { taskMounts } from './task-mounts.ts';
 import { expandedSpec, taskName } from './templates.ts';
-import { needsLookUp, resolveUser } from './user.ts';
+import { resolveUser } from './user.ts';
+import { USER_FILES, checkMountedFiles } from './user-files.ts';
 
 const DEFAULT_GRACE_MS = 10_000;
 const NS_PER_MS = 1e6;
@@ -86,6 +87,7 @@ export async function prepareContainer(
     }),
     writeNetworkFiles(key, spec, namespace, hostname),
   ]);
+  await checkMountedFiles(storage.mounts);
   unlessAborted(signal, WHAT);
   const health = healthPlan(spec.Healthcheck, config.Healthcheck, config.Shell);
   const ports = listenPlan(service.EndpointSpec?.Ports ?? [], config.ExposedPorts);
@@ -178,13 +180,9 @@ async function findUser(
   files: LayeredFiles,
 ): Promise<OciUser> {
   const user = spec.User || image.User || '';
-  const groups = spec.Groups ?? [];
-  if (!needsLookUp(user, groups)) return resolveUser(user, groups, '', '');
-  const [passwd, group] = await Promise.all([
-    files.readText('/etc/passwd'),
-    files.readText('/etc/group'),
-  ]);
-  return resolveUser(user, groups, passwd, group);
+  // Also for who names no user: the runtime reads both files in any case, and would wait for a FIFO.
+  const [passwd, group] = await Promise.all(USER_FILES.map((path) => files.readText(path)));
+  return resolveUser(user, spec.Groups ?? [], passwd ?? '', group ?? '');
 }
 
 function hostnameOf(

@@ -7,12 +7,6 @@ const MAX_ID = 2 ** 31 - 1;
 /** NGROUPS_MAX of Linux. */
 const MAX_GROUPS = 65_536;
 
-/** True when the image's files are needed to tell the ids. */
-export function needsLookUp(user: string, groups: readonly string[]): boolean {
-  // A bare number needs the files as well: they tell its group and its further groups.
-  return user !== '' || groups.some((group) => !isNumber(group));
-}
-
 /**
  * The ids of `user` and of the further `groups`. A number that the files don't know is taken as it
  * is; an unknown name throws `invalid` with Docker's wording. Empty means root.
