@@ -124,6 +124,7 @@ export class Leader implements LeaderApi {
       }
       const problem = addressProblem(store.view, request, this.#registering);
       if (problem !== undefined) throw new SwarmError('denied', problem);
+      this.#refuseStale(request);
       const result = await store.tryPropose([
         update('node', registered(node, request, clock.now())),
         { kind: 'session', nodeId: node.id, managerId: request.managerId },
@@ -133,6 +134,21 @@ export class Leader implements LeaderApi {
     }
     liveness.registered(request.nodeId);
     return { epoch: store.view.get('session', request.nodeId)?.epoch ?? 0 };
+  }
+
+  /**
+   * A registration that was on its way for long must not end the session that its own agent has begun
+   * since. An agent that lost its memory, or never got its answer, is let in once nobody is heard in
+   * that session; one that knows a newer session than a restored cluster does is let in at once.
+   */
+  #refuseStale({ nodeId, lastEpoch }: Pick<Registration, 'nodeId' | 'lastEpoch'>): void {
+    const { store, liveness } = this.#options;
+    const epoch = store.view.get('session', nodeId)?.epoch ?? 0;
+    if (lastEpoch === undefined || lastEpoch >= epoch || !liveness.isKept(nodeId, epoch)) return;
+    throw new SwarmError(
+      'unavailable',
+      `session ${epoch} of node ${nodeId} is newer than ${lastEpoch} and in use: try again`,
+    );
   }
 
   async #statuses(request: LeaderMethods['leader.statuses']['request']): Promise<object> {

@@ -37,6 +37,9 @@ export class Liveness {
   readonly #answered = new Set<string>();
   /** Epochs of the sessions that were given time because their manager is silent: once each. */
   readonly #excused = new Map<string, number>();
+  /** When each node registered here, and the sessions that agents kept up for a while since. */
+  readonly #registeredAt = new Map<string, number>();
+  readonly #kept = new Map<string, { readonly epoch: number; readonly at: number }>();
   #timer: Timer | undefined;
   #lastCheck = 0;
 
@@ -81,6 +84,18 @@ export class Liveness {
     this.#excused.clear();
     this.#away.clear();
     this.#answered.clear();
+    this.#registeredAt.clear();
+    this.#kept.clear();
+  }
+
+  /**
+   * Whether an agent is there that knows of this session: it was heard again after it had registered,
+   * and lately. Until then its answer may have been lost on the way.
+   */
+  isKept(nodeId: string, epoch: number): boolean {
+    const kept = this.#kept.get(nodeId);
+    if (kept?.epoch !== epoch) return false;
+    return this.#clock.monotonicMs() - kept.at < MISSED_BEATS * this.#periodMs();
   }
 
   /** Takes heartbeats; returns the nodes whose sessions must end and begin anew. */
@@ -91,12 +106,21 @@ export class Liveness {
       const node = this.#store.view.get('node', nodeId);
       const current = this.#store.view.get('session', nodeId)?.epoch === epoch;
       if (node === undefined || !current || node.status.state === 'down') refused.push(nodeId);
-      else this.#heard(nodeId, deadline);
+      else {
+        this.#heard(nodeId, deadline);
+        const since = this.#registeredAt.get(nodeId);
+        const now = this.#clock.monotonicMs();
+        if (since !== undefined && now - since > this.#periodMs()) {
+          this.#kept.set(nodeId, { epoch, at: now });
+        }
+      }
     }
     return refused;
   }
 
   registered(nodeId: string): void {
+    this.#registeredAt.set(nodeId, this.#clock.monotonicMs());
+    this.#kept.delete(nodeId);
     this.#heard(nodeId, this.#clock.monotonicMs() + MISSED_BEATS * this.#periodMs());
   }
 
@@ -104,6 +128,7 @@ export class Liveness {
   left(nodeId: string): void {
     this.#deadlines.delete(nodeId);
     this.#away.delete(nodeId);
+    this.#kept.delete(nodeId);
   }
 
   #heard(nodeId: string, deadline: number): void {
