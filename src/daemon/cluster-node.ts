@@ -238,7 +238,9 @@ export class ClusterNode {
         if (this.#closed) return undefined;
         const { role, managers, advertise } = this.#membership;
         const listed = managers.includes(formatAddress(advertise));
-        return { certified: role, runs: this.#manager !== undefined, listed };
+        const recorded = this.#manager?.view.get('node', this.#membership.nodeId)?.role;
+        const certified = recorded === 'worker' ? recorded : role;
+        return { certified, runs: this.#manager !== undefined, listed };
       },
       renew: () => this.#renew(),
       startManager: () => this.#startManager('join'),

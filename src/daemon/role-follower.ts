@@ -62,7 +62,11 @@ export class RoleFollower {
     if (this.#busy) return;
     this.#busy = true;
     try {
+      let last: RoleStep | undefined;
       for (let step = this.#next(); step !== 'done'; step = this.#next()) {
+        // Our own manager may not have heard yet of the certificate that we have got.
+        if (step === 'renew' && last === 'renew') await this.#pause();
+        last = step;
         try {
           await this.#take(step);
         } catch (error) {

@@ -5,7 +5,10 @@
 export interface RoleState {
   /** What the managers want, as far as they have said it. */
   readonly wanted: 'manager' | 'worker' | undefined;
-  /** What the node's certificate says. */
+  /**
+   * What the node's certificate says, and the managers' record of it: where they differ, because the
+   * answer to a request for a certificate was lost, a worker's.
+   */
   readonly certified: 'manager' | 'worker';
   /** A manager runs in this process. */
   readonly runs: boolean;

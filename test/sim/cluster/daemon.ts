@@ -286,7 +286,9 @@ export class SimulatedDaemon {
       state: () => {
         const { role, managers } = this.#member;
         const listed = managers.includes(this.machine.address);
-        return { certified: role, runs: this.#manager !== undefined, listed };
+        const recorded = this.#manager?.view.get('node', this.#member.nodeId)?.role;
+        const certified = recorded === 'worker' ? recorded : role;
+        return { certified, runs: this.#manager !== undefined, listed };
       },
       renew: () => this.#renew(),
       startManager: () => this.#startManager('join'),
