@@ -103,7 +103,7 @@ describe('networks', () => {
       [['--subnet', '10.201.0.0/30'], /too small: \/29 at least/u],
       [['--subnet', '10.201.0.0/24', '--gateway', '10.202.0.1'], /gateway 10\.202\.0\.1/u],
       [['--opt', 'secret'], /unknown option "secret" of driver overlay/u],
-      [['--opt', 'encrypted=maybe'], /encrypted=maybe/u],
+      [['--opt', 'com.docker.network.driver.overlay.vxlanid_list=0'], /vxlanid_list=0/u],
       [['--opt', 'com.docker.network.driver.mtu=10'], /MTU 10 must be a number from 576/u],
     ];
     for (const [options, message] of cases) await refused([...overlay, ...options, 'bad'], message);
