@@ -4,7 +4,8 @@
 // managers know it (manager/feature-level-loop.ts), and never lowered.
 //
 // 0  before there were levels
-// 1  entries and statuses are checked before they are written; objects carry `specIndex`
+// 1  entries and statuses are checked before they are written; objects carry `specIndex`; the first end
+//    that an agent reports of a task is the last
 
 /** Highest level that this build knows. */
 export const FEATURE_LEVEL = 1;

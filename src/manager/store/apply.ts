@@ -154,7 +154,7 @@ function perform(
         ...metaOf(tables.get('session', action.nodeId), index, time),
       });
     case 'taskStatus':
-      return performTaskStatus(tables, index, time, action);
+      return performTaskStatus(tables, position, time, action);
     case 'addNode':
       return performAddNode(tables, position, time, action);
   }
@@ -192,13 +192,16 @@ function marks(
 
 function performTaskStatus(
   tables: TableSet,
-  index: number,
+  { index, level }: EntryPosition,
   time: number,
   action: Extract<Action, { kind: 'taskStatus' }>,
 ): StoreChange | undefined {
   const task = tables.get('task', action.taskId);
   if (task === undefined || task.nodeId !== action.nodeId) return undefined;
   if (!supersedes(tables, task, action)) return undefined;
+  // An end is an end: what has done its work must not be run again because it was then asked to stop.
+  const over = level > 0 && isTerminal(task.status.state);
+  if (over && action.status.state !== task.status.state) return undefined;
   const status = { ...action.status, ...milestones(task, action.status.state, time) };
   return write(tables, 'task', { ...task, status, ...metaOf(task, index, time) });
 }
