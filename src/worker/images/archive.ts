@@ -1,6 +1,5 @@
 // Loads image archives: `docker save` of all ages and OCI layouts, plain or gzipped. Every file of
 // the archive goes straight into the content store, so that its order and size do not matter.
-import { extract, type Extract, type Header } from 'tar-stream';
 import { SwarmError } from '../../base/index.ts';
 import {
   MAX_DOCUMENT_BYTES,
@@ -18,6 +17,7 @@ import {
 import type { ImageBackend } from './ports.ts';
 import { canonicalName, parseReference } from './reference.ts';
 import { archiveManifestOf } from './schemas.ts';
+import { tarEntries, type TarEntry } from './tar-reader.ts';
 
 /** Most files of one archive; 500 layers with their three files each, and room. */
 const MAX_ENTRIES = 10_000;
@@ -29,8 +29,6 @@ export interface ArchivedImage {
   /** Normalised; may be empty. */
   readonly names: readonly string[];
 }
-
-type TarEntry = Extract extends AsyncIterable<infer E> ? E : never;
 
 interface StoredFile {
   readonly digest: string;
@@ -74,18 +72,13 @@ async function storeFiles(
   lease: string,
 ): Promise<ArchiveFiles> {
   const files: ArchiveFiles = { blobs: new Map(), links: new Map(), documents: new Map() };
-  const tar = extract();
-  const feeding = feed(stream, tar);
-  // An error of the source ends the loop below too; this handler only keeps it from being unheard.
-  feeding.catch((error: unknown) => tar.destroy(asError(error)));
   let count = 0;
-  for await (const entry of tar) {
+  for await (const entry of tarEntries(stream)) {
     if (++count > MAX_ENTRIES) {
       throw new SwarmError('invalid', `image archive has more than ${MAX_ENTRIES} files`);
     }
     await storeEntry(entry, `${lease}-${count}`, files, backend, lease);
   }
-  await feeding;
   return files;
 }
 
@@ -96,47 +89,31 @@ async function storeEntry(
   backend: ImageBackend,
   lease: string,
 ): Promise<void> {
-  const path = cleanPath(entry.header.name);
-  if (entry.header.type === 'symlink' || entry.header.type === 'link') {
-    files.links.set(path, linkTarget(path, entry.header));
-  } else if (entry.header.type === 'file') {
+  const path = cleanPath(entry.name);
+  if (entry.type === 'symlink' || entry.type === 'link') {
+    files.links.set(path, linkTarget(path, entry));
+  } else if (entry.type === 'file') {
     if (path === 'manifest.json' || path === 'index.json') {
-      files.documents.set(path, await collect(entry, path));
+      files.documents.set(path, await collect(entry.body, path));
       return;
     }
     const digest = /^blobs\/sha256\/([a-f0-9]{64})$/.exec(path)?.[1];
-    const size = entry.header.size;
+    const { size } = entry;
     const expected = digest === undefined ? {} : { digest: `sha256:${digest}` };
     const writer = await backend.openWriter(ref, { lease, total: size, ...expected });
-    for await (const chunk of entry) await writer.write(chunk as Uint8Array);
-    files.blobs.set(path, { digest: await writer.commit({ size, ...expected }), size });
-    return;
-  }
-  entry.resume();
-}
-
-async function feed(
-  stream: AsyncIterable<Uint8Array>,
-  tar: ReturnType<typeof extract>,
-): Promise<void> {
-  let wake = (): void => undefined;
-  tar.on('drain', () => wake());
-  tar.on('close', () => wake());
-  for await (const chunk of stream) {
-    if (tar.destroyed) return;
-    if (!tar.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+    try {
+      for await (const chunk of entry.body) await writer.write(chunk);
+      files.blobs.set(path, { digest: await writer.commit({ size, ...expected }), size });
+    } finally {
+      writer.close();
     }
   }
-  tar.end(undefined);
 }
 
-async function collect(entry: AsyncIterable<unknown>, path: string): Promise<Uint8Array> {
+async function collect(body: AsyncIterable<Uint8Array>, path: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of entry as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     size += chunk.length;
     if (size > MAX_DOCUMENT_BYTES) {
       throw new SwarmError('invalid', `${path} in the archive is larger than 4 MiB`);
@@ -151,11 +128,13 @@ async function unzipped(stream: AsyncIterable<Uint8Array>): Promise<AsyncIterabl
   const first = await iterator.next();
   const head = first.done === true ? new Uint8Array(0) : first.value;
   const all = (async function* (): AsyncGenerator<Uint8Array> {
-    if (head.length > 0) yield head;
-    for (;;) {
-      const next = await iterator.next();
-      if (next.done === true) return;
-      yield next.value;
+    try {
+      if (head.length > 0) yield head;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
     }
   })();
   if (head[0] !== GZIP_MAGIC[0] || head[1] !== GZIP_MAGIC[1]) return all;
@@ -171,12 +150,17 @@ async function* gunzip(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   })();
   writing.catch((error: unknown) => writer.abort(error).catch(() => undefined));
   const reader = zip.readable.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    yield value;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      yield value;
+    }
+    await writing;
+  } finally {
+    // Who stops in the middle stops the other end too.
+    await reader.cancel().catch(() => undefined);
   }
-  await writing;
 }
 
 interface DockerManifestEntry {
@@ -298,18 +282,14 @@ function storedFile(path: string, files: ArchiveFiles): StoredFile {
   return file;
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
-
 function cleanPath(path: string): string {
   return path.replace(/^(?:\.?\/)+/, '');
 }
 
 /** Old `docker save` writes a layer once and links to it: "../<id>/layer.tar". */
-function linkTarget(path: string, header: Header): string {
-  const target = header.linkname;
-  if (header.type === 'link' || !target.startsWith('.')) return cleanPath(target);
+function linkTarget(path: string, entry: TarEntry): string {
+  const target = entry.linkname;
+  if (entry.type === 'link' || !target.startsWith('.')) return cleanPath(target);
   const parts = path.split('/').slice(0, -1);
   for (const part of target.split('/')) {
     if (part === '..') parts.pop();
