@@ -39,13 +39,16 @@ export class ApiServer {
   readonly volumes = new Map<string, Readonly<Record<string, string>>>();
   readonly asked: unknown[] = [];
   readonly images: ImageSummary[] = [];
+  /** What tests have in place of the work on images. */
+  readonly #imageWork: Partial<EngineBackend['images']>;
   /** Of a manager; tests replace parts of it. */
   manager: ManagerBackend;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
   readonly #server: EngineApiServer;
   #directory = '';
 
-  private constructor() {
+  private constructor(imageWork: Partial<EngineBackend['images']>) {
+    this.#imageWork = imageWork;
     const { store, control } = this.world;
     this.manager = {
       view: store.view,
@@ -64,8 +67,11 @@ export class ApiServer {
     this.#server = new EngineApiServer(this.#backend(), logger);
   }
 
-  static async start(nodes: readonly string[] = ['n1']): Promise<ApiServer> {
-    const api = new ApiServer();
+  static async start(
+    nodes: readonly string[] = ['n1'],
+    imageWork: Partial<EngineBackend['images']> = {},
+  ): Promise<ApiServer> {
+    const api = new ApiServer(imageWork);
     await api.world.start(nodes);
     api.#directory = await mkdtemp(join(tmpdir(), 'api-server-'));
     await api.#server.listen(api.socketPath);
@@ -132,6 +138,7 @@ export class ApiServer {
         load: async (archive) => {
           for await (const chunk of archive) this.asked.push(['load', chunk.length]);
         },
+        ...this.#imageWork,
         tag: asked('tag', undefined),
         remove: async () => absent(),
         distribution: async () => absent(),

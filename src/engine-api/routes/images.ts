@@ -12,9 +12,10 @@ import {
   type Filters,
 } from '../filters.ts';
 import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
-import type { ImageProgress, ImageSummary, VolumeInfo } from '../backend.ts';
+import type { ImageSummary, VolumeInfo } from '../backend.ts';
 import { checkPlatform, flag, refuseParameters } from './context.ts';
 import { parseTime } from './log-stream.ts';
+import { bodyOf, streamed } from './progress-lines.ts';
 import { timeText } from '../convert/objects.ts';
 import { parseVolume } from '../convert/parse.ts';
 
@@ -105,26 +106,6 @@ function namedImage(all: readonly ImageSummary[], reference: string): ImageSumma
   throw new SwarmError('notFound', `No such image: ${reference}`);
 }
 
-/** Progress goes out line by line; a failure comes in-band, since the status is sent already. */
-async function streamed(
-  response: ServerResponse,
-  work: (progress: (line: ImageProgress) => void) => Promise<void>,
-): Promise<Reply> {
-  response.writeHead(200, { 'Content-Type': 'application/json' });
-  response.flushHeaders();
-  const write = (line: object): void => {
-    response.write(`${JSON.stringify(line)}\r\n`);
-  };
-  try {
-    await work(write);
-  } catch (error) {
-    const code = error instanceof SwarmError ? error.httpStatus : 500;
-    write({ errorDetail: { code, message: messageOf(error) }, error: messageOf(error) });
-  }
-  response.end();
-  return 'handled';
-}
-
 function pull(request: Request, response: ServerResponse): Promise<Reply> {
   const { backend, query } = request;
   const name = query.get('fromImage') ?? '';
@@ -142,7 +123,7 @@ function pull(request: Request, response: ServerResponse): Promise<Reply> {
 function load(request: Request, response: ServerResponse): Promise<Reply> {
   const { backend, raw } = request;
   checkPlatform(request.query.get('platform') ?? '', backend);
-  return streamed(response, (progress) => backend.images.load(raw, progress));
+  return streamed(response, (progress) => backend.images.load(bodyOf(raw), progress));
 }
 
 async function inspect(request: Request): Promise<Reply> {
