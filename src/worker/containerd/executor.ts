@@ -203,6 +203,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
       backend,
       registry: createRegistryClient({
         http: this.#http,
+        clock,
         sha256: (content) => backend.sha256(content),
         insecureRegistries: options.insecureRegistries ?? [],
       }),

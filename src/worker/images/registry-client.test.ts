@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { SwarmError } from '../../base/index.ts';
 import { MEDIA_TYPE } from './manifest.ts';
@@ -29,7 +30,10 @@ function client(answer: (request: HttpRequest) => Answer, insecureRegistries: st
       return { status, headers, body: chunks, discard: () => undefined };
     },
   };
-  return { seen, registry: createRegistryClient({ http, sha256, insecureRegistries }) };
+  return {
+    seen,
+    registry: createRegistryClient({ http, clock: new VirtualClock(), sha256, insecureRegistries }),
+  };
 }
 
 const challenge = {
@@ -208,5 +212,62 @@ describe('the registry client', () => {
     const blob = { mediaType: '', digest: `sha256:${'a'.repeat(64)}`, size: 5 };
     expect((await session.blob(blob, 2)).offset).toBe(0);
     expect(seen).toHaveLength(2);
+  });
+});
+
+describe('a registry that sends a blob byte by byte', () => {
+  /** `size` bytes in parts, with a pause before each. */
+  async function read(part: number, pauseMs: number, status = 200, size = 4 * 1024 * 1024) {
+    const clock = new VirtualClock();
+    const body = (async function* () {
+      for (let sent = 0; sent < size; sent += part) {
+        await clock.advance(pauseMs);
+        yield Buffer.alloc(part);
+      }
+    })();
+    const http = {
+      request: () => Promise.resolve({ status, headers: {}, body, discard: () => undefined }),
+    };
+    const registry = createRegistryClient({ http, clock, sha256, insecureRegistries: [] });
+    // The name of the repository must not make a document of it.
+    const session = registry.session(parseReference('reg.example/manifests/b:1'), {});
+    const blob = { mediaType: '', digest: `sha256:${'a'.repeat(64)}`, size };
+    let bytes = 0;
+    const reading = async (): Promise<void> => {
+      const found = await session.blob(blob, 0);
+      for await (const chunk of found.body) {
+        bytes += chunk.length;
+        // What the reader itself takes is not the registry's.
+        await clock.advance(1000);
+      }
+    };
+    const failure: unknown = await reading().catch((error: unknown) => error);
+    return { failure, bytes, elapsedMs: clock.monotonicMs() };
+  }
+
+  it('is given up, however often it says a little', async () => {
+    const { failure, bytes } = await read(1, 10_000);
+    expect(failure).toMatchObject({
+      code: 'unavailable',
+      message: 'the registry sent 7 bytes in 70 s: at least 16384 a second are required',
+    });
+    expect(bytes).toBeLessThan(10);
+  });
+
+  it('has a minute of grace, and all the time that its size needs', async () => {
+    expect(await read(16 * 1024, 999)).toMatchObject({ failure: undefined, bytes: 4 * 1024 ** 2 });
+    expect(await read(64 * 1024, 6_000)).toMatchObject({
+      failure: { code: 'unavailable' },
+    });
+  });
+
+  it('is given up too when it is an error that trickles', async () => {
+    expect((await read(1, 10_000, 500)).elapsedMs).toBeLessThan(120_000);
+  });
+
+  it('has two minutes for what is no layer, whatever the repository is called', async () => {
+    const { registry, seen } = client(() => ({ status: 200, body: manifest }));
+    await registry.session(parseReference('reg.example/a/blobs/b:1'), {}).manifest();
+    expect(seen[0]?.limitMs).toBe(120_000);
   });
 });

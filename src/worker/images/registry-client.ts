@@ -1,12 +1,13 @@
 // A client of the OCI distribution API (and Docker's, which it grew from), for reading: bearer and
 // basic authentication, redirects, plain HTTP only where it was allowed. It verifies what it reads
 // as a whole; streamed blobs are verified by whoever stores them.
-import { SwarmError, type ErrorCode } from '../../base/index.ts';
+import { SwarmError, type Clock, type ErrorCode } from '../../base/index.ts';
 import { MAX_DOCUMENT_BYTES, MEDIA_TYPE, mediaTypeOf, type Descriptor } from './manifest.ts';
 import type { HttpResponse, HttpTransport } from './ports.ts';
 import { familiarRepository, type ImageReference } from './reference.ts';
 import { parseChallenges, parseRegistryAuth, type Challenge } from './registry-auth.ts';
 import { registryErrorOf, tokenAnswerOf } from './schemas.ts';
+import { atLeast } from './slow-body.ts';
 
 /** docker.io is a name; this is the machine behind it. */
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
@@ -50,6 +51,8 @@ export interface RegistrySession {
 
 export interface RegistryClientOptions {
   readonly http: HttpTransport;
+  /** Measures how fast blobs come. */
+  readonly clock: Clock;
   /** Hex SHA-256. */
   readonly sha256: (content: Uint8Array) => string;
   /** "host", "host:port": plain HTTP and unverified certificates are accepted there. */
@@ -96,7 +99,7 @@ class Session implements RegistrySession {
     tagOrDigest = this.#reference.digest ?? this.#reference.tag ?? 'latest',
   ): Promise<{ descriptor: Descriptor; bytes: Uint8Array }> {
     const path = `manifests/${tagOrDigest}`;
-    const response = await this.#get(path, { accept: ACCEPT_MANIFESTS });
+    const response = await this.#get(path, { accept: ACCEPT_MANIFESTS }, DOCUMENT_LIMIT_MS);
     if (response.status !== 200) throw await this.#failure(response, tagOrDigest);
     const bytes = await readAll(response, MAX_DOCUMENT_BYTES);
     const digest = `sha256:${this.#options.sha256(bytes)}`;
@@ -115,7 +118,7 @@ class Session implements RegistrySession {
   }
 
   async document(descriptor: Descriptor): Promise<Uint8Array> {
-    const { body } = await this.blob(descriptor, 0);
+    const { body } = await this.#blob(descriptor, 0, DOCUMENT_LIMIT_MS, this.#signal);
     const bytes = await readAll({ body }, MAX_DOCUMENT_BYTES);
     if (`sha256:${this.#options.sha256(bytes)}` !== descriptor.digest) {
       throw new SwarmError('dataLoss', `blob verification failed for digest ${descriptor.digest}`);
@@ -123,26 +126,35 @@ class Session implements RegistrySession {
     return bytes;
   }
 
-  async blob(
+  blob(
     descriptor: Descriptor,
     offset: number,
-    signal?: AbortSignal,
+    signal = this.#signal,
+  ): Promise<{ offset: number; body: AsyncIterable<Uint8Array> }> {
+    return this.#blob(descriptor, offset, undefined, signal);
+  }
+
+  async #blob(
+    descriptor: Descriptor,
+    offset: number,
+    limitMs: number | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<{ offset: number; body: AsyncIterable<Uint8Array> }> {
     const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
-    const response = await this.#get(`blobs/${descriptor.digest}`, headers, signal);
+    const response = await this.#get(`blobs/${descriptor.digest}`, headers, limitMs, signal);
     if (response.status === 206) {
       const start = /^bytes (\d{1,15})-/.exec(response.headers['content-range'] ?? '')?.[1];
       const from = Number(start ?? offset);
       // What lies between is nowhere; from the beginning it is sure to come.
       if (from > offset) {
         response.discard();
-        return this.blob(descriptor, 0, signal);
+        return this.#blob(descriptor, 0, limitMs, signal);
       }
       return { offset: from, body: response.body };
     }
     if (response.status === 416 && offset > 0) {
       response.discard();
-      return this.blob(descriptor, 0, signal);
+      return this.#blob(descriptor, 0, limitMs, signal);
     }
     if (response.status !== 200) throw await this.#failure(response, descriptor.digest);
     return { offset: 0, body: response.body };
@@ -151,37 +163,39 @@ class Session implements RegistrySession {
   async #get(
     path: string,
     headers: Record<string, string>,
+    limitMs: number | undefined,
     signal = this.#signal,
   ): Promise<HttpResponse> {
     const target = `/v2/${this.#reference.path}/${path}`;
-    const first = await this.#send(target, headers, signal);
+    const first = await this.#send(target, headers, limitMs, signal);
     if (first.status !== 401) return first;
     const challenges = parseChallenges(first.headers['www-authenticate'] ?? '');
     const authorization = await this.#authorize(challenges, signal);
     if (authorization === undefined) return first;
     first.discard();
     this.#authorization = authorization;
-    return this.#send(target, headers, signal);
+    return this.#send(target, headers, limitMs, signal);
   }
 
   /** Sends to the registry, finding out whether an insecure one speaks HTTP or HTTPS. */
   async #send(
     path: string,
     headers: Record<string, string>,
+    limitMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<HttpResponse> {
     const known = this.#schemes.get(this.#host);
     if (known !== undefined || !this.#insecure) {
-      return this.#follow(`${known ?? 'https'}://${this.#host}${path}`, headers, signal);
+      return this.#follow(`${known ?? 'https'}://${this.#host}${path}`, headers, limitMs, signal);
     }
     try {
-      const response = await this.#follow(`https://${this.#host}${path}`, headers, signal);
+      const response = await this.#follow(`https://${this.#host}${path}`, headers, limitMs, signal);
       this.#schemes.set(this.#host, 'https');
       return response;
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== 'unavailable') throw error;
     }
-    const response = await this.#follow(`http://${this.#host}${path}`, headers, signal);
+    const response = await this.#follow(`http://${this.#host}${path}`, headers, limitMs, signal);
     this.#schemes.set(this.#host, 'http');
     return response;
   }
@@ -189,6 +203,7 @@ class Session implements RegistrySession {
   async #follow(
     start: string,
     headers: Record<string, string>,
+    limitMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<HttpResponse> {
     let url = new URL(start);
@@ -203,11 +218,14 @@ class Session implements RegistrySession {
         headers: authorization === undefined ? headers : { ...headers, authorization },
         insecure: this.#insecure,
         signal,
-        limitMs: start.includes('/blobs/') ? undefined : DOCUMENT_LIMIT_MS,
+        limitMs,
       });
       const { location } = response.headers;
       if (response.status < 300 || response.status >= 400 || location === undefined) {
-        return response;
+        const { body } = response;
+        return limitMs === undefined
+          ? { ...response, body: atLeast(body, this.#options.clock) }
+          : response;
       }
       response.discard();
       if (!URL.canParse(location, url.href)) {
