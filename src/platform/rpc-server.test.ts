@@ -23,7 +23,11 @@ const roles = new Map<string, 'manager' | 'worker'>();
 let server: RpcServer;
 let port = 0;
 let dropped: Error | undefined;
-let authorityOf: (nodeId: string) => Promise<TlsPems>;
+/** What node m5 is given: as many batches, each of so many bytes. */
+const asked = { count: 0, bytes: 0 };
+/** How many of them were taken, and whether the reading has ended. */
+const given = { count: 0, isOver: false };
+let authorityOf: (nodeId: string, unit?: string) => Promise<TlsPems>;
 let clientOf: (nodeId: string, unit?: string) => Promise<RpcClient>;
 const clients: RpcClient[] = [];
 
@@ -47,12 +51,21 @@ beforeAll(async () => {
       dropped = reason;
     });
   });
-  server.stream(LOGS, () => Promise.reject(new SwarmError('notFound', 'task x not found')));
+  server.stream(LOGS, async (_request, { peer }, emit, signal) => {
+    if (peer?.nodeId !== 'm5') throw new SwarmError('notFound', 'task x not found');
+    const text = Buffer.alloc(asked.bytes);
+    Object.assign(given, { count: 0, isOver: false });
+    while (given.count < asked.count && !signal.aborted) {
+      await emit({ lines: [{ stream: 1, time: '', text }] });
+      given.count++;
+    }
+    given.isOver = true;
+  });
   server.unary('/tsswarm.v1.Ca/IssueCertificate', (_request, { peer }) =>
     Promise.resolve({ nodeId: peer?.nodeId ?? 'caller has no certificate' }),
   );
   port = await server.listen('127.0.0.1:0');
-  authorityOf = (nodeId) => authority.issue(nodeId, 'swarm-worker');
+  authorityOf = (nodeId, unit) => authority.issue(nodeId, unit);
   clientOf = async (nodeId, unit) => {
     const identity = new TlsIdentity(await authority.issue(nodeId, unit));
     const address = `127.0.0.1:${port}`;
@@ -179,7 +192,7 @@ describe('a node', () => {
   });
 
   it('that writes and never reads is dropped, and costs bounded memory', async () => {
-    const identity = await authorityOf('w6');
+    const identity = await authorityOf('w6', 'swarm-worker');
     const session = http2.connect(`https://127.0.0.1:${port}`, {
       rejectUnauthorized: false,
       cert: identity.certificate,
@@ -205,5 +218,44 @@ describe('a node', () => {
     }
     await closed;
     expect(dropped).toMatchObject({ code: 'exhausted' });
+  });
+
+  it('that asks for a stream and does not read it is waited for, at bounded cost', async () => {
+    Object.assign(asked, { count: 100_000, bytes: 100_000 });
+    const identity = await authorityOf('m5');
+    const session = http2.connect(`https://127.0.0.1:${port}`, {
+      rejectUnauthorized: false,
+      cert: identity.certificate,
+      key: identity.key,
+      settings: { initialWindowSize: 1 },
+    });
+    const request = session.request({
+      ':method': 'POST',
+      ':path': LOGS,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    request.on('error', () => {});
+    request.end(Buffer.alloc(5));
+    await expect.poll(() => given.count).toBeGreaterThan(5);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // Of 10 GB: what a stream of messages holds before its writer has to wait.
+    expect(given.count).toBeLessThan(20);
+    expect(given.isOver).toBe(false);
+    session.destroy();
+    await expect.poll(() => given.isOver).toBe(true);
+  });
+
+  it('that reads slowly leaves nothing behind of each time it was waited for', async () => {
+    Object.assign(asked, { count: 500, bytes: 1000 });
+    const warnings: string[] = [];
+    const warn = (warning: Error): void => void warnings.push(warning.name);
+    process.on('warning', warn);
+    const { signal } = new AbortController();
+    let read = 0;
+    for await (const _ of (await clientOf('m5')).stream(LOGS, { taskId: 'x' }, signal)) read++;
+    process.off('warning', warn);
+    expect(read).toBe(500);
+    expect(warnings).toEqual([]);
   });
 });

@@ -58,6 +58,19 @@ interface Behind {
   readonly injector: ConnectionInjector;
 }
 
+/** Until the caller has read what waits for it, or is gone. */
+function drained(call: ServerWritableStream<object, object>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off('drain', done);
+      call.off('cancelled', done);
+      resolve();
+    };
+    call.on('drain', done);
+    call.on('cancelled', done);
+  });
+}
+
 export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #behind: Readonly<Record<CallerKind, Behind>>;
@@ -103,13 +116,9 @@ export class RpcServer {
     this.#add(path, (call: ServerWritableStream<Request, Reply>) => {
       const abort = new AbortController();
       call.on('cancelled', () => abort.abort());
-      const emit = (reply: Reply): Promise<void> =>
-        call.write(reply) || abort.signal.aborted
-          ? Promise.resolve()
-          : new Promise((resolve) => {
-              call.once('drain', resolve);
-              call.once('cancelled', resolve);
-            });
+      const emit = async (reply: Reply): Promise<void> => {
+        if (!abort.signal.aborted && !call.write(reply)) await drained(call);
+      };
       const run = async (): Promise<void> =>
         handler(call.request, this.#authorise(path, call), emit, abort.signal);
       run().then(
