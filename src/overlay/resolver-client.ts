@@ -42,6 +42,8 @@ export class ResolverClient {
   #retry: Timer | undefined;
   #wanted: AnswerTable | undefined;
   #sent: AnswerTable = EMPTY_TABLE;
+  /** False while the resolver has not read what was sent: it gets one difference when it has. */
+  #writable = true;
   #seq = 0;
   #answered = 0;
   #failures: Readonly<Record<string, string>> = {};
@@ -56,13 +58,14 @@ export class ResolverClient {
   publish(table: AnswerTable): void {
     this.#wanted = table;
     if (this.#connection === undefined) this.#connect();
-    else this.#sendDifference(table);
+    else this.#sendDifference();
   }
 
   /** True when everything published so far is in effect; false when the time is over. */
   async settled(): Promise<boolean> {
-    if (this.#stopped || (this.#connection !== undefined && this.#answered >= this.#seq))
-      return true;
+    // What was not sent yet goes with the next number.
+    const target = this.#seq + (this.#connection === undefined || this.#isBehind() ? 1 : 0);
+    if (this.#stopped || this.#answered >= target) return true;
     return new Promise<boolean>((resolve) => {
       const end = (inEffect: boolean): void => {
         timer.cancel();
@@ -71,8 +74,7 @@ export class ResolverClient {
       };
       const done = (): void => end(true);
       const timer = this.#options.clock.after(RESOLVER_ANSWER_MS, () => end(false));
-      // Before the connection is made there is no number yet: any answer to the whole table does.
-      this.#waiting.set(done, Math.max(this.#seq, 1));
+      this.#waiting.set(done, target);
     });
   }
 
@@ -113,12 +115,17 @@ export class ResolverClient {
     this.#attempt = 0;
     this.#problem = undefined;
     connection.onMessage((reply) => this.#answer(reply));
+    connection.onDrain(() => {
+      if (this.#connection !== connection) return;
+      this.#writable = true;
+      this.#sendDifference();
+    });
     connection.onClose((reason) => {
       if (this.#connection === connection) this.#lost(reason?.message ?? 'the connection ended');
     });
     const table = this.#wanted ?? EMPTY_TABLE;
     this.#sent = table;
-    connection.send({ seq: ++this.#seq, type: 'replace', table });
+    this.#writable = connection.send({ seq: ++this.#seq, type: 'replace', table });
   }
 
   #lost(message: string): void {
@@ -131,16 +138,31 @@ export class ResolverClient {
     this.#retry = this.#options.clock.after(delay, () => this.#connect());
   }
 
-  #sendDifference(table: AnswerTable): void {
+  /** What was published while the resolver did not read. */
+  #isBehind(): boolean {
+    return this.#connection !== undefined && !this.#writable && this.#wanted !== this.#sent;
+  }
+
+  #sendDifference(): void {
+    if (!this.#writable || this.#connection === undefined) return;
+    const table = this.#wanted ?? EMPTY_TABLE;
     const change = tableChange(this.#sent, table);
     this.#sent = table;
-    if (change === undefined) return;
-    this.#connection?.send({ seq: ++this.#seq, type: 'change', ...change });
+    if (change === undefined) return this.#wake();
+    this.#writable = this.#connection.send({ seq: ++this.#seq, type: 'change', ...change });
   }
 
   #answer({ seq, failures }: ResolverReply): void {
     this.#answered = seq;
     this.#failures = failures;
-    for (const [done, target] of this.#waiting) if (seq >= target) done();
+    this.#wake();
+  }
+
+  #wake(): void {
+    // What came back to what it was is never sent.
+    const latest = this.#isBehind() ? Infinity : this.#seq;
+    for (const [done, target] of this.#waiting) {
+      if (this.#answered >= Math.min(target, latest)) done();
+    }
   }
 }

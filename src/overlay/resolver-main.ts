@@ -64,8 +64,12 @@ function bufferOf(bytes: Uint8Array): Buffer {
 
 function serve(connection: Socket): void {
   connection.on('error', () => connection.destroy());
+  let underWay = 0;
   onLines(connection, MAX_LINE_BYTES, (line) => {
     const request = parseRequest(line);
+    // No more is read than is done, and answered to a daemon that reads.
+    underWay++;
+    connection.pause();
     // In order, and each only when the sockets of the one before are open.
     work = work.then(async () => {
       table = applyRequest(table, request);
@@ -73,8 +77,24 @@ function serve(connection: Socket): void {
       saveTimer ??= setTimeout(save, SAVE_AFTER_MS);
       const failures = await sockets.bring(table.tasks);
       const reply: ResolverReply = { seq: request.seq, failures };
-      if (connection.writable) connection.write(`${JSON.stringify(reply)}\n`);
+      // Not waited for here: another daemon's requests go on.
+      void answered(connection, reply).then(() => {
+        if (--underWay === 0) connection.resume();
+      });
     });
+  });
+}
+
+/** Until the daemon has read it, or is gone. */
+function answered(connection: Socket, reply: ResolverReply): Promise<void> {
+  return new Promise((resolve) => {
+    connection.once('close', resolve);
+    const written = (): void => {
+      connection.off('close', resolve);
+      resolve();
+    };
+    if (connection.writable) connection.write(`${JSON.stringify(reply)}\n`, written);
+    else written();
   });
 }
 
