@@ -9,7 +9,7 @@ import {
   type NodeDescription,
 } from '../model/index.ts';
 import type { Authority } from './ca/index.ts';
-import { addressProblem } from './node-address.ts';
+import { addressProblem, foreignAddresses } from './node-address.ts';
 import { Gate, type ControlMethod, type LeaderControl } from './control/index.ts';
 import type { Liveness, Withdrawals } from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
@@ -54,8 +54,8 @@ export class Leader implements LeaderApi {
   readonly #handlers: Handlers;
   /** One after another: a node that is demoted while it is being added must not stay in Raft alone. */
   readonly #membership = new Gate();
-  /** What nodes say of their addresses counts before it is committed: two can't take the same. */
-  readonly #registering = new Set<LeaderMethods['leader.register']['request']>();
+  /** One that claims addresses which its connection does not show waits for the others, and they for it. */
+  readonly #registrations = new Gate();
 
   constructor(options: LeaderOptions) {
     this.#options = options;
@@ -107,12 +107,10 @@ export class Leader implements LeaderApi {
     request: LeaderMethods['leader.register']['request'],
   ): Promise<{ epoch: number }> {
     const description = decodeDescription.json(request.description);
-    this.#registering.add(request);
-    try {
-      return await this.#commitRegistration({ ...request, description });
-    } finally {
-      this.#registering.delete(request);
-    }
+    const alone = foreignAddresses(request).length > 0;
+    return this.#registrations.run(alone, () =>
+      this.#commitRegistration({ ...request, description }),
+    );
   }
 
   async #commitRegistration(request: Registration): Promise<{ epoch: number }> {
@@ -122,7 +120,7 @@ export class Leader implements LeaderApi {
       if (node === undefined) {
         throw new SwarmError('denied', `node ${request.nodeId} is not in the cluster`);
       }
-      const problem = addressProblem(store.view, request, this.#registering);
+      const problem = addressProblem(store.view, request);
       if (problem !== undefined) throw new SwarmError('denied', problem);
       this.#refuseStale(request);
       const result = await store.tryPropose([

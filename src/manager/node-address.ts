@@ -14,44 +14,35 @@ export interface ClaimedAddresses {
   readonly from?: string | undefined;
 }
 
-/**
- * What is wrong with them, in a sentence; undefined: nothing. `underWay`: registrations that are not in
- * the view yet.
- */
-export function addressProblem(
-  view: StoreView,
-  claimed: ClaimedAddresses,
-  underWay: Iterable<ClaimedAddresses> = [],
-): string | undefined {
-  const { nodeId, address, dataPathAddress, from = '' } = claimed;
+/** What is wrong with them, in a sentence; undefined: nothing. */
+export function addressProblem(view: StoreView, claimed: ClaimedAddresses): string | undefined {
+  const { nodeId, dataPathAddress } = claimed;
   if (dataPathAddress !== '' && addressValue(dataPathAddress) === undefined) {
     return `the data path address ${JSON.stringify(dataPathAddress)} of node ${nodeId} is no IP address`;
   }
-  const own = canonical(hostOf(from));
-  const foreign = [dataPathAddress, hostOf(address)]
-    .map(canonical)
-    .filter((host) => host !== '' && host !== own);
+  const foreign = foreignAddresses(claimed);
   if (foreign.length === 0) return undefined;
-  for (const { id, hosts } of others(view, underWay)) {
-    if (id === nodeId) continue;
-    const taken = hosts.map(canonical).find((host) => foreign.includes(host));
+  for (const other of view.all('node')) {
+    if (other.id === nodeId || other.status.state === 'down') continue;
+    const taken = nodeAddresses(other)
+      .map(canonical)
+      .find((host) => foreign.includes(host));
     if (taken === undefined) continue;
-    return `node ${nodeId} says that it is at ${taken}, which is the address of node ${id}`;
+    return `node ${nodeId} says that it is at ${taken}, which is the address of node ${other.id}`;
   }
   return undefined;
 }
 
-/** Nodes that are up or about to be. */
-function* others(
-  view: StoreView,
-  underWay: Iterable<ClaimedAddresses>,
-): Generator<{ id: string; hosts: string[] }> {
-  for (const { nodeId, address, dataPathAddress } of underWay) {
-    yield { id: nodeId, hosts: [dataPathAddress, hostOf(address)].filter((one) => one !== '') };
-  }
-  for (const node of view.all('node')) {
-    if (node.status.state !== 'down') yield { id: node.id, hosts: nodeAddresses(node) };
-  }
+/** Those that its connection does not show to be its own. */
+export function foreignAddresses({
+  address,
+  dataPathAddress,
+  from = '',
+}: ClaimedAddresses): string[] {
+  const own = canonical(hostOf(from));
+  return [dataPathAddress, hostOf(address)]
+    .map(canonical)
+    .filter((host) => host !== '' && host !== own);
 }
 
 /** "10.0.0.1:2377" and "[fd00::1]:2377", and what gRPC says of a peer. */
