@@ -1,6 +1,7 @@
 // Logs of a service whose nodes come and go: what can be had comes, then what could not; who follows goes
 // on.
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { settle } from 'sim';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiServer } from '../../../test/builders/api-server.ts';
@@ -186,3 +187,34 @@ function stay(signal: AbortSignal): Promise<void> {
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
+
+describe('a client of logs that never reads', () => {
+  it('is waited for at bounded cost, and its reading ends with it', async () => {
+    const text = new Uint8Array(1000);
+    let read = 0;
+    let isOver = false;
+    api.manager = {
+      ...api.manager,
+      taskLogs: async function* (_taskId, _query, signal) {
+        try {
+          // 1 GB.
+          for (; read < 1_000_000 && !signal.aborted; read++) {
+            yield { stream: 1, time: new Date(read).toISOString(), text };
+            if (read % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+          }
+        } finally {
+          isOver = true;
+        }
+      },
+    };
+    const client = connect(api.socketPath);
+    client.pause();
+    client.write('GET /services/web/logs?stdout=1&follow=1 HTTP/1.1\r\nHost: x\r\n\r\n');
+    await expect.poll(() => read).toBeGreaterThan(10);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(read * text.length).toBeLessThan(2 * 1024 * 1024);
+    expect(isOver).toBe(false);
+    client.destroy();
+    await expect.poll(() => isOver).toBe(true);
+  });
+});
