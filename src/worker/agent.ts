@@ -108,6 +108,7 @@ export class Agent {
         assignments: (message) => agent.#assignments(message),
         news: (news) => agent.#news(news),
         withdrawn: (id, missing) => agent.#withdrawals.answered(id, missing),
+        readOn: () => agent.#scheduleSend(),
         lost: () => {},
       },
     });

@@ -49,6 +49,8 @@ export interface SessionHandler {
   news(news: ClusterNews): void;
   /** No host sends anything new to this task; `missing` are those of which that is not known. */
   withdrawn(taskId: string, missing: readonly string[]): void;
+  /** The manager has read what it did not read before: reports are taken again. */
+  readOn(): void;
   /** No session at present. */
   lost(): void;
 }
@@ -67,6 +69,8 @@ export class Session {
   readonly #options: SessionOptions;
   #connection: DispatcherConnection | undefined;
   #ready = false;
+  /** False while the manager does not read: reports wait where only the newest of each task is kept. */
+  #writable = true;
   #attempt = 0;
   #last = '';
   #periodMs = 500;
@@ -85,11 +89,15 @@ export class Session {
     return this.#ready;
   }
 
-  /** False when there is no session: everything is reported again after the next registration. */
+  /**
+   * False when there is no session, or its manager does not read: they are to be given again at
+   * `registered` or `readOn`.
+   */
   send(reports: readonly TaskStatusReport[]): boolean {
-    if (!this.#ready || this.#connection === undefined) return false;
+    if (!this.#ready || !this.#writable || this.#connection === undefined) return false;
     for (let at = 0; at < reports.length; at += REPORTS_PER_MESSAGE) {
-      this.#connection.send({ statuses: { reports: reports.slice(at, at + REPORTS_PER_MESSAGE) } });
+      const part = reports.slice(at, at + REPORTS_PER_MESSAGE);
+      this.#writable = this.#connection.send({ statuses: { reports: part } });
     }
     return true;
   }
@@ -137,6 +145,12 @@ export class Session {
     this.#connection = connection;
     this.#heardAt = clock.monotonicMs();
     this.#answered = false;
+    this.#writable = true;
+    connection.onDrain(() => {
+      if (connection !== this.#connection) return;
+      this.#writable = true;
+      handler.readOn();
+    });
     connection.onMessage((message) => {
       if (connection === this.#connection) this.#receive(message);
     });
