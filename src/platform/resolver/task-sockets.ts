@@ -1,15 +1,13 @@
 // The resolver's sockets in the namespaces of tasks, UDP and TCP, and what comes in through them. UDP
 // is served by the addon, which has the answers ready that were given before.
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { ServedTask } from '../../overlay/resolver-protocol.ts';
 import type { Native } from '../native.ts';
-import { framed } from './forwarder.ts';
+import { serveQuestions } from './tcp-questions.ts';
 
 const ADDRESS = Uint8Array.of(127, 0, 0, 11);
 /** TCP connections of one task at once. */
 const MAX_CONNECTIONS = 64;
-/** An idle TCP connection is closed after this. */
-const IDLE_MS = 10_000;
 
 /** What to say to one message; undefined: nothing. */
 export interface Responder {
@@ -100,32 +98,15 @@ export class SocketTable {
   }
 
   #serveTcp(taskId: string, fd: number): Server {
-    const server = createServer((connection) => this.#serveConnection(taskId, connection));
+    const server = createServer((connection) => {
+      serveQuestions(connection, async (message) => {
+        const found = this.#respond.answer(taskId, message, false);
+        return found === 'forward' ? this.#respond.forward(taskId, message, false) : found?.[0];
+      });
+    });
     server.maxConnections = MAX_CONNECTIONS;
     server.on('error', () => undefined);
     server.listen({ fd });
     return server;
-  }
-
-  #serveConnection(taskId: string, connection: Socket): void {
-    let received = Buffer.alloc(0);
-    let last = Promise.resolve();
-    connection.setTimeout(IDLE_MS, () => connection.destroy());
-    connection.on('error', () => connection.destroy());
-    connection.on('data', (data) => {
-      received = Buffer.concat([received, data]);
-      while (received.length >= 2 && received.length >= received.readUInt16BE(0) + 2) {
-        const end = received.readUInt16BE(0) + 2;
-        const message = Buffer.from(received.subarray(2, end));
-        received = received.subarray(end);
-        // One after another: a connection can't have us work on many questions at once.
-        last = last.then(async () => {
-          const found = this.#respond.answer(taskId, message, false);
-          const answer =
-            found === 'forward' ? await this.#respond.forward(taskId, message, false) : found?.[0];
-          if (answer && connection.writable) connection.write(framed(answer));
-        });
-      }
-    });
   }
 }
