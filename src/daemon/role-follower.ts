@@ -1,9 +1,18 @@
 // Makes a node what the managers want it to be, one step after another, until it holds. What the steps
 // do is their owner's; which one is next is in role-step.ts.
-import { SwarmError, messageOf, sleep, type Clock, type Logger } from '../base/index.ts';
+import {
+  SwarmError,
+  messageOf,
+  sleep,
+  type Clock,
+  type Logger,
+  type Timer,
+} from '../base/index.ts';
 import { nextRoleStep, type RoleState, type RoleStep } from './role-step.ts';
 
 const RETRY_MS = 1_000;
+/** A lost request may be carried out late: the managers' record of this node is looked at again. */
+const LOOK_AGAIN_MS = 10_000;
 
 export interface RoleSteps {
   /** What is so now; undefined when nothing is to be done any more. */
@@ -26,6 +35,7 @@ export class RoleFollower {
   #removed = false;
   #refused = false;
   #busy = false;
+  #timer: Timer | undefined;
   /** Ends a pause between two steps. */
   #wake: (() => void) | undefined;
 
@@ -76,7 +86,14 @@ export class RoleFollower {
       }
     } finally {
       this.#busy = false;
+      this.#lookAgain();
     }
+  }
+
+  #lookAgain(): void {
+    this.#timer?.cancel();
+    if (this.#steps.state() === undefined) return;
+    this.#timer = this.#clock.after(LOOK_AGAIN_MS, () => void this.#follow());
   }
 
   #next(): RoleStep {
