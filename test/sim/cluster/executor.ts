@@ -1,6 +1,6 @@
 // A runtime that only pretends: containers are records that outlive the daemon, and lose their
 // processes with the machine. What a container does is said by its image's name: good, slow (to pull),
-// crash (some time after its start), missing, sick (never healthy), stubborn (slow to stop).
+// crash (some time after its start), once (ends well), missing, sick (never healthy), stubborn (slow to stop).
 import type { Prng, VirtualClock } from 'sim';
 import { SwarmError, sleep } from '../../../src/base/index.ts';
 import type { NodeDescription } from '../../../src/model/index.ts';
@@ -43,6 +43,7 @@ export interface ContainerObserver {
 
 const LOST: TaskExit = { exitCode: -1, oomKilled: false, error: 'task: the container was lost' };
 const FAILED: TaskExit = { exitCode: 1, oomKilled: false, error: 'task: non-zero exit (1)' };
+const DONE: TaskExit = { exitCode: 0, oomKilled: false };
 
 /** What of the machine's runtime outlives the daemon. */
 export class SimulatedRuntime {
@@ -69,8 +70,10 @@ export class SimulatedRuntime {
   start(container: SimulatedContainer): void {
     container.state = 'running';
     this.#observer.started(this.host, container);
-    if (!container.image.startsWith('crash')) return;
-    this.#clock.after(this.#random.between(200, 3_000), () => this.end(container, FAILED));
+    const { image } = container;
+    if (!image.startsWith('crash') && !image.startsWith('once')) return;
+    const exit = image.startsWith('once') ? DONE : FAILED;
+    this.#clock.after(this.#random.between(200, 3_000), () => this.end(container, exit));
   }
 
   stopping(container: SimulatedContainer): void {

@@ -91,6 +91,9 @@ export class LoadClient {
       roles: [(machine, manager) => this.#role(machine, manager)],
       removeNode: [(machine, manager) => this.#removeNode(machine, manager)],
       join: [async () => this.#joinMachine()],
+      resume: [(machine, manager) => this.#resume(machine, manager)],
+      replace: [(machine, manager) => this.#replace(machine, manager)],
+      history: [(machine, manager) => this.#limitHistory(machine, manager)],
     };
     for (const load of this.#world.options.loads) acts.push(...(optional[load] ?? []));
     return acts;
@@ -146,6 +149,36 @@ export class LoadClient {
         : { ...spec, TaskTemplate: { ...spec.TaskTemplate, ContainerSpec } };
       return spec.Name.startsWith(REGISTER) ? asRegister(next) : next;
     });
+  }
+
+  /** An update without a change. */
+  async #resume(machine: Machine, { view }: Manager): Promise<void> {
+    const paused = [...view.all('service')].filter(
+      ({ updateStatus }) => updateStatus?.state.endsWith('paused') === true,
+    );
+    const service = this.#some(paused);
+    if (service !== undefined) await this.#change(machine, service, (spec) => spec);
+  }
+
+  /** An update of the placement alone. */
+  async #replace(machine: Machine, { view }: Manager): Promise<void> {
+    const service = this.#some(view.all('service'));
+    const node = this.#some(view.all('node'));
+    if (service === undefined || node === undefined) return;
+    const Constraints = this.#random.chance(0.3) ? [] : [`node.id!=${node.id}`];
+    await this.#change(machine, service, (spec) => ({
+      ...spec,
+      TaskTemplate: { ...spec.TaskTemplate, Placement: { Constraints } },
+    }));
+  }
+
+  async #limitHistory(machine: Machine, { view }: Manager): Promise<void> {
+    const { cluster } = view;
+    if (cluster === undefined) return;
+    const Orchestration = { TaskHistoryRetentionLimit: this.#random.pick([0, 0, 1, 5]) };
+    const version = specIndexOf(cluster);
+    const spec = { ...cluster.spec, Orchestration };
+    await request(this.#world, machine, 'cluster.update', { version, spec });
   }
 
   async #rollBack(machine: Machine, { view }: Manager): Promise<void> {

@@ -44,6 +44,10 @@ export const LOADS = [
   'removeNode',
   'join',
   'reservations',
+  'oneShot',
+  'resume',
+  'replace',
+  'history',
 ] as const;
 export type LoadKind = (typeof LOADS)[number];
 

@@ -109,7 +109,7 @@ function hasNetworks(world: World, { config }: KnownContainer): boolean {
 function feasible(service: Service, nodes: number, small: boolean): ServiceSpec {
   const { spec } = service;
   const global = spec.Mode.Global !== undefined;
-  const { Resources: _reserved, ...template } = spec.TaskTemplate;
+  const { Resources: _reserved, Placement: _placed, ...template } = spec.TaskTemplate;
   return {
     ...spec,
     Mode: global ? spec.Mode : { Replicated: { Replicas: small ? 1 : Math.min(3, nodes) } },

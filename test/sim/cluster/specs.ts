@@ -54,6 +54,7 @@ export function aService(
   const secrets = loads.has('secrets') ? someOf(random, [...view.all('secret')], 2) : [];
   const configs = loads.has('configs') ? someOf(random, [...view.all('config')], 2) : [];
   const ports = loads.has('ports') && random.chance(0.5) ? somePorts(random) : [];
+  const once = loads.has('oneShot') && !global && random.chance(0.4);
   const reserves = loads.has('reservations') && random.chance(0.5);
   return {
     Name: name,
@@ -61,7 +62,7 @@ export function aService(
     Mode: global ? { Global: {} } : { Replicated: { Replicas: random.between(0, 5) } },
     TaskTemplate: {
       ContainerSpec: {
-        Image: anImage(random, options),
+        Image: once ? 'once:1' : anImage(random, options),
         Secrets: secrets.map(({ id, spec }) => ({ SecretID: id, SecretName: spec.Name })),
         Configs: configs.map(({ id, spec }) => ({ ConfigID: id, ConfigName: spec.Name })),
       },
@@ -69,7 +70,7 @@ export function aService(
         .filter(({ spec }) => spec.Ingress !== true)
         .map(({ id }) => ({ Target: id })),
       RestartPolicy: {
-        Condition: 'any',
+        Condition: once ? 'none' : 'any',
         Delay: random.pick([0.2 * SECOND, SECOND, 5 * SECOND]),
       },
       ...(reserves

@@ -10,6 +10,7 @@ import { SecretChecker } from './secrets.ts';
 import { SessionChecker } from './sessions.ts';
 import { StoreChecker } from './store.ts';
 import { TaskChecker } from './tasks.ts';
+import { VersionChecker } from './versions.ts';
 import { WithdrawalChecker } from './withdrawal.ts';
 
 /** New checkers for one run. */
@@ -23,6 +24,7 @@ export function allCheckers(world: World): Checker[] {
     new SecretChecker(world),
     new OverlayChecker(world),
     new ReferenceChecker(world),
+    new VersionChecker(world),
     new WithdrawalChecker(world),
     new HostileChecker(world),
   ];
