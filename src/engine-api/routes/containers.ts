@@ -81,7 +81,10 @@ async function imageDefaults(
 ): Promise<ReadonlyMap<string, ImageDefaults>> {
   const ids = [...new Set(containers.map(({ imageId }) => imageId))];
   const entries = ids.map(async (id) => {
-    const image = await images.inspect(id).catch(() => ({}));
+    const image = await images.inspect(id).catch((error: unknown) => {
+      if (error instanceof SwarmError && error.code === 'notFound') return {};
+      throw error;
+    });
     return [id, (image as { readonly Config?: ImageDefaults | null }).Config ?? {}] as const;
   });
   return new Map(await Promise.all(entries));

@@ -89,8 +89,8 @@ export class Liveness {
   }
 
   /**
-   * Whether an agent is there that knows of this session: it was heard again after it had registered,
-   * and lately. Until then its answer may have been lost on the way.
+   * Whether an agent is there that knows of its session `epoch`: it was heard again after it had
+   * registered, and lately. Until then its answer may have been lost on the way.
    */
   isKept(nodeId: string, epoch: number): boolean {
     const kept = this.#kept.get(nodeId);
