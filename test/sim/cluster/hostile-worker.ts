@@ -61,8 +61,9 @@ export class HostileWorker {
   }
 
   async #join(): Promise<void> {
-    const { machine } = this.#random.pick(this.#world.managers()) ?? {};
-    if (machine === undefined) return;
+    const managers = this.#world.managers();
+    if (managers.length === 0) return;
+    const { machine } = this.#random.pick(managers);
     const outcome = await atManager(this.#world, machine, (manager) =>
       manager.join({
         csr: 'csr',
