@@ -284,6 +284,8 @@ export class SimulatedDaemon {
   #roleSteps(): RoleSteps {
     return {
       state: () => {
+        // As the real one: who leaves does not become a manager any more.
+        if (this.#phase === 'leaving') return undefined;
         const { role, managers } = this.#member;
         const listed = managers.includes(this.machine.address);
         const recorded = this.#manager?.view.get('node', this.#member.nodeId)?.role;
