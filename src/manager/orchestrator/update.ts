@@ -55,8 +55,9 @@ export function updateProgress(
     if (task.createdAt < startedAt) continue;
     const ranFor = now - (task.status.runningSince ?? now);
     const runs = isRunning(task) && slot.alive.length === 1;
-    // One that failed is counted, and holds nothing up: its restarts may fail for ever.
-    const finished = failed || (isTerminal(task.status.state) && !hasFailed(task));
+    // One that failed is counted, and holds nothing up: its restarts may fail for ever. One that ended
+    // later, and that its policy does not run again, has been watched for long enough.
+    const finished = failed || isTerminal(task.status.state);
     if (!finished && !(runs && ranFor >= rules.delayMs)) underWay++;
     if (!finished && !(runs && ranFor >= rules.monitorMs)) settled = false;
     if (runs) {
