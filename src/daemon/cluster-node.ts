@@ -2,66 +2,32 @@
 // renewal of its certificate, promotion and demotion. Made by init, join, or a restart.
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import {
-  SwarmError,
-  messageOf,
-  sleep,
-  type Clock,
-  type Disk,
-  type Logger,
-  type Random,
-} from '../base/index.ts';
+import { SwarmError, messageOf } from '../base/index.ts';
 import { createJoinToken, type ClusterNews } from '../model/index.ts';
-import {
-  DEFAULT_CLUSTER_SPEC,
-  Manager,
-  Store,
-  refoundGroup,
-  startConsensus,
-  type Consensus,
-  type NewCluster,
-} from '../manager/index.ts';
+import { Manager, Store, refoundGroup, type Consensus, type NewCluster } from '../manager/index.ts';
 import {
   TlsIdentity,
   certificateDigest,
   certificateValidity,
   createRequest,
   probeMachine,
-  type WireMethod,
 } from '../platform/index.ts';
-import type { Overlay } from '../overlay/index.ts';
-import { Agent, type Executor } from '../worker/index.ts';
+import { Agent } from '../worker/index.ts';
 import type { PlaceRequest } from '../worker/standalone/index.ts';
 import { formatAddress, raftAddress } from './addresses.ts';
 import { CertificateRenewal } from './certificate-renewal.ts';
-import { ClusterRpc, type LogReader } from './cluster-rpc.ts';
+import { startNodeConsensus, type ClusterNodeOptions } from './cluster-node-options.ts';
+import { ClusterRpc } from './cluster-rpc.ts';
 import { loadDataKey } from './data-key.ts';
 import { MembershipWriter, newRaftId, type Membership } from './membership-file.ts';
 import { clusterSigner } from './signer.ts';
+import { allInOrder, goOn, unlessEnded, waitUntil } from './membership-change.ts';
 import { forgetLog, raftDirectory } from './raft-directory.ts';
 import { PeerRoles } from './peer-roles.ts';
 import { RoleFollower, type RoleSteps } from './role-follower.ts';
 import { VERSION } from './version.ts';
 
-/** Times the cluster's election tick (10): a follower stands for election after a second or two. */
-const RAFT_TICK_MS = 50;
 const LEADER_WAIT_MS = 20_000;
-
-export interface ClusterNodeOptions {
-  readonly directory: string;
-  readonly membershipPath: string;
-  readonly raftThreadPath: string;
-  readonly methods: ReadonlyMap<string, WireMethod>;
-  readonly executor: Executor;
-  readonly overlay: Overlay;
-  readonly readLogs: LogReader;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly disk: Disk;
-  readonly logger: Logger;
-  /** The manager can't go on (broken log): the daemon has to stop. */
-  readonly onFatal: (error: Error) => void;
-}
 
 export class ClusterNode {
   readonly rpc: ClusterRpc;
@@ -75,7 +41,10 @@ export class ClusterNode {
   readonly #peerRoles: PeerRoles;
   readonly #renewal: CertificateRenewal;
   readonly #role: RoleFollower;
-  #closed = false;
+  /** Aborts with the first of leave, close, and the end of what started it. */
+  readonly #ending = new AbortController();
+  /** A manager that is being started: who takes it down waits for it. */
+  #managerStart: Promise<void> = Promise.resolve();
 
   constructor(options: ClusterNodeOptions, membership: Membership) {
     this.#options = options;
@@ -116,10 +85,29 @@ export class ClusterNode {
     return this.#agent;
   }
 
-  /** Takes up a stored or new membership; `newCluster` makes this node the first manager. */
-  async start(newCluster?: NewCluster): Promise<void> {
+  /**
+   * Takes up a stored or new membership; `newCluster` makes this node the first manager. Rejects, with
+   * `signal`'s reason, soon after that has aborted. After a failure the owner calls `leave` or `close`:
+   * either takes down what had begun.
+   */
+  async start(signal: AbortSignal, newCluster?: NewCluster): Promise<void> {
+    const end = (): void => this.#ending.abort(signal.reason);
+    signal.addEventListener('abort', end);
+    try {
+      goOn(signal);
+      await this.#begin(newCluster);
+      goOn(this.#ending.signal);
+      this.#renewal.schedule();
+    } finally {
+      signal.removeEventListener('abort', end);
+    }
+  }
+
+  async #begin(newCluster: NewCluster | undefined): Promise<void> {
     const membership = this.#membership;
+    const { signal } = this.#ending;
     await this.rpc.server.listen(formatAddress(membership.listen));
+    goOn(signal);
     if (newCluster !== undefined) {
       await this.#startManager('bootstrap');
       await this.#whenLeading();
@@ -129,33 +117,45 @@ export class ClusterNode {
     } else if (membership.role === 'manager') {
       await this.#startManager(membership.raftStarted === true ? 'restart' : 'join');
     }
+    goOn(signal);
     await this.#startAgent();
-    this.#renewal.schedule();
   }
 
   /** Stops, leaving containers and network as they are. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#renewal.stop();
+  close(): Promise<void> {
+    this.#end();
     // Leadership goes first: nobody takes a write before somebody else has it.
-    const handedOver = this.#manager?.close();
-    await this.#agent?.close();
-    await handedOver;
-    this.rpc.close();
+    const handedOver = this.#managerStart.then(() => this.#manager?.close());
+    handedOver.catch(() => {}); // told below
+    return allInOrder(this.#options.logger, {
+      agent: () => this.#agent?.close(),
+      manager: () => handedOver,
+      listener: () => this.rpc.close(),
+    });
   }
 
   /** Leaves the cluster: tasks are stopped, the network and all state of the membership removed. */
-  async leave(): Promise<void> {
-    this.#closed = true;
+  leave(): Promise<void> {
+    this.#end();
+    const { overlay, disk, membershipPath, directory, logger } = this.#options;
+    return allInOrder(logger, {
+      agent: () => this.#agent?.removeAll(),
+      manager: () => this.#managerStart.then(() => this.#manager?.close()),
+      listener: () => this.rpc.close(),
+      network: () => overlay.removeAll(),
+      membership: async () => {
+        await this.#stored.end();
+        await disk.remove(membershipPath);
+        // A loss of power must not bring it back without its files.
+        await disk.syncDirectory(dirname(membershipPath));
+      },
+      state: () => rm(directory, { recursive: true, force: true }),
+    });
+  }
+
+  #end(): void {
+    this.#ending.abort(new SwarmError('unavailable', 'this node is leaving or stopping'));
     this.#renewal.stop();
-    await this.#agent?.removeAll();
-    await this.#manager?.close();
-    this.rpc.close();
-    await this.#options.overlay.removeAll();
-    await this.#options.disk.remove(this.#options.membershipPath);
-    // A loss of power must not bring it back without its files.
-    await this.#options.disk.syncDirectory(dirname(this.#options.membershipPath));
-    await rm(this.#options.directory, { recursive: true, force: true });
   }
 
   /** Asks the managers for a container's place on their networks. */
@@ -235,7 +235,7 @@ export class ClusterNode {
   #roleSteps(): RoleSteps {
     return {
       state: () => {
-        if (this.#closed) return undefined;
+        if (this.#ending.signal.aborted) return undefined;
         const { role, managers, advertise } = this.#membership;
         const listed = managers.includes(formatAddress(advertise));
         const recorded = this.#manager?.view.get('node', this.#membership.nodeId)?.role;
@@ -263,7 +263,15 @@ export class ClusterNode {
     await forgetLog(this.#options.disk, this.#options.directory);
   }
 
-  async #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
+  #startManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
+    const started = this.#beginManager(how);
+    this.#managerStart = started.catch(() => {});
+    return started;
+  }
+
+  async #beginManager(how: 'bootstrap' | 'join' | 'restart'): Promise<void> {
+    const { signal } = this.#ending;
+    goOn(signal);
     const { clock, random, logger, onFatal } = this.#options;
     const { nodeId } = this.#membership;
     const raftId = this.#membership.raftId ?? newRaftId();
@@ -278,7 +286,9 @@ export class ClusterNode {
       how === 'join'
         ? ({ kind: 'join', members: await this.#askToBeAdded(self) } as const)
         : ({ kind: how } as const);
+    goOn(signal);
     const dataKey = await loadDataKey(raftDirectory(this.#options.directory));
+    goOn(signal);
     const manager = await Manager.start({
       nodeId,
       version: VERSION,
@@ -290,23 +300,9 @@ export class ClusterNode {
       newJoinToken: () => this.newJoinToken(),
       signer: clusterSigner(() => this.#manager?.view.cluster, clock),
       startConsensus: async (handler) => {
-        const { Raft: raft } = DEFAULT_CLUSTER_SPEC;
-        const consensus = await startConsensus(
-          {
-            directory: raftDirectory(this.#options.directory),
-            self,
-            listenAddress: raftAddress(this.#membership.listen),
-            start,
-            tls: this.#identity.pems,
-            tickMs: RAFT_TICK_MS,
-            electionTicks: raft.ElectionTick,
-            heartbeatTicks: raft.HeartbeatTick,
-            snapshotInterval: raft.SnapshotInterval,
-            dataKey,
-          },
-          handler,
-          { threadScript: this.#options.raftThreadPath, logger },
-        );
+        const { listen } = this.#membership;
+        const of = { self, listen, start, tls: this.#identity.pems, dataKey };
+        const consensus = await startNodeConsensus(this.#options, of, handler);
         this.#consensus = consensus;
         return consensus;
       },
@@ -316,6 +312,7 @@ export class ClusterNode {
       },
     });
     this.#manager = manager;
+    goOn(signal);
     manager.store.watch((changes) => this.#peerRoles.observe(changes));
     this.#identity.onUpdate((pems) => this.#consensus?.updateTls(pems));
     logger.info({ nodeId, how }, 'manager started');
@@ -332,12 +329,13 @@ export class ClusterNode {
     try {
       await this.#save({ ...this.#membership, ...change });
     } catch (error) {
+      if (this.#ending.signal.aborted) return;
       this.#options.logger.error({ error: messageOf(error) }, 'membership could not be stored');
     }
   }
 
   #removedFromRaft(): void {
-    if (this.#closed || this.#manager === undefined) return;
+    if (this.#ending.signal.aborted || this.#manager === undefined) return;
     this.#options.logger.info({}, 'this node is not a manager any more');
     this.#role.removedFromRaft();
   }
@@ -350,23 +348,22 @@ export class ClusterNode {
       raftAddress: self.address,
     };
     const { managers } = this.#membership;
-    const { members } = await this.#role.asking(() =>
-      this.rpc.callAny(managers, 'leader.addMember', request),
-    );
-    return members;
+    const asked = this.#role.asking(() => this.rpc.callAny(managers, 'leader.addMember', request));
+    return (await unlessEnded(asked, this.#ending.signal)).members;
   }
 
-  async #whenLeading(): Promise<void> {
-    const { clock } = this.#options;
-    const deadline = clock.monotonicMs() + LEADER_WAIT_MS;
-    while (this.#consensus?.status.isLeader !== true) {
-      if (clock.monotonicMs() > deadline)
-        throw new SwarmError('unavailable', 'the new manager did not become leader');
-      await sleep(clock, 10);
-    }
+  #whenLeading(): Promise<void> {
+    return waitUntil(() => this.#consensus?.status.isLeader === true, {
+      clock: this.#options.clock,
+      everyMs: 10,
+      limitMs: LEADER_WAIT_MS,
+      signal: this.#ending.signal,
+      late: () => new SwarmError('unavailable', 'the new manager did not become leader'),
+    });
   }
 
   async #renew(): Promise<void> {
+    goOn(this.#ending.signal);
     const { key, csr } = await createRequest();
     const issued = await this.rpc.renew(this.#managersButUs(), csr);
     const { certificate, rootCertificates, role } = issued;

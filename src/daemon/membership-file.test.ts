@@ -1,6 +1,11 @@
 import { SimDisk } from 'sim';
 import { describe, expect, it } from 'vitest';
-import { loadMembership, saveMembership, type Membership } from './membership-file.ts';
+import {
+  MembershipWriter,
+  loadMembership,
+  saveMembership,
+  type Membership,
+} from './membership-file.ts';
 
 const PATH = '/membership.json';
 const membership: Membership = {
@@ -44,4 +49,14 @@ describe('the membership of a node', () => {
     await expect(load(text)).rejects.toThrow(message);
     await expect(load(text)).rejects.toMatchObject({ code: 'dataLoss' });
   });
+});
+
+it('is not written again after the node has left', async () => {
+  const disk = new SimDisk();
+  const writer = new MembershipWriter(disk, PATH);
+  void writer.save(membership);
+  await writer.end();
+  await disk.remove(PATH);
+  await expect(writer.save(membership)).rejects.toThrow('has left its cluster');
+  expect(await loadMembership(disk, PATH)).toBeUndefined();
 });

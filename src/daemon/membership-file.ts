@@ -76,18 +76,30 @@ export class MembershipWriter {
   readonly #disk: Disk;
   readonly #path: string;
   #last: Promise<void> = Promise.resolve();
+  #ended = false;
 
   constructor(disk: Disk, path: string) {
     this.#disk = disk;
     this.#path = path;
   }
 
-  /** Resolves when this one is durable; rejects with what the disk said. */
+  /** Resolves when this one is durable; rejects with what the disk said, or after `end`. */
   save(membership: Membership): Promise<void> {
+    if (this.#ended) {
+      const gone = 'the node has left its cluster: nothing more is stored of it';
+      return Promise.reject(new SwarmError('unavailable', gone));
+    }
     const write = (): Promise<void> => saveMembership(this.#disk, this.#path, membership);
     const saved = this.#last.then(write, write);
     this.#last = saved;
     return saved;
+  }
+
+  /** Resolves when nothing is written any more: the file may go. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    // Whoever saved it was told what came of it.
+    await this.#last.catch(() => {});
   }
 }
 

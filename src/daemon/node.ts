@@ -1,16 +1,11 @@
 // This machine as a node: in a cluster or in none. Init, join and leave; everything that the Engine
 // API asks of the daemon ends here.
-import { SwarmError, messageOf, newId, sleep, type Logger } from '../base/index.ts';
-import { createJoinToken } from '../model/index.ts';
-import { DEFAULT_CLUSTER_SPEC, type NewCluster } from '../manager/index.ts';
+import { SwarmError, messageOf, type Logger } from '../base/index.ts';
+import type { NewCluster } from '../manager/index.ts';
 import type { InitRequest, JoinRequest, RestoreRequest } from '../engine-api/index.ts';
 import {
-  certificateDigest,
-  createRequest,
-  createRoot,
   fileDisk,
   loadMethods,
-  signCertificate,
   systemClock,
   systemRandom,
   type WireMethod,
@@ -19,7 +14,6 @@ import type { UserContainers } from '../worker/standalone/index.ts';
 import {
   formatAddress,
   parseAddress,
-  raftAddress,
   resolveAdvertise,
   resolveDataPath,
   resolveListen,
@@ -27,21 +21,27 @@ import {
 } from './addresses.ts';
 import { parseBackupKey, sealBackup } from './backup-file.ts';
 import { NO_NETWORKS, withPlaces } from './bound-networking.ts';
-import { ClusterNode, type ClusterNodeOptions } from './cluster-node.ts';
+import type { ClusterNodeOptions } from './cluster-node-options.ts';
+import { ClusterNode } from './cluster-node.ts';
 import type { DaemonConfig } from './config.ts';
 import type { InstallPaths } from './install-paths.ts';
 import { obtainCertificate } from './join.ts';
 import type { LocalEngine } from './local-engine.ts';
 import { restoreBackup } from './restore.ts';
-import { loadMembership, newRaftId, saveMembership, type Membership } from './membership-file.ts';
+import { loadMembership, saveMembership, type Membership } from './membership-file.ts';
+import {
+  MembershipChange,
+  allInOrder,
+  goOn,
+  unlessEnded,
+  waitUntil,
+  type ChangeKind,
+} from './membership-change.ts';
+import { firstMembership, prepareCluster } from './new-cluster.ts';
 import { readTaskLogBatches } from './task-logs.ts';
 
-const DEFAULT_POOLS = ['10.0.0.0/8'];
-const DEFAULT_SUBNET_SIZE = 24;
-const DEFAULT_DATA_PATH_PORT = 4789;
 /** How long `join` waits for the node to be served by a manager before it answers. */
 const JOIN_WAIT_MS = 20_000;
-const SUBNET_SIZE_MAX = 29;
 const BACKUP_SALT_BYTES = 32;
 
 export interface NodeOptions {
@@ -58,9 +58,10 @@ export class SwarmNode {
   readonly #methods: ReadonlyMap<string, WireMethod>;
   readonly #membershipPath: string;
   #cluster: ClusterNode | undefined;
-  #changing: string | undefined;
+  readonly #change = new MembershipChange(systemClock);
   #error: string | undefined;
   #ready = false;
+  #closing = false;
 
   constructor(options: NodeOptions) {
     this.#options = options;
@@ -82,51 +83,55 @@ export class SwarmNode {
     return this.#error;
   }
 
-  /** Takes up the membership that was stored, if there is one. */
-  async start(): Promise<void> {
-    const membership = await loadMembership(fileDisk, this.#membershipPath);
-    if (membership === undefined) {
-      this.#options.engine.overlay.update(NO_NETWORKS);
+  /** Takes up the membership that was stored, if there is one. A leave meanwhile ends that in peace. */
+  start(): Promise<void> {
+    return this.#change.run('start', async (signal) => {
+      const membership = await loadMembership(fileDisk, this.#membershipPath);
+      if (membership === undefined) this.#options.engine.overlay.update(NO_NETWORKS);
+      else await this.#takeUp(membership, signal);
       this.#ready = true;
-      return;
-    }
+    });
+  }
+
+  async #takeUp(membership: Membership, signal: AbortSignal): Promise<void> {
     const cluster = this.#newClusterNode(membership);
     this.#cluster = cluster;
     try {
-      await cluster.start();
-      this.#ready = true;
+      await cluster.start(signal);
     } catch (error) {
+      // Who ended it takes it down.
+      if (signal.aborted || this.#closing) return;
       this.#error = messageOf(error);
       this.#options.logger.error(
         { error: this.#error },
         'the node could not take up its membership',
       );
+      await this.#quietly(() => cluster.close());
       throw error;
     }
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#cluster?.close();
   }
 
   /** Makes a new cluster with this node as its first manager; returns the node's id. */
   init(request: InitRequest): Promise<string> {
     if (request.forceNewCluster && this.#cluster !== undefined) return this.#forceNew(request);
-    return this.#exclusively('init', async () => {
+    return this.#exclusively('init', async (signal) => {
       const listen = resolveListen(request.listenAddr);
       const advertise = resolveAdvertise(request.advertiseAddr, listen);
-      const newCluster = await this.#prepareCluster(request, advertise);
-      const membership = await this.#firstMembership(newCluster, request, listen, advertise);
-      await saveMembership(fileDisk, this.#membershipPath, membership);
-      await this.#begin(membership, newCluster);
-      await this.#served();
+      const newCluster = await prepareCluster(request, advertise);
+      const membership = await firstMembership(newCluster, request, listen, advertise);
+      await this.#begin(membership, signal, newCluster);
       return membership.nodeId;
     });
   }
 
   /** This node's managers lost their quorum for good: it goes on as the only one, with its state. */
   #forceNew(request: InitRequest): Promise<string> {
-    return this.#alone('init', async () => {
+    return this.#change.run('init', async (signal) => {
       const old = this.#cluster;
       if (old?.membership.role !== 'manager' || old.membership.raftId === undefined) {
         throw new SwarmError(
@@ -139,16 +144,26 @@ export class SwarmNode {
       const membership = { ...old.membership, listen, advertise, managers, takeOver: true };
       await old.close();
       await saveMembership(fileDisk, this.#membershipPath, membership);
-      this.#cluster = this.#newClusterNode(membership);
-      await this.#cluster.start();
-      await this.#served();
+      goOn(signal);
+      const cluster = this.#newClusterNode(membership);
+      this.#cluster = cluster;
+      try {
+        await cluster.start(signal);
+      } catch (error) {
+        // Still its cluster, with all its files: a second try may do.
+        this.#error = messageOf(error);
+        await this.#quietly(() => cluster.close());
+        throw error;
+      }
+      this.#error = undefined;
+      await this.#served(signal);
       return membership.nodeId;
     });
   }
 
   /** Takes up the cluster of a backup on this node, as its only manager; returns the node's id. */
   restore(request: RestoreRequest, file: AsyncIterable<Uint8Array>): Promise<string> {
-    return this.#exclusively('restore', async () => {
+    return this.#exclusively('restore', async (signal) => {
       const listen = resolveListen(request.listenAddr);
       const advertise = resolveAdvertise(request.advertiseAddr, listen);
       const dataPathAddress = resolveDataPath(request.dataPathAddr, advertise);
@@ -160,9 +175,7 @@ export class SwarmNode {
         addresses: { listen, advertise, dataPathAddress },
         logger,
       });
-      await saveMembership(fileDisk, this.#membershipPath, membership);
-      await this.#begin(membership, undefined);
-      await this.#served();
+      await this.#begin(membership, signal);
       return membership.nodeId;
     });
   }
@@ -181,14 +194,13 @@ export class SwarmNode {
   }
 
   join(request: JoinRequest): Promise<void> {
-    return this.#exclusively('join', async () => {
+    return this.#exclusively('join', async (signal) => {
       const listen = resolveListen(request.listenAddr);
       const advertise = resolveAdvertise(request.advertiseAddr, listen);
-      const issued = await obtainCertificate(
-        this.#methods,
-        request.remoteAddrs,
-        request.joinToken,
-        request.availability,
+      const { remoteAddrs, joinToken, availability } = request;
+      const issued = await unlessEnded(
+        obtainCertificate(this.#methods, remoteAddrs, joinToken, availability),
+        signal,
       );
       const { clusterId, nodeId, role, certificate, key, rootCertificates } = issued;
       const membership: Membership = {
@@ -203,62 +215,88 @@ export class SwarmNode {
         dataPathAddress: resolveDataPath(request.dataPathAddr, advertise),
         managers: request.remoteAddrs.map((remote) => formatAddress(parseAddress(remote))),
       };
-      await saveMembership(fileDisk, this.#membershipPath, membership);
-      await this.#begin(membership, undefined);
-      await this.#served();
+      await this.#begin(membership, signal);
     });
   }
 
+  /** Ends an init, join, restore or start that is under way, and leaves nothing of it behind. */
   async leave(force: boolean): Promise<void> {
-    const cluster = this.#cluster;
-    if (cluster === undefined)
-      throw new SwarmError('unavailable', 'This node is not part of a swarm');
-    if (cluster.membership.role === 'manager' && !force) {
+    const kind = this.#change.kind;
+    const founding = kind === 'init' || kind === 'restore';
+    if (this.#cluster === undefined && kind === undefined) throw noMember();
+    if (this.#cluster === undefined && kind === 'start') {
+      throw new SwarmError('unavailable', 'This node is looking up its membership. Try again.');
+    }
+    if ((founding || this.#cluster?.membership.role === 'manager') && !force) {
       throw new SwarmError(
         'unavailable',
         'You are attempting to leave the swarm on a node that is participating as a manager. Use `--force` to suppress this message.',
       );
     }
-    this.#cluster = undefined;
-    this.#error = undefined;
-    const { containers, engine } = this.#options;
-    // All networks of this machine go with the cluster's.
-    await containers.interrupt();
-    await cluster.leave();
-    engine.overlay.update(NO_NETWORKS);
-  }
-
-  /** Init, join and restore exclude each other and an existing membership. */
-  #exclusively<T>(what: string, act: () => Promise<T>): Promise<T> {
-    if (this.#cluster !== undefined) return Promise.reject(alreadyMember());
-    return this.#alone(what, async () => {
-      // What a start left behind that did not come as far as a membership.
-      await fileDisk.remove(`${this.#options.config.dataRoot}/cluster`);
-      return act();
+    await this.#change.end();
+    await this.#change.run('leave', async () => {
+      const cluster = this.#cluster;
+      if (cluster !== undefined) await this.#takeDown(cluster);
+      else if (kind === undefined) throw noMember();
     });
   }
 
-  /** One change of the membership at a time. */
-  async #alone<T>(what: string, act: () => Promise<T>): Promise<T> {
-    if (this.#changing !== undefined) throw alreadyMember();
-    this.#changing = what;
-    try {
-      return await act();
-    } finally {
-      this.#changing = undefined;
-    }
+  /** Nothing is left of the cluster; where a part can't be taken down, all others are. */
+  async #takeDown(cluster: ClusterNode): Promise<void> {
+    this.#cluster = undefined;
+    this.#error = undefined;
+    const { containers, engine, logger } = this.#options;
+    await allInOrder(logger, {
+      // All networks of this machine go with the cluster's.
+      containers: () => containers.interrupt(),
+      cluster: () => cluster.leave(),
+      networks: () => engine.overlay.update(NO_NETWORKS),
+    });
   }
 
-  async #begin(membership: Membership, newCluster: NewCluster | undefined): Promise<void> {
+  /** Init, join and restore exclude each other and an existing membership. */
+  #exclusively<T>(kind: ChangeKind, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#cluster !== undefined) return Promise.reject(alreadyMember());
+    return this.#change.run(kind, async (signal) => {
+      // What a start left behind that did not come as far as a membership.
+      await this.#removeFiles();
+      try {
+        return await act(signal);
+      } catch (error) {
+        if (this.#cluster === undefined) await this.#quietly(() => this.#removeFiles());
+        throw error;
+      }
+    });
+  }
+
+  async #removeFiles(): Promise<void> {
+    await fileDisk.remove(this.#membershipPath);
+    await fileDisk.remove(`${this.#options.config.dataRoot}/cluster`);
+  }
+
+  /** Stores the membership, lives it, and resolves when a manager serves this node. */
+  async #begin(
+    membership: Membership,
+    signal: AbortSignal,
+    newCluster?: NewCluster,
+  ): Promise<void> {
+    goOn(signal);
+    await saveMembership(fileDisk, this.#membershipPath, membership);
     const cluster = this.#newClusterNode(membership);
     this.#cluster = cluster;
     try {
-      await cluster.start(newCluster);
+      await cluster.start(signal, newCluster);
     } catch (error) {
-      this.#cluster = undefined;
-      await cluster.leave();
+      // Who ended it takes it down.
+      if (!signal.aborted && !this.#closing) await this.#quietly(() => this.#takeDown(cluster));
       throw error;
     }
+    await this.#served(signal);
+  }
+
+  /** For what is done after a failure, which is the one to be told; its own is in the log. */
+  async #quietly(act: () => Promise<void>): Promise<void> {
+    await allInOrder(this.#options.logger, { all: act }).catch(() => {});
   }
 
   #newClusterNode(membership: Membership): ClusterNode {
@@ -280,85 +318,24 @@ export class SwarmNode {
     return new ClusterNode(options, membership);
   }
 
-  async #prepareCluster(
-    request: InitRequest,
-    advertise: { host: string; port: number },
-  ): Promise<NewCluster> {
-    const subnetSize = request.subnetSize || DEFAULT_SUBNET_SIZE;
-    if (subnetSize > SUBNET_SIZE_MAX) {
-      throw new SwarmError(
-        'invalid',
-        `subnet size ${subnetSize} must be at most ${SUBNET_SIZE_MAX}`,
-      );
-    }
-    const root = await createRoot(systemClock.now());
-    const digest = certificateDigest(root.certificate);
-    return {
-      clusterId: newId(systemRandom),
-      spec: mergeSpec(request.spec),
-      rootCertificate: root.certificate,
-      rootKey: root.key,
-      joinTokens: {
-        worker: createJoinToken(digest, systemRandom),
-        manager: createJoinToken(digest, systemRandom),
-      },
-      addressPools: request.addressPools.length > 0 ? request.addressPools : DEFAULT_POOLS,
-      subnetSize,
-      dataPathPort: request.dataPathPort || DEFAULT_DATA_PATH_PORT,
-      node: {
-        id: newId(systemRandom),
-        availability: request.availability,
-        raftId: newRaftId(),
-        address: formatAddress(advertise),
-        raftAddress: raftAddress(advertise),
-        certificateExpiresAt:
-          systemClock.now() + mergeSpec(request.spec).CAConfig.NodeCertExpiry / 1e6,
-      },
-    };
-  }
-
-  async #firstMembership(
-    cluster: NewCluster,
-    request: InitRequest,
-    listen: { host: string; port: number },
-    advertise: { host: string; port: number },
-  ): Promise<Membership> {
-    const { key, csr } = await createRequest();
-    const { certificate } = await signCertificate(
-      { certificate: cluster.rootCertificate, key: cluster.rootKey },
-      csr,
-      { nodeId: cluster.node.id, role: 'manager', clusterId: cluster.clusterId },
-      cluster.spec.CAConfig.NodeCertExpiry / 1e6,
-      systemClock.now(),
-    );
-    return {
-      clusterId: cluster.clusterId,
-      nodeId: cluster.node.id,
-      role: 'manager',
-      certificate,
-      key,
-      rootCertificates: cluster.rootCertificate,
-      listen,
-      advertise,
-      dataPathAddress: resolveDataPath(request.dataPathAddr, advertise),
-      managers: [formatAddress(advertise)],
-      raftId: cluster.node.raftId,
-    };
-  }
-
   /** Resolves when a manager serves this node's agent, or gives up waiting: it goes on by itself. */
-  async #served(): Promise<void> {
-    const deadline = systemClock.monotonicMs() + JOIN_WAIT_MS;
-    while (!isServed(this.#cluster)) {
-      if (systemClock.monotonicMs() > deadline) {
-        throw new SwarmError(
+  #served(signal: AbortSignal): Promise<void> {
+    return waitUntil(() => isServed(this.#cluster), {
+      clock: systemClock,
+      everyMs: 20,
+      limitMs: JOIN_WAIT_MS,
+      signal,
+      late: () =>
+        new SwarmError(
           'deadline',
           'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "docker info" command to see the current swarm status of your node.',
-        );
-      }
-      await sleep(systemClock, 20);
-    }
+        ),
+    });
   }
+}
+
+function noMember(): SwarmError {
+  return new SwarmError('unavailable', 'This node is not part of a swarm');
 }
 
 function alreadyMember(): SwarmError {
@@ -384,17 +361,4 @@ function forcedAddresses(
 function isServed(cluster: ClusterNode | undefined): boolean {
   if (cluster?.agent?.connected !== true) return false;
   return cluster.membership.role === 'worker' || cluster.manager?.caughtUp === true;
-}
-
-function mergeSpec(wish: InitRequest['spec']): NewCluster['spec'] {
-  const base = DEFAULT_CLUSTER_SPEC;
-  return {
-    Name: 'default',
-    Labels: { ...base.Labels, ...wish.Labels },
-    Orchestration: { ...base.Orchestration, ...wish.Orchestration },
-    Raft: { ...base.Raft, ...wish.Raft },
-    Dispatcher: { ...base.Dispatcher, ...wish.Dispatcher },
-    CAConfig: { ...base.CAConfig, ...wish.CAConfig },
-    EncryptionConfig: { ...base.EncryptionConfig, ...wish.EncryptionConfig },
-  };
 }

@@ -145,6 +145,36 @@ describe('a cluster of one manager and two workers', () => {
     await lab.ok('m1', 'swarm', 'leave', '--force');
     expect(await swarmState('m1')).toBe('inactive');
   });
+
+  it('leaves in the middle of a join and of an init, and nothing is left of either', async () => {
+    const token = (await lab.ok('w1', 'swarm', 'join-token', '-q', 'worker')).trim();
+    // Nobody answers there.
+    const joining = lab.cli('m1', ...join(token, '192.0.2.1'));
+    await waitFor('the join to be under way', async () => {
+      const { status } = await lab.cli('m1', 'swarm', 'leave', '--force');
+      return status === 0;
+    });
+    expect((await joining).stderr).toContain(
+      'this node left the swarm while its join was under way',
+    );
+    const init = ['swarm', 'init', '--advertise-addr', 'eth0'];
+    for (const delayMs of [0, 50, 150, 400]) {
+      const founding = lab.cli('m1', ...init);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await waitFor('the init to be under way, or over', async () => {
+        const { status } = await lab.cli('m1', 'swarm', 'leave', '--force');
+        return status === 0;
+      });
+      const { status, stderr } = await founding;
+      if (status !== 0) expect(stderr).toContain('this node left the swarm while its init was');
+      expect(await swarmState('m1')).toBe('inactive');
+    }
+    await lab.ok('m1', ...init);
+    expect(await swarmState('m1')).toBe('active');
+    await lab.ok('m1', 'swarm', 'leave', '--force');
+    await lab.ok('m1', ...join(token, await lab.address('w1')));
+    expect(await swarmState('m1')).toBe('active');
+  });
 });
 
 function leaders(found: ReadonlyMap<string, ApiNode>): ApiNode[] {
