@@ -6,7 +6,7 @@ import { settle } from 'sim';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiServer } from '../../../test/builders/api-server.ts';
 import { SwarmError } from '../../base/index.ts';
-import type { Task } from '../../model/index.ts';
+import { remove, update, type Task } from '../../model/index.ts';
 import type { LogLine, LogQuery } from '../backend.ts';
 
 let api: ApiServer;
@@ -177,6 +177,36 @@ describe('who follows', () => {
     expect(asked.at(-1)).toMatchObject({ tail: -1, since: Date.parse(second.time) });
     expect(framesOf(Buffer.concat(chunks)).map(({ stream }) => stream)).toEqual([1, 1, 2, 1]);
     response.destroy();
+  });
+
+  it('comes to the end when the service is removed, also where a node does not end', async () => {
+    written.set('n1', [line('a')]);
+    atEnd = ({ nodeId }, _query, signal) => (nodeId === 'n1' ? stay(signal) : Promise.resolve());
+    const frames = framesAt(`${LOGS}&follow=1`);
+    await until(() => asked.length >= 2);
+    expect(await api.call('DELETE', '/services/web')).toMatchObject({ status: 200 });
+    const { store } = api.world;
+    await store.propose([...store.view.all('task')].map(({ id }) => remove('task', id)));
+    expect((await frames).map(({ text }) => text)).toEqual(['a\n']);
+  }, 15_000);
+
+  it('comes to the end when the task is removed, and at once where it is over', async () => {
+    const { store } = api.world;
+    const [task] = [...store.view.all('task')].filter(({ nodeId }) => nodeId === 'n1');
+    if (task === undefined) throw new Error('no task');
+    written.set('n1', [line('a')]);
+    const path = `/tasks/${task.id}/logs?stdout=1&follow=1`;
+    const frames = framesAt(path);
+    await until(() => asked.length >= 1);
+    await store.propose([
+      update('task', {
+        ...task,
+        desiredState: 'shutdown',
+        status: { ...task.status, state: 'complete' },
+      }),
+    ]);
+    expect((await frames).map(({ text }) => text)).toEqual(['a\n']);
+    expect((await framesAt(path)).map(({ text }) => text)).toEqual(['a\n']);
   });
 });
 

@@ -1,9 +1,9 @@
 // /services/{id}/logs and /tasks/{id}/logs: lines of all tasks of a service from all nodes in one
-// stream of frames. With follow, tasks that are made later join in. A node that is away takes its own
+// stream of frames. With follow, tasks that are made later join in, until no line can come any more. A node that is away takes its own
 // lines with it and no others.
 import type { ServerResponse } from 'node:http';
 import { find } from '../../manager/index.ts';
-import { TASK_STATE, type Task } from '../../model/index.ts';
+import { TASK_STATE, isTerminal, type Task } from '../../model/index.ts';
 import type { ManagerBackend } from '../backend.ts';
 import type { Reply, Request, Route } from '../router.ts';
 import { manager } from './context.ts';
@@ -22,13 +22,9 @@ function serviceLogs(request: Request, response: ServerResponse): Promise<Reply>
   const { manager: backend } = manager(request);
   const service = find(backend.view, 'service', request.params['id'] ?? '');
   const tasks = (): readonly Task[] => [...backend.view.tasksOfService(service.id)];
-  return stream(
-    request,
-    response,
-    backend,
-    tasks,
-    service.spec.TaskTemplate.ContainerSpec.TTY === true,
-  );
+  const isOver = (): boolean => backend.view.get('service', service.id) === undefined;
+  const tty = service.spec.TaskTemplate.ContainerSpec.TTY === true;
+  return stream(request, response, backend, { tasks, isOver }, tty);
 }
 
 function taskLogs(request: Request, response: ServerResponse): Promise<Reply> {
@@ -37,14 +33,22 @@ function taskLogs(request: Request, response: ServerResponse): Promise<Reply> {
   const tasks = (): readonly Task[] => [backend.view.get('task', id)].flatMap((task) => task ?? []);
   const tty =
     backend.view.get('revision', revisionId)?.spec.TaskTemplate.ContainerSpec.TTY === true;
-  return stream(request, response, backend, tasks, tty);
+  const isOver = (): boolean => tasks().every((task) => isTerminal(task.status.state));
+  return stream(request, response, backend, { tasks, isOver }, tty);
+}
+
+/** Whose lines are read. */
+interface Source {
+  readonly tasks: () => readonly Task[];
+  /** No further task will come; those that are read end by themselves. */
+  readonly isOver: () => boolean;
 }
 
 async function stream(
   request: Request,
   response: ServerResponse,
   backend: ManagerBackend,
-  tasks: () => readonly Task[],
+  { tasks, isOver }: Source,
   tty: boolean,
 ): Promise<Reply> {
   const query = parseLogQuery(request);
@@ -73,8 +77,16 @@ async function stream(
   };
   add();
   if (query.follow) {
-    const stop = backend.changes(add);
-    await new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()));
+    let over = (): void => {};
+    const ended = new Promise<void>((resolve) => (over = resolve));
+    const look = (): void => {
+      add();
+      if (abort.signal.aborted || isOver()) over();
+    };
+    const stop = backend.changes(look);
+    abort.signal.addEventListener('abort', over);
+    look();
+    await ended;
     stop();
   }
   await Promise.all(readers.values());

@@ -8,6 +8,8 @@ import type { LogOutput } from './log-stream.ts';
 
 /** A node that says nothing at all for this long is not waited for, unless somebody follows. */
 const FIRST_ANSWER_MS = 10_000;
+/** For what is on its way when the managers forget a task, whose container is gone by then. */
+const LAST_LINES_MS = 2_000;
 /** Between two tries to reach a node that is up. */
 const RETRY_MS = 1_000;
 
@@ -37,10 +39,10 @@ export class TaskLogReader {
     for (;;) {
       const problem = await this.#read();
       if (!query.follow || signal.aborted) return problem;
+      if (this.#isOver()) return this.#isForgotten() ? undefined : problem;
       // In the middle of a stream that goes on, it is a line like others: clients stop at an error.
       if (problem !== undefined && !this.#isTold) await this.#tell(problem);
       this.#isTold = problem !== undefined;
-      if (this.#isOver()) return undefined;
       await this.#pause();
     }
   }
@@ -52,10 +54,14 @@ export class TaskLogReader {
     const abort = new AbortController();
     const end = (): void => abort.abort();
     signal.addEventListener('abort', end, { once: true });
-    // A connection to a machine that is gone may be silent for minutes.
-    const stop = backend.changes(() => {
+    let last: NodeJS.Timeout | undefined;
+    const look = (): void => {
+      // A connection to a machine that is gone may be silent for minutes.
       if (this.#nodeProblem() !== undefined) end();
-    });
+      if (this.#isForgotten()) last ??= setTimeout(end, LAST_LINES_MS);
+    };
+    const stop = backend.changes(look);
+    look();
     let isLate = false;
     const late = (): void => {
       isLate = true;
@@ -72,6 +78,7 @@ export class TaskLogReader {
       return signal.aborted ? undefined : (this.#nodeProblem() ?? this.#wording(error));
     } finally {
       clearTimeout(timer);
+      clearTimeout(last);
       stop();
       signal.removeEventListener('abort', end);
     }
@@ -124,6 +131,12 @@ export class TaskLogReader {
     const isUnreachable = error instanceof SwarmError && error.code === 'unavailable';
     const what = isUnreachable ? 'is not available' : 'can’t give them';
     return `node ${this.#name()} ${what} (${messageOf(error)})`;
+  }
+
+  /** Its container is gone, and what it wrote with it. */
+  #isForgotten(): boolean {
+    const { backend, task } = this.#options;
+    return backend.view.get('task', task.id) === undefined;
   }
 
   /** Nothing more will come. */
