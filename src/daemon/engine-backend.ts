@@ -2,7 +2,7 @@
 // the cluster through the node.
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
-import { SwarmError } from '../base/index.ts';
+import { SwarmError, ifPresent } from '../base/index.ts';
 import type {
   ClusterState,
   EngineBackend,
@@ -66,13 +66,11 @@ export async function createBackend(
 }
 
 async function readFacts(config: DaemonConfig): Promise<EngineFacts> {
-  const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const osRelease = (await ifPresent(readFile('/etc/os-release', 'utf8'))) ?? '';
   const name = /^PRETTY_NAME="?(.*?)"?$/m.exec(osRelease)?.[1] ?? 'Linux';
-  const machineId = await readFile('/etc/machine-id', 'utf8').catch(() => '');
-  const unified = await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').then(
-    () => true,
-    () => false,
-  );
+  const machineId = (await ifPresent(readFile('/etc/machine-id', 'utf8'))) ?? '';
+  const controllers = await ifPresent(readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8'));
+  const unified = controllers !== undefined;
   return {
     version: VERSION,
     id: machineId.trim(),

@@ -1,6 +1,6 @@
 import { Prng, VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
-import { silentLogger, SwarmError } from '../base/index.ts';
+import { silentLogger, SwarmError, type Logger } from '../base/index.ts';
 import { update } from '../model/index.ts';
 import { Manager } from './manager.ts';
 import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
@@ -26,13 +26,13 @@ class ManagerOnWires {
   #handler: ConsensusHandler | undefined;
   #index = 0;
 
-  start(): Promise<Manager> {
+  start(logger: Logger = silentLogger): Promise<Manager> {
     return Manager.start({
       nodeId: 'n1',
       version: 'test',
       clock: this.clock,
       random: new Prng(1),
-      logger: silentLogger,
+      logger,
       signer: { sign: () => Promise.reject(new Error('not here')) } as never,
       newJoinToken: () => 'token',
       caller: { call: () => Promise.reject(new SwarmError('unavailable', 'nobody else')) },
@@ -182,4 +182,22 @@ describe('the members of Raft', () => {
     expect(wires.changes).toEqual(['add 7', 'remove 7']);
     expect(manager.view.get('node', 'n2')?.manager).toBeUndefined();
   });
+});
+
+it('says once why a manager that starts is not up to date', async () => {
+  const wires = new ManagerOnWires();
+  const told: unknown[] = [];
+  const info: Logger['info'] = ({ error }, message) => {
+    if (message.includes('catch up')) told.push(error);
+  };
+  const manager = await wires.start({ ...silentLogger, info });
+  for (let i = 0; i < 3; i++) {
+    wires.silence();
+    await wires.clock.advance(1_000);
+  }
+  expect(told).toEqual(['nobody confirmed it']);
+  expect(manager.caughtUp).toBe(false);
+  wires.caughtUp();
+  await wires.clock.advance(0);
+  expect(manager.caughtUp).toBe(true);
 });

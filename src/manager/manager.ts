@@ -244,12 +244,17 @@ export class Manager implements LeaderApi {
   }
 
   async #catchUp(): Promise<void> {
+    let told = '';
     while (!this.#caughtUp) {
       try {
         await this.#consensus?.barrier();
         this.#caughtUp = true;
-      } catch {
-        // No leader yet.
+      } catch (error) {
+        // Mostly there is no leader yet; what else it is, the log has once.
+        const text = messageOf(error);
+        if (text !== told)
+          this.#options.logger.info({ error: text }, 'this manager has to catch up');
+        told = text;
         await sleep(this.#options.clock, CATCH_UP_POLL_MS);
       }
     }

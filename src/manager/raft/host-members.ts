@@ -124,7 +124,7 @@ export class HostMembers {
   }
 
   /** Makes those learners voters that have nearly all of the log: all in one step. */
-  promoteLearners(): void {
+  promoteLearners(failed: (error: unknown) => void): void {
     if (this.#confState.learners.length === 0 || this.#changing) return;
     const { node } = this.#ports;
     const { progress, lastIndex } = node.status();
@@ -136,8 +136,10 @@ export class HostMembers {
     });
     if (ready.length === 0) return;
     const changes = ready.map(({ raftId }) => ({ type: 'addVoter', memberId: raftId }) as const);
-    // If it is refused, a later tick tries again.
-    this.#propose(changes, ready).catch(() => {});
+    this.#propose(changes, ready).catch((error: unknown) => {
+      // What was refused, or lost with leadership, a later tick tries again.
+      if (!(error instanceof SwarmError)) failed(error);
+    });
   }
 
   /** A membership change is committed. */

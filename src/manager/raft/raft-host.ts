@@ -257,7 +257,7 @@ export class RaftHost {
       this.#guarded(() => {
         this.#node.tick();
         this.#barriers.tick();
-        if (this.#isLeader) this.#members.promoteLearners();
+        if (this.#isLeader) this.#members.promoteLearners((error) => this.#fail(error));
       });
     });
   }

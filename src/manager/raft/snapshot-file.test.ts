@@ -37,6 +37,16 @@ function setUp(): { disk: SimDisk; store: SnapshotStore } {
 const PATH = '/raft/snapshot-000000000000000a.snap';
 
 describe('a snapshot', () => {
+  it('that fails says why, also when its draft can’t be removed', async () => {
+    const { disk, store } = setUp();
+    disk.remove = () => Promise.reject(new Error('it stays'));
+    const broken = (async function* (): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(3);
+      throw new Error('the disk is full');
+    })();
+    await expect(store.write(head(20), broken)).rejects.toThrow('the disk is full');
+  });
+
   it('comes back with its head and all pieces, large ones too', async () => {
     const { store } = setUp();
     expect(await store.open()).toBeUndefined();

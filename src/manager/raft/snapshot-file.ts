@@ -100,7 +100,8 @@ export class SnapshotStore {
       await put(END, new Uint8Array(0));
       await file.sync();
     } catch (error) {
-      await disk.remove(path);
+      // The first error is the one to tell; what is left of the draft the next one replaces.
+      await disk.remove(path).catch(() => {});
       throw error;
     } finally {
       await file.close();
