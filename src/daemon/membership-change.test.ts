@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger, sleep } from '../base/index.ts';
 import {
   END_LIMIT_MS,
+  PART_LIMIT_MS,
   MembershipChange,
   allInOrder,
   goOn,
+  inTime,
   unlessEnded,
   waitUntil,
 } from './membership-change.ts';
@@ -96,4 +98,12 @@ it('takes down all parts in order although one fails, and tells the first failur
   });
   await expect(down).rejects.toThrow('agent stays');
   expect(done).toEqual(['manager', 'listener', 'files']);
+});
+
+it('waits for no part of a node without bound', async () => {
+  const clock = new VirtualClock();
+  await inTime(clock, 'containers', Promise.resolve());
+  const late = expect(inTime(clock, 'containers', never)).rejects.toThrow('within 60 s');
+  await clock.advance(PART_LIMIT_MS + 1);
+  await late;
 });

@@ -133,6 +133,24 @@ export async function waitUntil(
   }
 }
 
+/** How long a node that leaves waits for one of its parts, such as a container that nothing kills. */
+export const PART_LIMIT_MS = 60_000;
+
+/** As `work`, but raises `deadline`, naming the part, when that takes too long; it goes on by itself. */
+export async function inTime(clock: Clock, part: string, work: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  const late = sleep(clock, PART_LIMIT_MS, over.signal).then(() => {
+    if (over.signal.aborted) return;
+    const limit = `${PART_LIMIT_MS / 1000} s`;
+    throw new SwarmError('deadline', `${part} did not end within ${limit}: left as they are`);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    over.abort();
+  }
+}
+
 /** Takes steps one after another, each although one before has failed; raises the first failure. */
 export async function allInOrder(
   logger: Logger,

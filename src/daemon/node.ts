@@ -33,6 +33,7 @@ import {
   MembershipChange,
   allInOrder,
   goOn,
+  inTime,
   unlessEnded,
   waitUntil,
   type ChangeKind,
@@ -248,7 +249,7 @@ export class SwarmNode {
     const { containers, engine, logger } = this.#options;
     await allInOrder(logger, {
       // All networks of this machine go with the cluster's.
-      containers: () => containers.interrupt(),
+      containers: () => inTime(systemClock, 'containers of users', containers.interrupt()),
       cluster: () => cluster.leave(),
       networks: () => engine.overlay.update(NO_NETWORKS),
     });
