@@ -19,6 +19,23 @@ const CATCH_UP_MS = 5_000;
 /** What a second try is told when the first one was carried out and only its answer was lost. */
 const MADE_BY_SUCCESS: ReadonlySet<string> = new Set(['conflict', 'outOfSequence', 'notFound']);
 
+/** What would be made a second time where the first try made it and somebody else has removed it since. */
+const MAKES_ANEW: ReadonlySet<LeaderMethod> = new Set<LeaderMethod>([
+  'service.create',
+  'network.create',
+  'secret.create',
+  'config.create',
+]);
+
+/** How errors begin that say that the call was not begun, here or at the manager that was asked. */
+const NOT_BEGUN = [
+  'The swarm does not have a leader',
+  'this manager is not the leader',
+  'this node is not a manager',
+  // gRPC's own: nothing was sent.
+  'No connection established',
+];
+
 /** A call to another manager; `signal` aborts when leadership moves. */
 export interface ManagerCaller {
   call(
@@ -65,15 +82,11 @@ export class LeaderProxy implements LeaderApi {
         return await this.#try(method, request);
       } catch (error) {
         const known = error instanceof SwarmError;
-        if (known && uncertain && MADE_BY_SUCCESS.has(error.code)) {
-          throw new SwarmError(
-            'unavailable',
-            `the leader changed while ${method} was under way: check whether it was done, and try again`,
-          );
-        }
+        if (known && uncertain && MADE_BY_SUCCESS.has(error.code)) throw outcomeUnknown(method);
         if (!known || error.code !== 'unavailable' || this.#clock.monotonicMs() > deadline)
           throw error;
-        uncertain = true;
+        uncertain ||= !NOT_BEGUN.some((words) => error.message.startsWith(words));
+        if (uncertain && MAKES_ANEW.has(method)) throw outcomeUnknown(method);
         await sleep(this.#clock, LEADER_POLL_MS);
       }
     }
@@ -98,6 +111,13 @@ export class LeaderProxy implements LeaderApi {
     await Promise.race([this.#store.applied(reply.index), sleep(this.#clock, CATCH_UP_MS)]);
     return decodeResponse(method, reply.body);
   }
+}
+
+function outcomeUnknown(method: string): SwarmError {
+  return new SwarmError(
+    'unavailable',
+    `the leader changed while ${method} was under way: check whether it was done, and try again`,
+  );
 }
 
 function noLeader(): SwarmError {
