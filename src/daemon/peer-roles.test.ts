@@ -1,8 +1,7 @@
 // Roles and revocation: from the store where there is one, else from the managers' last word.
 import { describe, expect, it } from 'vitest';
-import { memoryStore, newNode } from '../../test/builders/memory-store.ts';
-import { aClusterSpec } from '../../test/builders/specs.ts';
-import { create, remove, update, type ClusterNews } from '../model/index.ts';
+import { memoryStore, newCluster, newNode } from '../../test/builders/memory-store.ts';
+import { remove, update, type ClusterNews } from '../model/index.ts';
 import { PeerRoles } from './peer-roles.ts';
 
 const peer = (nodeId: string, role: 'manager' | 'worker' = 'manager') => ({
@@ -30,21 +29,7 @@ describe('on a manager', () => {
       (nodeId) => ended.push(nodeId),
     );
     store.watch((changes) => roles.observe(changes));
-    await store.propose([
-      create('cluster', {
-        id: 'c',
-        spec: aClusterSpec(),
-        rootCertificates: '',
-        rootKey: '',
-        joinTokens: { worker: '', manager: '' },
-        addressPools: [],
-        subnetSize: 24,
-        dataPathPort: 4789,
-        blacklist: { gone: 1 },
-        nextNodeNumber: 1,
-      }),
-      newNode('m2'),
-    ]);
+    await store.propose([newCluster({ blacklist: { gone: 1 } }), newNode('m2')]);
     const node = store.view.get('node', 'm2');
     if (node === undefined) throw new Error('no node');
     await store.propose([update('node', { ...node, spec: { ...node.spec, Role: 'manager' } })]);

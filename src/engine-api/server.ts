@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { chmod, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { SwarmError, messageOf, type Logger } from '../base/index.ts';
+import { ifPresent, SwarmError, messageOf, type Logger } from '../base/index.ts';
 import type { EngineBackend } from './backend.ts';
 import { readJson } from './request-body.ts';
 import { parseTarget } from './request-target.ts';
@@ -30,7 +30,7 @@ export class EngineApiServer {
 
   /** Listens on a unix socket of mode 0660; a left-over socket file is replaced. */
   async listen(path: string): Promise<void> {
-    await unlink(path).catch(() => {});
+    await ifPresent(unlink(path));
     const server = createServer(
       {
         keepAliveTimeout: 0,

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { memoryStore, newNode } from '../../test/builders/memory-store.ts';
-import { aClusterSpec } from '../../test/builders/specs.ts';
-import { FEATURE_LEVEL, create, levelProblem, update } from '../model/index.ts';
+import { memoryStore, newCluster, newNode } from '../../test/builders/memory-store.ts';
+import { FEATURE_LEVEL, levelProblem, update } from '../model/index.ts';
 import { FeatureLevelLoop } from './feature-level-loop.ts';
 
 const DESCRIPTION = {
@@ -14,23 +13,7 @@ const DESCRIPTION = {
 describe('the feature level', () => {
   async function aCluster() {
     const { store } = memoryStore();
-    await store.propose([
-      create('cluster', {
-        id: 'c',
-        spec: aClusterSpec(),
-        rootCertificates: '',
-        rootKey: '',
-        joinTokens: { worker: '', manager: '' },
-        addressPools: [],
-        subnetSize: 24,
-        dataPathPort: 4789,
-        blacklist: {},
-        nextNodeNumber: 1,
-      }),
-      newNode('m1'),
-      newNode('m2'),
-      newNode('w'),
-    ]);
+    await store.propose([newCluster(), newNode('m1'), newNode('m2'), newNode('w')]);
     const loop = new FeatureLevelLoop();
     loop.reset(store.view);
     store.watch((changes) => changes.forEach((change) => loop.observe(change)));

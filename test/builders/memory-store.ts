@@ -2,7 +2,8 @@
 import { VirtualClock } from 'sim';
 import { silentLogger, type Clock, type Logger } from '../../src/base/index.ts';
 import { Store } from '../../src/manager/store/index.ts';
-import type { Action, NodeStatus } from '../../src/model/index.ts';
+import { create, type Action, type Cluster, type NodeStatus } from '../../src/model/index.ts';
+import { aClusterSpec } from './specs.ts';
 
 export interface MemoryStore {
   readonly store: Store;
@@ -44,4 +45,21 @@ export function newNode(id: string, status: Partial<NodeStatus> = {}): Action {
       },
     },
   };
+}
+
+/** The cluster object of a store for tests; without a feature level. */
+export function newCluster(more: Partial<Cluster> = {}): Action {
+  return create('cluster', {
+    id: 'c',
+    spec: aClusterSpec(),
+    rootCertificates: '',
+    rootKey: '',
+    joinTokens: { worker: '', manager: '' },
+    addressPools: [],
+    subnetSize: 24,
+    dataPathPort: 4789,
+    blacklist: {},
+    nextNodeNumber: 1,
+    ...more,
+  });
 }

@@ -88,7 +88,10 @@ async function inspect(request: Request): Promise<Reply> {
   const body = { ...networkToApi(network), Containers: attachedContainers(backend.view, network) };
   if (!flag(request, 'verbose')) return ok(body);
   // While there is no leader the rest is still worth showing.
-  const acknowledged = await backend.acknowledged().catch(() => undefined);
+  const acknowledged = await backend.acknowledged().catch((error: unknown) => {
+    if (error instanceof SwarmError && error.temporary) return undefined;
+    throw error;
+  });
   return ok({
     ...body,
     ...networkDetails(backend.view, network, acknowledged),

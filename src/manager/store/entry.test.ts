@@ -2,8 +2,8 @@
 // could put there), of later ones, and bytes that were never an entry.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
-import { aClusterSpec, aServiceSpec } from '../../../test/builders/specs.ts';
+import { memoryStore, newCluster, newNode } from '../../../test/builders/memory-store.ts';
+import { aServiceSpec } from '../../../test/builders/specs.ts';
 import { FEATURE_LEVEL, create, specIndexOf, update } from '../../model/index.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
 import type { Store } from './store.ts';
@@ -39,22 +39,7 @@ async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
 
 async function aCluster(): Promise<ReturnType<typeof memoryStore>> {
   const memory = memoryStore();
-  await memory.store.propose([
-    create('cluster', {
-      id: 'c',
-      spec: aClusterSpec(),
-      rootCertificates: '',
-      rootKey: '',
-      joinTokens: { worker: '', manager: '' },
-      addressPools: [],
-      subnetSize: 24,
-      dataPathPort: 4789,
-      blacklist: {},
-      nextNodeNumber: 1,
-    }),
-    newNode('n'),
-    create('task', TASK),
-  ]);
+  await memory.store.propose([newCluster(), newNode('n'), create('task', TASK)]);
   return memory;
 }
 

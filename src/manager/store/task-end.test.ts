@@ -1,7 +1,6 @@
 // How a task has ended is told once.
 import { expect, it } from 'vitest';
-import { aClusterSpec } from '../../../test/builders/specs.ts';
-import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
+import { memoryStore, newCluster, newNode } from '../../../test/builders/memory-store.ts';
 import { create, type TaskState } from '../../model/index.ts';
 
 it.each([
@@ -9,21 +8,7 @@ it.each([
   [1, 'complete'],
 ])('at level %i a task that ended well and was then asked to stop is: %s', async (level, state) => {
   const { store } = memoryStore();
-  await store.propose([
-    create('cluster', {
-      id: 'cluster',
-      spec: aClusterSpec(),
-      rootCertificates: '',
-      rootKey: '',
-      joinTokens: { worker: 'w', manager: 'm' },
-      addressPools: ['10.0.0.0/8'],
-      subnetSize: 24,
-      dataPathPort: 4789,
-      blacklist: {},
-      nextNodeNumber: 1,
-      ...(level === 0 ? {} : { featureLevel: level }),
-    }),
-  ]);
+  await store.propose([newCluster(level === 0 ? {} : { featureLevel: level })]);
   await store.propose([newNode('n')]);
   await store.propose([
     create('task', {
