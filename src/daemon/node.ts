@@ -214,7 +214,12 @@ export class SwarmNode {
         listen,
         advertise,
         dataPathAddress: resolveDataPath(request.dataPathAddr, advertise),
-        managers: request.remoteAddrs.map((remote) => formatAddress(parseAddress(remote))),
+        managers: [
+          ...new Set([
+            ...request.remoteAddrs.map((remote) => formatAddress(parseAddress(remote))),
+            ...(issued.managers ?? []),
+          ]),
+        ],
       };
       await this.#begin(membership, signal);
     });

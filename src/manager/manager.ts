@@ -37,6 +37,7 @@ import { Leader } from './leader.ts';
 import { ConstraintEnforcer, Orchestrator, TaskReaper } from './orchestrator/index.ts';
 import { SchedulerLoop } from './placement/index.ts';
 import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
+import { managerAddresses } from './node-address.ts';
 import { RoleKeeper } from './role-keeper.ts';
 import type { FoundingState } from './raft/refound.ts';
 import { Store, type StoreView } from './store/index.ts';
@@ -360,14 +361,12 @@ export class Manager implements LeaderApi {
   #publishNews(): void {
     const cluster = this.view.cluster;
     if (cluster === undefined) return;
-    const managers: string[] = [];
     const managerIds: string[] = [];
     for (const node of this.view.all('node')) {
-      if (node.manager) managers.push(node.manager.address);
       if (node.spec.Role === 'manager') managerIds.push(node.id);
     }
     const news: ClusterNews = {
-      managers: managers.sort((a, b) => (a < b ? -1 : 1)),
+      managers: managerAddresses(this.view),
       managerIds: managerIds.sort((a, b) => (a < b ? -1 : 1)),
       rootCertificates: cluster.rootCertificates,
       dataPathPort: cluster.dataPathPort,

@@ -1,4 +1,4 @@
-// Whether a node may be at the addresses that it gives. What its connection comes from is its own;
+// Where managers are, and whether a node may be at the addresses that it gives. What its connection comes from is its own;
 // another address counts (machines have several, and some stand behind NAT), unless it is the one of
 // another node that is up: the traffic of that node's tasks would go there.
 import { addressFamily, addressText, addressValue, nodeAddresses } from '../model/index.ts';
@@ -12,6 +12,15 @@ export interface ClaimedAddresses {
   readonly dataPathAddress: string;
   /** host:port that its connection comes from; absent or '' where that is not known. */
   readonly from?: string | undefined;
+}
+
+/** host:port of all managers, in order. */
+export function managerAddresses(view: StoreView): string[] {
+  const addresses: string[] = [];
+  for (const { manager } of view.all('node')) {
+    if (manager !== undefined) addresses.push(manager.address);
+  }
+  return addresses.sort((a, b) => (a < b ? -1 : 1));
 }
 
 /** What is wrong with them, in a sentence; undefined: nothing. */

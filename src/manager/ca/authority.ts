@@ -4,6 +4,7 @@
 import {
   SwarmError,
   count,
+  list,
   newId,
   oneOf,
   optional,
@@ -24,6 +25,7 @@ import {
   type Cluster,
   type Node,
 } from '../../model/index.ts';
+import { managerAddresses } from '../node-address.ts';
 import type { Store } from '../store/index.ts';
 import { WrongTokens } from './wrong-tokens.ts';
 
@@ -44,6 +46,8 @@ export const ISSUED = record({
   nodeId: ID,
   clusterId: ID,
   role: oneOf('manager', 'worker'),
+  /** host:port of the managers; absent: from a release before it was told. */
+  managers: optional(list(text(512), 1000)),
 });
 export type Issued = Decoded<typeof ISSUED>;
 
@@ -100,8 +104,7 @@ export class Authority {
       },
     };
     await this.#store.propose([addNode]);
-    const { rootCertificates } = cluster;
-    return { certificate, rootCertificates, nodeId, clusterId: cluster.id, role };
+    return this.#issued(cluster, { certificate, nodeId, role });
   }
 
   /** On the leader: a new certificate for a node that is already in the cluster. */
@@ -120,8 +123,14 @@ export class Authority {
     await this.#store.propose([
       update('node', { ...latest, role, certificateExpiresAt: expiresAt }),
     ]);
-    const { rootCertificates } = cluster;
-    return { certificate, rootCertificates, nodeId: node.id, clusterId: cluster.id, role };
+    return this.#issued(cluster, { certificate, nodeId: node.id, role });
+  }
+
+  #issued(
+    { id: clusterId, rootCertificates }: Cluster,
+    own: Pick<Issued, 'certificate' | 'nodeId' | 'role'>,
+  ): Issued {
+    return { ...own, clusterId, rootCertificates, managers: managerAddresses(this.#store.view) };
   }
 
   /** A demoted manager keeps its role until it has left Raft; then it becomes a worker. */

@@ -223,8 +223,8 @@ export class SimulatedDaemon {
       try {
         const target = this.process.random.pick(this.#world.managerHosts(this.machine.host));
         const issued = await this.#calls.certificate([target], { token, peer: undefined });
-        const managers = [...new Set([`${target}:2377`, 'h1:2377'])];
         const { nodeId, clusterId, role: given } = issued;
+        const managers = [...new Set([`${target}:2377`, ...(issued.managers ?? [])])];
         await this.#save({ nodeId, clusterId, role: given, managers });
         return;
       } catch (error) {

@@ -10,7 +10,7 @@ import { HostileWorker } from './hostile-worker.ts';
 import { LoadClient } from './load.ts';
 import { describeOptions, drawOptions, type ClusterOptions } from './options.ts';
 import { removeForgotten, repair, repairContainers } from './repair.ts';
-import { missingForCluster, missingForRest, missingForUpdates } from './rest.ts';
+import { missingForCluster, missingForRest, missingForUpdates, missingOfManagers } from './rest.ts';
 import { World } from './world.ts';
 
 /** How to run a seed. */
@@ -88,8 +88,11 @@ async function boot(world: World): Promise<void> {
 async function comeToRest(world: World, user: ContainerUser): Promise<void> {
   const leader = () => world.leader();
   await within(world, 'a leader', CLUSTER_MS, () => (leader() ? undefined : 'there is no leader'));
-  await removeForgotten(world);
-  await within(world, 'the cluster', CLUSTER_MS, () => missingForCluster(world));
+  await within(world, 'the cluster', CLUSTER_MS, async () => {
+    // Each time: the last manager that a machine knows may be about to become a worker.
+    if (missingOfManagers(world) === undefined) await removeForgotten(world);
+    return missingForCluster(world);
+  });
   await within(world, 'updates', UPDATES_MS, () => {
     const manager = leader();
     return manager === undefined ? 'no leader' : missingForUpdates(manager.view);

@@ -12,6 +12,12 @@ export function members(world: World): Machine[] {
 
 /** Until all managers follow one leader, and all machines are nodes that are ready. */
 export function missingForCluster(world: World): string | undefined {
+  const leader = world.leader();
+  return missingOfManagers(world) ?? (leader && missingOfMachines(world, leader.view));
+}
+
+/** Until all managers follow one leader and know what it knows. */
+export function missingOfManagers(world: World): string | undefined {
   const managers = world.managers();
   const leaders = managers.filter(({ manager }) => manager.consensus.status.isLeader);
   const [leader] = leaders;
@@ -26,7 +32,7 @@ export function missingForCluster(world: World): string | undefined {
       return `manager ${machine.host} is at index ${manager.view.index}`;
     }
   }
-  return missingOfMachines(world, leader.manager.view);
+  return undefined;
 }
 
 function missingOfMachines(world: World, view: StoreView): string | undefined {
