@@ -1,7 +1,7 @@
 // The manager's side of bench/endpoints.ts: the differences that ten sessions are sent.
 import { silentLogger } from '../src/base/index.ts';
 import { Store } from '../src/manager/index.ts';
-import { AgentSession, type AgentConnection } from '../src/manager/dispatcher/session.ts';
+import { AgentSession, type AgentConnection } from '../src/manager/dispatcher/index.ts';
 import { create, update, type Draft, type Network, type Task } from '../src/model/index.ts';
 import { systemClock } from '../src/platform/index.ts';
 

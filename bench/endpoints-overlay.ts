@@ -10,7 +10,7 @@ import {
   systemClock,
   systemRandom,
 } from '../src/platform/index.ts';
-import { AssignmentReceiver, emptyTables } from '../src/worker/assignment-set.ts';
+import { AssignmentReceiver, emptyTables } from '../src/worker/index.ts';
 
 export class BenchHost {
   readonly overlay: Overlay;

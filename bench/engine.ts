@@ -2,7 +2,7 @@
 // drives tsswarm and Docker Swarm, so that both pay the same for being watched.
 import { createReadStream } from 'node:fs';
 import { request } from 'node:http';
-import { callApi } from '../src/lab/api.ts';
+import { callApi } from '../src/lab/index.ts';
 
 /** How often a condition is looked at: often enough for 10 ms, seldom enough not to be the load. */
 const POLL_MS = 10;

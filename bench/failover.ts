@@ -6,10 +6,18 @@
 // Hosts die as machines do: the link first, so that nobody gets a word. After every round each
 // acknowledged write must be there, once.
 import { join } from 'node:path';
-import { callApi } from '../src/lab/api.ts';
-import { down, killDaemon, killHost, socketOf, startHost, stopDaemon, up } from '../src/lab/lab.ts';
-import { until } from '../src/lab/host.ts';
-import type { LabStore } from '../src/lab/state.ts';
+import {
+  callApi,
+  down,
+  killDaemon,
+  killHost,
+  socketOf,
+  startHost,
+  stopDaemon,
+  until,
+  up,
+  type LabStore,
+} from '../src/lab/index.ts';
 import { Engine, median } from './engine.ts';
 import { WriteLoad } from './write-load.ts';
 

@@ -1,6 +1,6 @@
 // The raw bound: the same containers by the same containerd calls, with nobody deciding anything. The
 // spec, labels, runtime and log URI are taken from a container that tsswarm made.
-import { createContainerdClient, type ContainerdClient } from '../src/worker/containerd/client.ts';
+import { createContainerdClient, type ContainerdClient } from '../src/worker/containerd/index.ts';
 
 /** As many at once as tsswarm's executor starts. */
 const AT_ONCE = 4;

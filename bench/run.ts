@@ -4,11 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { down, socketOf, up } from '../src/lab/lab.ts';
-import { ipIn } from '../src/lab/command.ts';
-import { hostPaths } from '../src/lab/paths.ts';
-import { until } from '../src/lab/host.ts';
-import type { LabStore } from '../src/lab/state.ts';
+import { down, hostPaths, ipIn, socketOf, until, up, type LabStore } from '../src/lab/index.ts';
 import { Engine, median, seconds } from './engine.ts';
 import { RawContainerd } from './raw-containerd.ts';
 

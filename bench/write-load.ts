@@ -1,6 +1,6 @@
 // Clients that write all the time through given managers, and what became of their writes: how long
 // none was acknowledged, which are missing, which are there twice.
-import { callApi } from '../src/lab/api.ts';
+import { callApi } from '../src/lab/index.ts';
 
 /** A client's pause between two writes. */
 const PAUSE_MS = 5;

@@ -23,8 +23,8 @@ const external = {
 
 const entries = {
   tsswarmd: 'src/daemon/main.ts',
-  'raft-thread': 'src/manager/raft/raft-thread.ts',
-  resolver: 'src/overlay/resolver-main.ts',
+  'raft-thread': 'src/manager/raft/thread/raft-thread.ts',
+  resolver: 'src/resolver/resolver-main.ts',
   lab: 'src/lab/main.ts',
   demo: 'src/lab/demo.ts',
   'demo-image': 'scripts/demo-image.ts',

@@ -11,10 +11,10 @@ const root = join(import.meta.dirname, '..');
 
 /** Expressions that are put together at run time, out of parts that are no user's. */
 const PUT_TOGETHER: Readonly<Record<string, string>> = {
-  'src/engine-api/router.ts':
+  'src/engine-api/http/router.ts':
     'the literal patterns of the routes, with ([^/]+) or one (.+) in them',
-  'src/overlay/firewall-rules.ts': 'a literal text around the name of this instance',
-  'src/overlay/foreign-drops.ts': 'a number between word borders',
+  'src/overlay/firewalls/firewall-rules.ts': 'a literal text around the name of this instance',
+  'src/overlay/firewalls/foreign-drops.ts': 'a number between word borders',
 };
 
 /** All of them are some ten seconds on a machine that has nothing else to do. */

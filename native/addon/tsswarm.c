@@ -2,7 +2,7 @@
 // of steps to a thread of its own; the thread enters the namespace, does them in order and ends.
 // Node's own threads never change their namespace. There is no policy here: which links, routes and
 // rules there are is decided in TypeScript (src/overlay), which also encodes the messages
-// (src/platform/native.ts describes the format of steps and results).
+// (src/platform/system/native.ts describes the format of steps and results).
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include "steps.h"
 
-// Kinds of steps; the same numbers as in src/platform/native.ts.
+// Kinds of steps; the same numbers as in src/platform/system/native.ts.
 enum { STEP_NFT = 1, STEP_NETLINK, STEP_WRITE, STEP_SOCKET, STEP_NEW_NAMESPACE, STEP_UNMOUNT, STEP_SHARE, STEP_DIGEST, STEP_SEND, STEP_CONNECT };
 
 struct job {

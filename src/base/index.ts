@@ -1,5 +1,4 @@
 // What everything may use; imports nothing of ours.
-export { abortedWith } from './abort.ts';
 export { ifPresent, isAbsent } from './absent.ts';
 export { assert, unreachable } from './assert.ts';
 export { backoffMs, type BackoffOptions } from './backoff.ts';
@@ -37,4 +36,3 @@ export {
   type TSchema,
 } from './schema.ts';
 export { words } from './word-list.ts';
-export { unlessAborted, untilAborted } from './until-aborted.ts';

@@ -3,17 +3,17 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { ApiClient } from './api-client.ts';
-import { clusterCommands } from './commands/cluster.ts';
-import { completionCommand } from './commands/completion.ts';
-import { networkCommands } from './commands/network.ts';
-import { nodeCommands } from './commands/node.ts';
-import { serviceCommands } from './commands/service.ts';
-import { stackCommands } from './commands/stack.ts';
-import { swarmCommands } from './commands/swarm.ts';
-import { systemCommands } from './commands/system.ts';
-import type { Context } from './context.ts';
-import { CLI_VERSION } from './version.ts';
+import { ApiClient, CLI_VERSION, type Context } from './client/index.ts';
+import {
+  clusterCommands,
+  completionCommand,
+  networkCommands,
+  nodeCommands,
+  serviceCommands,
+  stackCommands,
+  swarmCommands,
+  systemCommands,
+} from './commands/index.ts';
 
 /** Docker's status for wrong usage. */
 const USAGE_STATUS = 1;

@@ -10,9 +10,8 @@ import {
 import type { WireMethod } from '../platform/index.ts';
 import type { Overlay } from '../overlay/index.ts';
 import type { Executor } from '../worker/index.ts';
-import { raftAddress, type HostPort } from './addresses.ts';
-import type { LogReader } from './cluster-rpc.ts';
-import { raftDirectory } from './raft-directory.ts';
+import { raftAddress, raftDirectory, type HostPort } from './config/index.ts';
+import type { LogReader } from './services/index.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
 const RAFT_TICK_MS = 50;

@@ -14,18 +14,30 @@ import {
 } from '../platform/index.ts';
 import { Agent } from '../worker/index.ts';
 import type { PlaceRequest } from '../worker/standalone/index.ts';
-import { formatAddress, raftAddress } from './addresses.ts';
-import { CertificateRenewal } from './certificate-renewal.ts';
+import {
+  VERSION,
+  forgetLog,
+  formatAddress,
+  loadDataKey,
+  raftAddress,
+  raftDirectory,
+} from './config/index.ts';
+import {
+  CertificateRenewal,
+  MembershipWriter,
+  PeerRoles,
+  RoleFollower,
+  allInOrder,
+  clusterSigner,
+  goOn,
+  newRaftId,
+  unlessEnded,
+  waitUntil,
+  type Membership,
+  type RoleSteps,
+} from './membership/index.ts';
 import { startNodeConsensus, type ClusterNodeOptions } from './cluster-node-options.ts';
-import { ClusterRpc } from './cluster-rpc.ts';
-import { loadDataKey } from './data-key.ts';
-import { MembershipWriter, newRaftId, type Membership } from './membership-file.ts';
-import { clusterSigner } from './signer.ts';
-import { allInOrder, goOn, unlessEnded, waitUntil } from './membership-change.ts';
-import { forgetLog, raftDirectory } from './raft-directory.ts';
-import { PeerRoles } from './peer-roles.ts';
-import { RoleFollower, type RoleSteps } from './role-follower.ts';
-import { VERSION } from './version.ts';
+import { ClusterRpc } from './services/index.ts';
 
 const LEADER_WAIT_MS = 20_000;
 

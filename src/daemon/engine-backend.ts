@@ -15,16 +15,14 @@ import type {
 } from '../engine-api/index.ts';
 import { issuerInfo } from '../platform/index.ts';
 import type { Manager } from '../manager/index.ts';
-import type { ContainerdExecutor } from '../worker/containerd/index.ts';
+import type { ContainerdExecutor } from '../worker/tasks/index.ts';
 import type { UserContainers } from '../worker/standalone/index.ts';
-import { checkAddresses } from './addresses.ts';
+import { VERSION, checkAddresses, type DaemonConfig } from './config/index.ts';
 import type { ClusterNode } from './cluster-node.ts';
-import type { DaemonConfig } from './config.ts';
 import type { LocalEngine } from './local-engine.ts';
-import { traceNetwork } from './network-trace.ts';
+import { traceNetwork } from './services/index.ts';
 import type { SwarmNode } from './node.ts';
 import { containerBackend } from './user-containers.ts';
-import { VERSION } from './version.ts';
 
 export async function createBackend(
   config: DaemonConfig,

@@ -14,12 +14,14 @@ import {
   systemRandom,
   traceProbes,
 } from '../platform/index.ts';
-import { createContainerdExecutor, type ContainerdExecutor } from '../worker/containerd/index.ts';
+import { createContainerdExecutor, type ContainerdExecutor } from '../worker/tasks/index.ts';
 import { BoundNetworking } from './bound-networking.ts';
-import type { DaemonConfig } from './config.ts';
-import { secureDirectories } from './data-directories.ts';
-import type { InstallPaths } from './install-paths.ts';
-import { VERSION } from './version.ts';
+import {
+  VERSION,
+  secureDirectories,
+  type DaemonConfig,
+  type InstallPaths,
+} from './config/index.ts';
 
 export interface LocalEngine {
   readonly executor: ContainerdExecutor;

@@ -3,13 +3,11 @@
 import pino from 'pino';
 import { messageOf } from '../base/index.ts';
 import { EngineApiServer } from '../engine-api/index.ts';
-import { parseConfig, USAGE, type DaemonConfig } from './config.ts';
+import { USAGE, VERSION, installPaths, parseConfig, type DaemonConfig } from './config/index.ts';
 import { createBackend } from './engine-backend.ts';
-import { installPaths } from './install-paths.ts';
 import { startLocalEngine } from './local-engine.ts';
 import { SwarmNode } from './node.ts';
 import { createUserContainers } from './user-containers.ts';
-import { VERSION } from './version.ts';
 
 /** A planned stop hands leadership over; this bounds it. */
 const STOP_LIMIT_MS = 5_000;

@@ -17,29 +17,33 @@ import {
   resolveAdvertise,
   resolveDataPath,
   resolveListen,
+  type DaemonConfig,
   type HostPort,
-} from './addresses.ts';
-import { parseBackupKey, sealBackup } from './backup-file.ts';
-import { NO_NETWORKS, withPlaces } from './bound-networking.ts';
-import type { ClusterNodeOptions } from './cluster-node-options.ts';
-import { ClusterNode } from './cluster-node.ts';
-import type { DaemonConfig } from './config.ts';
-import type { InstallPaths } from './install-paths.ts';
-import { obtainCertificate } from './join.ts';
-import type { LocalEngine } from './local-engine.ts';
-import { restoreBackup } from './restore.ts';
-import { loadMembership, saveMembership, type Membership } from './membership-file.ts';
+  type InstallPaths,
+} from './config/index.ts';
 import {
   MembershipChange,
   allInOrder,
+  firstMembership,
   goOn,
   inTime,
+  loadMembership,
+  obtainCertificate,
+  parseBackupKey,
+  prepareCluster,
+  restoreBackup,
+  saveMembership,
+  sealBackup,
   unlessEnded,
   waitUntil,
   type ChangeKind,
-} from './membership-change.ts';
-import { firstMembership, prepareCluster } from './new-cluster.ts';
-import { readTaskLogBatches } from './task-logs.ts';
+  type Membership,
+} from './membership/index.ts';
+import { NO_NETWORKS, withPlaces } from './bound-networking.ts';
+import type { ClusterNodeOptions } from './cluster-node-options.ts';
+import { ClusterNode } from './cluster-node.ts';
+import type { LocalEngine } from './local-engine.ts';
+import { readTaskLogBatches } from './services/index.ts';
 
 /** How long `join` waits for the node to be served by a manager before it answers. */
 const JOIN_WAIT_MS = 20_000;

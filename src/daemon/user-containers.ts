@@ -4,9 +4,9 @@ import { SwarmError, type Logger } from '../base/index.ts';
 import type { ContainerBackend, LogLine, StopRequest } from '../engine-api/index.ts';
 import type { ContainerAttachment, NetworkAssignment, TaskNetwork } from '../model/index.ts';
 import { fileDisk, systemClock, systemRandom } from '../platform/index.ts';
-import type { ContainerLogLine } from '../worker/container-runtime.ts';
+import type { ContainerLogLine } from '../worker/runtime/index.ts';
 import { UserContainers, type PlaceRequest, type StopWish } from '../worker/standalone/index.ts';
-import type { DaemonConfig } from './config.ts';
+import type { DaemonConfig } from './config/index.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { SwarmNode } from './node.ts';
 

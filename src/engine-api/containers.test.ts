@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryContainers, backendOf } from '../../test/builders/memory-containers.ts';
 import { silentLogger } from '../base/index.ts';
 import { EngineApiServer } from './server.ts';
-import { MULTIPLEXED, RAW } from './stream.ts';
+import { MULTIPLEXED, RAW } from './http/index.ts';
 
 let directory: string;
 let socketPath: string;

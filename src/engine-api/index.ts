@@ -16,6 +16,6 @@ export type {
   ContainerBackend,
   StopRequest,
   VolumeInfo,
-} from './backend.ts';
+} from './backend/index.ts';
 export { EngineApiServer } from './server.ts';
-export { API_VERSION } from './version.ts';
+export { API_VERSION } from './http/index.ts';

@@ -3,7 +3,7 @@
 import { settle } from 'sim';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiServer } from '../../test/builders/api-server.ts';
-import type { ImageSummary } from './backend.ts';
+import type { ImageSummary } from './backend/index.ts';
 
 let api: ApiServer;
 

@@ -5,13 +5,19 @@ import { chmod, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ifPresent, SwarmError, messageOf, type Logger } from '../base/index.ts';
-import type { EngineBackend } from './backend.ts';
-import { readJson } from './request-body.ts';
-import { parseTarget } from './request-target.ts';
-import { Router, type Reply, type Request } from './router.ts';
+import type { EngineBackend } from './backend/index.ts';
+import {
+  API_VERSION,
+  Router,
+  TakenConnections,
+  ignoreUpgrade,
+  parseTarget,
+  readJson,
+  splitVersion,
+  type Reply,
+  type Request,
+} from './http/index.ts';
 import { ROUTES } from './routes/index.ts';
-import { TakenConnections, ignoreUpgrade } from './upgrade.ts';
-import { API_VERSION, splitVersion } from './version.ts';
 
 /** As Go's servers have it: credentials and filters travel in headers and addresses. */
 const HEADER_BYTES_MAX = 256 * 1024;

@@ -2,7 +2,7 @@
 // build is what it said when it registered; one that has not yet, or is of an earlier release, holds
 // the level where it is.
 import { FEATURE_LEVEL, update, type StoreChange } from '../model/index.ts';
-import type { ControlLoop, Plan } from './control-loop.ts';
+import type { ControlLoop, Plan } from './loops/index.ts';
 import type { StoreView } from './store/index.ts';
 
 const NOTHING: Plan = { transactions: [], more: false };

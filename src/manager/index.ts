@@ -16,7 +16,7 @@ export {
   type LeaderApi,
   type LeaderMethod,
   type LeaderMethods,
-} from './leader-methods.ts';
+} from './methods/index.ts';
 export type { ManagerCaller } from './leader-proxy.ts';
 export { Manager, type ManagerOptions } from './manager.ts';
 export type {
@@ -25,7 +25,7 @@ export type {
   ConsensusOptions,
   ConsensusStatus,
   Member,
-} from './raft/consensus.ts';
+} from './raft/contract/index.ts';
 export {
   foundGroup,
   refoundGroup,
@@ -43,3 +43,4 @@ export {
   type TraceWay,
 } from './tracing/index.ts';
 export type { Successor } from './take-over.ts';
+export { Leader } from './leader.ts';

@@ -2,7 +2,7 @@ import { Prng, VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { aServiceSpec } from '../../test/builders/specs.ts';
 import { SwarmError, silentLogger, type ErrorCode } from '../base/index.ts';
-import type { Consensus } from './raft/consensus.ts';
+import type { Consensus } from './raft/contract/index.ts';
 import { LeaderProxy } from './leader-proxy.ts';
 import { Store } from './store/index.ts';
 

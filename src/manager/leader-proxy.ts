@@ -2,13 +2,13 @@
 // change of leader, and afterwards for this manager's own store to have what the call wrote, so that a
 // client reads its own writes wherever it asks.
 import { SwarmError, sleep, type Clock } from '../base/index.ts';
-import type { Consensus } from './raft/consensus.ts';
+import type { Consensus } from './raft/contract/index.ts';
 import {
   decodeResponse,
   type LeaderApi,
   type LeaderMethod,
   type LeaderMethods,
-} from './leader-methods.ts';
+} from './methods/index.ts';
 import type { Store } from './store/index.ts';
 
 /** How long a call looks for a leader before it gives up (SwarmKit: 10 s). */

@@ -9,12 +9,12 @@ import {
   type NodeDescription,
 } from '../model/index.ts';
 import type { Authority } from './ca/index.ts';
-import { addressProblem, foreignAddresses } from './node-address.ts';
+import { addressProblem, foreignAddresses } from './queries/index.ts';
 import { Gate, type ControlMethod, type LeaderControl } from './control/index.ts';
 import type { Liveness, Withdrawals } from './dispatcher/index.ts';
-import type { LeaderApi, LeaderMethod, LeaderMethods } from './leader-methods.ts';
-import type { Consensus } from './raft/consensus.ts';
-import { quorumLoss } from './raft/quorum-loss.ts';
+import type { LeaderApi, LeaderMethod, LeaderMethods } from './methods/index.ts';
+import type { Consensus } from './raft/contract/index.ts';
+import { quorumLoss } from './raft/host/index.ts';
 import type { Store } from './store/index.ts';
 
 const NODE_CHANGE_TRIES = 10;

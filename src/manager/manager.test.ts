@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger, SwarmError, type Logger } from '../base/index.ts';
 import { update } from '../model/index.ts';
 import { Manager } from './manager.ts';
-import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
+import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/contract/index.ts';
 
 /** A manager whose Raft does what the test says. */
 class ManagerOnWires {

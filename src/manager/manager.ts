@@ -15,7 +15,7 @@ import type { ClusterNews } from '../model/index.ts';
 import { Allocator } from './allocator/index.ts';
 import { bootstrapActions, type NewCluster } from './bootstrap.ts';
 import { Authority, type Issued, type Signer } from './ca/index.ts';
-import { ControlLoopRunner } from './control-loop-runner.ts';
+import { ControlLoopRunner } from './loops/index.ts';
 import { LeaderControl } from './control/index.ts';
 import {
   Dispatcher,
@@ -31,15 +31,15 @@ import {
   type LeaderApi,
   type LeaderMethod,
   type LeaderMethods,
-} from './leader-methods.ts';
+} from './methods/index.ts';
 import { LeaderProxy, type ManagerCaller } from './leader-proxy.ts';
 import { Leader } from './leader.ts';
 import { ConstraintEnforcer, Orchestrator, TaskReaper } from './orchestrator/index.ts';
 import { SchedulerLoop } from './placement/index.ts';
-import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/consensus.ts';
-import { managerAddresses } from './node-address.ts';
+import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/contract/index.ts';
+import { managerAddresses } from './queries/index.ts';
 import { RoleKeeper } from './role-keeper.ts';
-import type { FoundingState } from './raft/refound.ts';
+import type { FoundingState } from './raft/host/index.ts';
 import { Store, type StoreView } from './store/index.ts';
 import { takeOverActions, type Successor } from './take-over.ts';
 

@@ -1,25 +1,7 @@
 // The objects of the cluster: immutable, without behaviour beyond arithmetic and matching.
 export {
-  create,
-  decodeAction,
-  isTableName,
-  remove,
-  update,
-  type Action,
-  type Draft,
-  type StoreChange,
-  type Transaction,
-} from './action.ts';
-export type * from './assignment.ts';
-export { ASSIGNMENT_KINDS, TASK_ASSIGNMENT } from './assignment.ts';
-export { checkedAssignment } from './assignment-check.ts';
-export type * from './container.ts';
-export { CONTAINER_CONFIG } from './container.ts';
-export type * from './trace.ts';
-export { TRACE_ANSWER, TRACE_QUESTION } from './trace.ts';
-export type * from './objects.ts';
-export {
   ADDRESS,
+  FEATURE_LEVEL,
   HOST_PORT,
   ID,
   MESSAGE_MAX,
@@ -27,40 +9,109 @@ export {
   REPORTED_STATUS,
   TABLES,
   TASK_NETWORK,
+  TASK_STATE,
   TASK_STATUS,
+  compareTaskStates,
+  containerName,
+  create,
+  createJoinToken,
+  createRevision,
+  currentAsPrevious,
+  decodeAction,
+  desiredAlive,
+  endedAt,
+  hasFailed,
+  isTableName,
+  isTerminal,
+  laterState,
+  levelProblem,
+  matchesConstraints,
+  nodeAddresses,
+  parseConstraint,
+  parseJoinToken,
+  previousBesideTasks,
+  remove,
+  rolledBack,
+  shortened,
   specIndexOf,
-} from './objects.ts';
-export { FEATURE_LEVEL, levelProblem } from './feature-level.ts';
-export type * from './spec.ts';
+  taskName,
+  tasksDiffer,
+  tasksDifferBesidePlacement,
+  tokenMatchesRoot,
+  update,
+  valueOf,
+  type Action,
+  type Constraint,
+  type Draft,
+  type StoreChange,
+  type TaskState,
+  type Transaction,
+} from './objects/index.ts';
+export {
+  AGENT_MESSAGE,
+  ASSIGNMENT_KINDS,
+  DISPATCHER_MESSAGE,
+  REPORTS_PER_MESSAGE,
+  TASK_ASSIGNMENT,
+  TRACE_ANSWER,
+  TRACE_QUESTION,
+  checkedAssignment,
+} from './protocol/index.ts';
 export {
   CLUSTER_SPEC,
+  CONTAINER_CONFIG,
+  FIXED_IPV4_OPTION,
+  FIXED_IPV6_OPTION,
   NETWORK_SPEC,
   NODE_SPEC,
   PORT_CONFIG,
+  PREDEFINED_NETWORKS,
   SECRET_SPEC,
   SERVICE_SPEC,
-} from './spec.ts';
+  fixedAddresses,
+  isPredefinedNetwork,
+  modeOf,
+  modeSpec,
+  normalizeArchitecture,
+  platformMatches,
+  reservedPorts,
+  type PredefinedNetwork,
+  type ServiceMode,
+} from './spec/index.ts';
 export {
-  TASK_STATE,
-  compareTaskStates,
-  isTerminal,
-  laterState,
-  type TaskState,
-} from './task-state.ts';
-export { matchesConstraints, parseConstraint, valueOf, type Constraint } from './constraint.ts';
-export { FIXED_IPV4_OPTION, FIXED_IPV6_OPTION, fixedAddresses } from './fixed-address.ts';
-export { nodeAddresses } from './node-addresses.ts';
-export { normalizeArchitecture, platformMatches } from './platform.ts';
-export {
+  CAPABILITIES,
+  DEFAULT_CAPABILITIES,
+  DEFAULT_SUBNET_SIZE,
+  DRAIN_LABEL,
   ENCRYPTED_OPTION,
+  LOG_PLAN,
+  SIGKILL,
+  UNLIMITED,
   VNI_OPTION,
+  bindDevice,
+  checkContainerOptions,
+  checkLogDriver,
   checkNetworkOptions,
+  checkPrivileges,
+  checkPropagation,
+  checkRunnable,
+  checkVolume,
+  containerCapabilities,
+  drainTimeMs,
   isEncrypted,
+  isVolumeName,
+  logPlan,
+  seccompMode,
+  signalNumber,
+  validateAddressPools,
+  validateClusterSpec,
+  validateDataPathPort,
+  validateService,
   wishedVni,
-} from './network-options.ts';
-export { containerName, desiredAlive, endedAt, hasFailed, shortened, taskName } from './task.ts';
-export { PREDEFINED_NETWORKS, isPredefinedNetwork, type PredefinedNetwork } from './predefined.ts';
+  type LogPlan,
+} from './validate/index.ts';
 export {
+  RESERVED_SUBNETS,
   addressFamily,
   addressText,
   addressValue,
@@ -68,50 +119,19 @@ export {
   ipv4Text,
   ipv6Number,
   ipv6Text,
-  type AddressFamily,
-} from './ip-address.ts';
-export {
-  RESERVED_SUBNETS,
   parseSubnet,
   subnetContains,
   subnetText,
   subnetsOverlap,
+  type AddressFamily,
   type Subnet,
-} from './subnet.ts';
-export { reservedPorts } from './reserved-ports.ts';
-export {
-  createRevision,
-  currentAsPrevious,
-  previousBesideTasks,
-  rolledBack,
-  tasksDiffer,
-  tasksDifferBesidePlacement,
-} from './service-versions.ts';
-export { createJoinToken, parseJoinToken, tokenMatchesRoot } from './join-token.ts';
-export { CAPABILITIES, DEFAULT_CAPABILITIES, containerCapabilities } from './capabilities.ts';
-export {
-  UNLIMITED,
-  checkContainerOptions,
-  checkPropagation,
-  checkRunnable,
-} from './container-options.ts';
-export { LOG_PLAN, checkLogDriver, logPlan, type LogPlan } from './log-options.ts';
-export { checkPrivileges, seccompMode } from './privileges.ts';
-export { SIGKILL, signalNumber } from './signals.ts';
-export { bindDevice, checkVolume, isVolumeName } from './volume-options.ts';
-export { DRAIN_LABEL, drainTimeMs } from './drain-time.ts';
+} from './addresses/index.ts';
 export {
   checkTemplates,
   expandContainer,
   expandText,
   type TemplateData,
 } from './templates/index.ts';
-export { validateService } from './validate-service.ts';
-export {
-  DEFAULT_SUBNET_SIZE,
-  validateAddressPools,
-  validateClusterSpec,
-  validateDataPathPort,
-} from './validate-cluster.ts';
-export type * from './messages.ts';
-export { AGENT_MESSAGE, DISPATCHER_MESSAGE, REPORTS_PER_MESSAGE } from './messages.ts';
+export type * from './objects/index.ts';
+export type * from './protocol/index.ts';
+export type * from './spec/index.ts';

@@ -2,36 +2,47 @@
 // the order of things when a task comes or goes.
 import { SwarmError, type Clock, type Disk, type Logger, type Random } from '../base/index.ts';
 import type { HostEncryption, TaskAssignment, TraceAnswer, TraceQuestion } from '../model/index.ts';
-import { bareAddress, checkInstance, isIpv6, taskNamespace } from './addressing.ts';
+import { bareAddress, checkInstance, isIpv6, taskNamespace } from './addressing/index.ts';
 import {
+  DEFAULT_BRIDGE_POOL,
+  RESOLVER_ADDRESS,
   checkTask,
+  chooseBridgeAddress,
+  chooseBridgeSubnet,
+  hostTableName,
   networkIds,
+  resolverPort,
   taskInterfaces,
+  taskSysctls,
   usesBridge,
   usesHostNetwork,
   type AttachedTask,
-} from './attachment.ts';
-import { DEFAULT_BRIDGE_POOL, chooseBridgeAddress, chooseBridgeSubnet } from './bridge-network.ts';
-import { ForeignFirewalls } from './foreign-firewalls.ts';
-import type { HostTools } from './host-tools.ts';
-import { hostTableName } from './host-state.ts';
-import type { Kernel } from './kernel.ts';
-import { KEY_PERIOD_MS } from './limits.ts';
-import { NamesIndex } from './names-index.ts';
-import type { OverlayNetwork } from './namespace-state.ts';
-import type { NetworkView } from './network-views.ts';
+  type NetworkView,
+} from './desired/index.ts';
+import { ForeignFirewalls } from './firewalls/index.ts';
+import type { HostTools, Kernel, OverlayNetwork, TraceProbes } from './kernel/index.ts';
+import {
+  KEY_PERIOD_MS,
+  type Overlay,
+  type OverlayProblem,
+  type OverlayState,
+  type TaskNamespace,
+} from './contract/index.ts';
+import { NamesIndex } from './names/index.ts';
 import { OverlayEngine } from './overlay-engine.ts';
-import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
 import { RenewedOverlay } from './renewed-overlay.ts';
-import { ResolverClient, type ResolverLauncher } from './resolver-client.ts';
-import type { NetworkNames, ServedTask } from './resolver-protocol.ts';
-import { parseResolvConf } from './resolv-conf.ts';
+import {
+  ResolverClient,
+  type NetworkNames,
+  type ResolverLauncher,
+  type ServedTask,
+} from '../resolver/protocol/index.ts';
+import { parseResolvConf } from '../resolver/dns/index.ts';
 import { StateFile } from './state-file.ts';
 import { Surroundings } from './surroundings.ts';
-import { RESOLVER_ADDRESS, resolverPort, taskSysctls } from './task-state.ts';
-import { traceTask, type TraceProbes } from './trace.ts';
-import { Tunnels } from './tunnels.ts';
+import { traceTask } from './trace/index.ts';
+import { Tunnels } from './tunnels/index.ts';
 
 export interface OverlayOptions {
   readonly kernel: Kernel;

@@ -1,9 +1,8 @@
 // What a host's connection tracking forgets: connections to endpoints that are gone, so that their
 // clients are told, and flows to a port that are older than its service.
-import { networkNamespace } from './addressing.ts';
-import { portKey, type PublishedPort } from './host-state.ts';
-import { HOST, type Kernel } from './kernel.ts';
-import type { NetworkView } from './network-views.ts';
+import { networkNamespace } from './addressing/index.ts';
+import { portKey, type NetworkView, type PublishedPort } from './desired/index.ts';
+import { HOST, type Kernel } from './kernel/index.ts';
 
 /** `gone`: addresses by network. Connections to them end with a reset, also those that only wait. */
 export async function forgetConnections(

@@ -10,27 +10,41 @@ import {
   type Timer,
 } from '../base/index.ts';
 import type { TaskAssignment } from '../model/index.ts';
-import { networkNamespace, taskNamespace, taskOfNamespace } from './addressing.ts';
-import { BRIDGE_NETWORK, isPredefined, networkIds, type AttachedTask } from './attachment.ts';
-import { bridgeNetwork } from './bridge-network.ts';
-import { ExpectedListing } from './expected-listing.ts';
-import { foreignChanges } from './foreign-changes.ts';
+import { networkNamespace, taskNamespace, taskOfNamespace } from './addressing/index.ts';
+import {
+  BRIDGE_NETWORK,
+  WantedStates,
+  bridgeNetwork,
+  isPredefined,
+  networkIds,
+  networkViews,
+  type AttachedTask,
+  type NetworkView,
+  type WantedInput,
+} from './desired/index.ts';
+import { ExpectedListing, HOST, type Kernel, type NamespaceState } from './kernel/index.ts';
+import {
+  DEFAULT_MTU,
+  NamespaceReconciler,
+  Underlay,
+  foreignChanges,
+  removeFromKernel,
+  type ReconcilerContext,
+} from './reconcile/index.ts';
 import { ServedFlows, forgetConnections } from './forget-connections.ts';
-import { HOST, type Kernel } from './kernel.ts';
-import { CHECK_INTERVAL_MS, MAX_PARALLEL_NAMESPACES, RETRY_BACKOFF } from './limits.ts';
-import { NamespaceReconciler, type ReconcilerContext } from './namespace-reconciler.ts';
-import type { NamespaceState } from './namespace-state.ts';
-import { networkViews, type NetworkView } from './network-views.ts';
-import type { OverlayProblem, OverlayState } from './overlay.ts';
+import {
+  CHECK_INTERVAL_MS,
+  MAX_PARALLEL_NAMESPACES,
+  RETRY_BACKOFF,
+  type OverlayProblem,
+  type OverlayState,
+} from './contract/index.ts';
 import { Passes } from './passes.ts';
 import { PortClaims } from './port-claims.ts';
-import { removeFromKernel } from './remove-all.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
 import { RouteClashes } from './route-clashes.ts';
 import type { Surroundings } from './surroundings.ts';
-import type { TraceInsight } from './trace.ts';
-import { DEFAULT_MTU, Underlay } from './underlay.ts';
-import { WantedStates, type WantedInput } from './wanted-states.ts';
+import type { TraceInsight } from './trace/index.ts';
 
 export interface EngineOptions {
   readonly kernel: Kernel;

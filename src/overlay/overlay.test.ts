@@ -1,9 +1,9 @@
 // The whole overlay on a kernel of maps: convergence, adoption, repair and failure.
 import { describe, expect, it } from 'vitest';
 import { OverlayWorld, localTask, overlayState } from '../../test/builders/overlay-world.ts';
-import { HOST } from './kernel.ts';
-import { CHECK_INTERVAL_MS, REMOVED_ENDPOINT_MS } from './limits.ts';
-import { checkInstance } from './addressing.ts';
+import { HOST } from './kernel/index.ts';
+import { CHECK_INTERVAL_MS, REMOVED_ENDPOINT_MS } from './contract/index.ts';
+import { checkInstance } from './addressing/index.ts';
 
 const ROUTE = 'route 10.0.1.12/32 table 254 via 198.18.0.2 dev vx0';
 

@@ -2,9 +2,9 @@
 // only once it has really been bound: otherwise publishing 22 would take sshd away on every node.
 import { messageOf } from '../base/index.ts';
 import type { PortConfig } from '../model/index.ts';
-import { portKey, type PublishedPort } from './host-state.ts';
-import type { Kernel, PortClaim } from './kernel.ts';
-import type { OverlayProblem } from './overlay.ts';
+import { portKey, type PublishedPort } from './desired/index.ts';
+import type { Kernel, PortClaim } from './kernel/index.ts';
+import type { OverlayProblem } from './contract/index.ts';
 
 /** Never served: it is how people reach their machines. */
 const SSH_PORT = 22;

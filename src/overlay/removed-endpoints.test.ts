@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TaskEndpointAssignment } from '../model/index.ts';
-import { REMOVED_ENDPOINT_MS } from './limits.ts';
+import { REMOVED_ENDPOINT_MS } from './contract/index.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
 
 type Endpoints = ReadonlyMap<string, TaskEndpointAssignment>;

@@ -2,7 +2,7 @@
 // clients of a dead host get an error instead of a hang.
 import { mapChanges } from '../base/index.ts';
 import type { TaskEndpointAssignment } from '../model/index.ts';
-import { MAX_REMOVED_ENDPOINTS, REMOVED_ENDPOINT_MS } from './limits.ts';
+import { MAX_REMOVED_ENDPOINTS, REMOVED_ENDPOINT_MS } from './contract/index.ts';
 import type { SavedRemoval } from './state-file.ts';
 
 type Endpoints = ReadonlyMap<string, TaskEndpointAssignment>;

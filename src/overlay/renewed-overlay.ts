@@ -2,7 +2,7 @@
 // join the next one without a restart of its daemon.
 import { messageOf } from '../base/index.ts';
 import type { HostEncryption, TaskAssignment, TraceAnswer, TraceQuestion } from '../model/index.ts';
-import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './overlay.ts';
+import type { Overlay, OverlayProblem, OverlayState, TaskNamespace } from './contract/index.ts';
 
 export class RenewedOverlay implements Overlay {
   readonly #make: () => Overlay;

@@ -1,8 +1,8 @@
 // Networks that this host must not have: their routes would take the place of its own networks, and
 // with them of its neighbours. Looked at when a network first comes here; what comes later is meant.
 import { parseSubnet, subnetsOverlap } from '../model/index.ts';
-import type { HostNetwork, Kernel } from './kernel.ts';
-import type { NetworkView } from './network-views.ts';
+import type { HostNetwork, Kernel } from './kernel/index.ts';
+import type { NetworkView } from './desired/index.ts';
 
 /** A network that is here has the routes already; it is left alone. */
 type IsHere = (networkId: string) => boolean;

@@ -14,8 +14,8 @@ import {
   type Logger,
 } from '../base/index.ts';
 import { ADDRESS, ID } from '../model/index.ts';
-import { ATTACHED_TASK, type AttachedTask } from './attachment.ts';
-import { MAX_STATE_BYTES } from './limits.ts';
+import { ATTACHED_TASK, type AttachedTask } from './desired/index.ts';
+import { MAX_STATE_BYTES } from './contract/index.ts';
 
 const FORMAT = 1;
 

@@ -1,7 +1,7 @@
 // What the overlay needs on a host beside links and rules of its own: other programs' firewalls that
 // let it through, and the tunnels of encrypted networks.
-import type { ForeignFirewalls } from './foreign-firewalls.ts';
-import type { TunnelInput, Tunnels } from './tunnels.ts';
+import type { ForeignFirewalls } from './firewalls/index.ts';
+import type { TunnelInput, Tunnels } from './tunnels/index.ts';
 
 export class Surroundings {
   readonly #firewalls: ForeignFirewalls;

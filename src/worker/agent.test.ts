@@ -9,8 +9,7 @@ import type {
   HostEncryption,
   NodeDescription,
 } from '../model/index.ts';
-import { Agent } from './agent.ts';
-import type { AgentOptions } from './agent.ts';
+import { Agent, type AgentOptions } from './agent.ts';
 
 /** The manager's end of one session. */
 class ManagerEnd {

@@ -25,7 +25,7 @@ import {
 } from '../model/index.ts';
 import type { Overlay } from '../overlay/index.ts';
 import { AssignmentReceiver, emptyTables } from './assignment-set.ts';
-import type { Executor, TaskController } from './executor.ts';
+import type { Executor, TaskController } from './runtime/index.ts';
 import { Session, type DispatcherConnection } from './session.ts';
 import { TaskDb, type AgentState } from './task-db.ts';
 import { Removals } from './removals.ts';

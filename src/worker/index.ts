@@ -8,5 +8,6 @@ export type {
   TaskExit,
   TaskNamespace,
   TaskNetworking,
-} from './executor.ts';
+} from './runtime/index.ts';
 export type { DispatcherConnection } from './session.ts';
+export { AssignmentReceiver, emptyTables } from './assignment-set.ts';

@@ -4,11 +4,11 @@ import {
   backoffMs,
   messageOf,
   sleep,
-  untilAborted,
   type Clock,
   type Logger,
   type Random,
 } from '../base/index.ts';
+import { untilAborted } from '../base/async/index.ts';
 
 const RETRY = { minMs: 1_000, maxMs: 30_000 };
 

@@ -2,7 +2,7 @@
 // the container looks like → the one next step. No step is ever taken twice for the same observation,
 // and a task that has ended is never started again.
 import { TASK_STATE, isTerminal, type TaskState } from '../model/index.ts';
-import type { ContainerObservation } from './executor.ts';
+import type { ContainerObservation } from './runtime/index.ts';
 
 export type TaskStep =
   /** Image, network, container; then state ready. */

@@ -2,7 +2,7 @@ import { Prng, VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { SwarmError, silentLogger } from '../base/index.ts';
 import type { TaskState, TaskStatus } from '../model/index.ts';
-import type { ContainerObservation, TaskController, TaskExit } from './executor.ts';
+import type { ContainerObservation, TaskController, TaskExit } from './runtime/index.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 
 /** A container that does what it is told, and dies or fails when the test says so. */

@@ -2,7 +2,6 @@
 // state. One step at a time; a wish to stop interrupts a step that can take long.
 import {
   SwarmError,
-  abortedWith,
   backoffMs,
   messageOf,
   sleep,
@@ -10,6 +9,7 @@ import {
   type Logger,
   type Random,
 } from '../base/index.ts';
+import { abortedWith } from '../base/async/index.ts';
 import {
   TASK_STATE,
   isTerminal,
@@ -17,7 +17,7 @@ import {
   type TaskState,
   type TaskStatus,
 } from '../model/index.ts';
-import type { ContainerObservation, TaskController, TaskExit } from './executor.ts';
+import type { ContainerObservation, TaskController, TaskExit } from './runtime/index.ts';
 import { nextStep } from './task-machine.ts';
 
 /** Temporary errors (a registry that does not answer) are retried within one attempt of the task. */

@@ -1,6 +1,7 @@
 // The agent's side of "no host sends anything new to this task": says what this host has applied, and
 // asks the managers about the tasks that are to stop here.
-import { abortedWith, sleep, type Clock } from '../base/index.ts';
+import { abortedWith } from '../base/async/index.ts';
+import { sleep, type Clock } from '../base/index.ts';
 
 /**
  * Without an answer a task is stopped after this long: a little more than the leader waits for a host

@@ -1,6 +1,6 @@
 // A context for commands of the CLI under test: what they print is kept, the clock is given.
-import { ApiClient } from '../../src/cli/api-client.ts';
-import type { Context } from '../../src/cli/context.ts';
+import { ApiClient } from '../../src/cli/client/api-client.ts';
+import type { Context } from '../../src/cli/client/context.ts';
 
 export interface KeptContext extends Context {
   /** All of standard output so far. */

@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { silentLogger } from '../../src/base/index.ts';
 import type { ContainerSpec, PayloadAssignment, TaskSpec } from '../../src/model/index.ts';
 import { fileDisk, systemClock, systemRandom } from '../../src/platform/index.ts';
-import type { TaskContext, TaskNetworking } from '../../src/worker/executor.ts';
+import type { TaskContext, TaskNetworking } from '../../src/worker/runtime/executor.ts';
 import {
   createContainerdExecutor,
   type ContainerdExecutor,
   type ContainerdExecutorOptions,
   type LogLine,
-} from '../../src/worker/containerd/index.ts';
+} from '../../src/worker/tasks/index.ts';
 import { busyboxArchive, type ImageArchiveOptions } from './image-archive.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));

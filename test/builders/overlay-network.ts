@@ -1,5 +1,5 @@
 // A network as the data plane sees it, for tests of states and rules.
-import type { OverlayNetwork } from '../../src/overlay/namespace-state.ts';
+import type { OverlayNetwork } from '../../src/overlay/kernel/namespace-state.ts';
 
 export const FRONT: OverlayNetwork = {
   id: 'front',

@@ -8,7 +8,10 @@ import { build } from 'esbuild';
 /** Raft's worker thread; the script's path, in a directory of its own that the caller removes. */
 export async function bundleRaftThread(): Promise<string> {
   const outfile = join(await mkdtemp(join(tmpdir(), 'tsswarm-thread-')), 'raft-thread.cjs');
-  await bundleScript(new URL('../../src/manager/raft/raft-thread.ts', import.meta.url), outfile);
+  await bundleScript(
+    new URL('../../src/manager/raft/thread/raft-thread.ts', import.meta.url),
+    outfile,
+  );
   return outfile;
 }
 

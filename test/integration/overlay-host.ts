@@ -1,8 +1,7 @@
 // A host for overlay.test.ts: one Overlay in the network namespace that this program was started in.
 // It reads one JSON command a line and answers each with one line.
 import { createInterface } from 'node:readline';
-import type { SwarmError } from '../../src/base/index.ts';
-import { silentLogger } from '../../src/base/index.ts';
+import { silentLogger, type SwarmError } from '../../src/base/index.ts';
 import type { TaskAssignment } from '../../src/model/index.ts';
 import { createOverlay, type OverlayState } from '../../src/overlay/index.ts';
 import {

@@ -116,7 +116,7 @@ export class OverlayLab {
       entryPoints: {
         host: join(import.meta.dirname, 'overlay-host.ts'),
         peer: join(import.meta.dirname, 'overlay-peer.ts'),
-        resolver: join(ROOT, 'src/overlay/resolver-main.ts'),
+        resolver: join(ROOT, 'src/resolver/resolver-main.ts'),
       },
       outdir: lab.#directory,
       outExtension: { '.js': '.mjs' },

@@ -3,7 +3,7 @@
 import { Prng } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { silentLogger, type LogFields, type Logger } from '../../src/base/index.ts';
-import type { LoopStore } from '../../src/manager/control-loop-runner.ts';
+import type { LoopStore } from '../../src/manager/loops/control-loop-runner.ts';
 import type { Store, StoreView } from '../../src/manager/store/index.ts';
 import { update, type ServiceSpec, type StoreChange } from '../../src/model/index.ts';
 import { aServiceSpec, withImage } from '../builders/specs.ts';

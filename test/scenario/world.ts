@@ -4,7 +4,7 @@ import { Prng, VirtualClock, settle } from 'sim';
 import { silentLogger, type Clock, type Logger } from '../../src/base/index.ts';
 import { Allocator } from '../../src/manager/allocator/index.ts';
 import { LeaderControl } from '../../src/manager/control/index.ts';
-import { ControlLoopRunner, type LoopStore } from '../../src/manager/control-loop-runner.ts';
+import { ControlLoopRunner, type LoopStore } from '../../src/manager/loops/control-loop-runner.ts';
 import {
   ConstraintEnforcer,
   Orchestrator,

@@ -4,8 +4,8 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import type { Context } from '../context.ts';
-import { stringFlag, type Flags } from './flags.ts';
+import type { Context } from '../client/index.ts';
+import { stringFlag, type Flags } from '../notation/index.ts';
 
 const KEY_BYTES = 32;
 const KEY_PREFIX = 'TSBKEY-1-';

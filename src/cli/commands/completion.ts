@@ -1,7 +1,7 @@
 // `tsswarm completion bash|zsh|fish`: scripts that ask a hidden command for the words that may follow.
 import type { Command } from 'commander';
-import type { Context } from '../context.ts';
-import { candidates } from '../completion.ts';
+import type { Context } from '../client/index.ts';
+import { candidates } from './completion-words.ts';
 
 const BASH = `# bash completion for tsswarm; load it with: source <(tsswarm completion bash)
 _tsswarm() {

@@ -1,13 +1,16 @@
 // `tsswarm network …`.
 import type { Command } from 'commander';
 import { parseSubnet, subnetContains, type TraceReport } from '../../model/index.ts';
-import type { Context } from '../context.ts';
-import { fillTemplate } from '../format/template.ts';
-import { formatList, type Column } from '../format/table.ts';
-import { shortId } from '../format/text.ts';
-import { parsePairs } from '../service-notation.ts';
-import type { WireNetwork } from '../wire.ts';
-import { collect, filtersQuery, listFlag, listOptions, type Flags } from './flags.ts';
+import type { Context, WireNetwork } from '../client/index.ts';
+import { fillTemplate, formatList, shortId, type Column } from '../format/index.ts';
+import {
+  collect,
+  filtersQuery,
+  listFlag,
+  listOptions,
+  parsePairs,
+  type Flags,
+} from '../notation/index.ts';
 
 const COLUMNS: readonly Column[] = [
   { header: 'NETWORK ID', field: 'ID' },

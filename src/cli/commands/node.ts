@@ -1,14 +1,23 @@
 // `tsswarm node …`.
 import type { Command } from 'commander';
-import { ApiError } from '../api-client.ts';
-import type { Context } from '../context.ts';
-import { fillTemplate } from '../format/template.ts';
-import { formatList, type Column } from '../format/table.ts';
-import { capitalized, memoryText } from '../format/text.ts';
-import { nodeId } from '../names.ts';
-import { parsePairs } from '../service-notation.ts';
-import type { WireInfo, WireNode, WireTask } from '../wire.ts';
-import { collect, filtersQuery, listFlag, listOptions, stringFlag, type Flags } from './flags.ts';
+import {
+  ApiError,
+  nodeId,
+  type Context,
+  type WireInfo,
+  type WireNode,
+  type WireTask,
+} from '../client/index.ts';
+import { capitalized, fillTemplate, formatList, memoryText, type Column } from '../format/index.ts';
+import {
+  collect,
+  filtersQuery,
+  listFlag,
+  listOptions,
+  parsePairs,
+  stringFlag,
+  type Flags,
+} from '../notation/index.ts';
 import { printTasks } from './tasks.ts';
 
 /** How long a change is tried again that others overtook, and the pause before. */

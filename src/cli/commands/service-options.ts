@@ -1,6 +1,6 @@
 // The options of `service create` and `service update`, as data: which exist, and what text they show.
 import type { Command } from 'commander';
-import { collect } from './flags.ts';
+import { collect } from '../notation/index.ts';
 
 type OptionSpec = readonly [flags: string, description: string, kind?: 'list'];
 

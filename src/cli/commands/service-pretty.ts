@@ -1,7 +1,7 @@
 // `service inspect --pretty`: what most people want to know of a service.
-import { durationToText } from '../duration.ts';
-import { memoryText } from '../format/text.ts';
-import type { Loose, WireService } from '../wire.ts';
+import { durationToText } from '../notation/index.ts';
+import { memoryText } from '../format/index.ts';
+import type { Loose, WireService } from '../client/index.ts';
 import { portText } from './tasks.ts';
 
 export function prettyService(service: WireService): string {

@@ -1,8 +1,8 @@
 // From flags to specs: create from nothing, update of what there is.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import type { Loose, WireServiceSpec } from '../wire.ts';
-import type { Flags } from './flags.ts';
+import type { Loose, WireServiceSpec } from '../client/index.ts';
+import type { Flags } from '../notation/index.ts';
 import { createOptions, updateOptions } from './service-options.ts';
 import { specFromCreate, specFromUpdate, type Resolved } from './service-spec.ts';
 

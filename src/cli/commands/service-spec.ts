@@ -1,9 +1,20 @@
 // From flags to a service spec, for create and update. Pure: names of networks, secrets and configs
 // are resolved before. On update only what a flag names is changed.
-import { parseCpus, parseDuration, parseSize } from '../duration.ts';
-import { parseEnv, parseMount, parsePairs, parsePorts, splitWords } from '../service-notation.ts';
-import type { Loose, WirePort, WireServiceSpec } from '../wire.ts';
-import { listFlag, numberFlag, stringFlag, type Flags } from './flags.ts';
+import {
+  listFlag,
+  numberFlag,
+  parseCpus,
+  parseDuration,
+  parseEnv,
+  parseMount,
+  parsePairs,
+  parsePorts,
+  parseSize,
+  splitWords,
+  stringFlag,
+  type Flags,
+} from '../notation/index.ts';
+import type { Loose, WirePort, WireServiceSpec } from '../client/index.ts';
 
 /** What had to be asked of the managers. */
 export interface Resolved {

@@ -1,17 +1,24 @@
 // `tsswarm service …`.
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Context } from '../context.ts';
-import { converge } from '../converge.ts';
-import { fillTemplate } from '../format/template.ts';
-import { formatList, type Column, type Row } from '../format/table.ts';
-import { shortId } from '../format/text.ts';
-import { withDigest } from '../image-digest.ts';
-import { printLogs } from '../logs.ts';
-import { networkId } from '../names.ts';
-import { parseNetwork } from '../service-notation.ts';
-import type { Loose, WireMeta, WireService, WireTask } from '../wire.ts';
-import { filtersQuery, listFlag, listOptions, type Flags } from './flags.ts';
+import {
+  networkId,
+  withDigest,
+  type Context,
+  type Loose,
+  type WireMeta,
+  type WireService,
+  type WireTask,
+} from '../client/index.ts';
+import { converge, printLogs } from '../watch/index.ts';
+import { fillTemplate, formatList, shortId, type Column, type Row } from '../format/index.ts';
+import {
+  filtersQuery,
+  listFlag,
+  listOptions,
+  parseNetwork,
+  type Flags,
+} from '../notation/index.ts';
 import { createOptions, updateOptions } from './service-options.ts';
 import { prettyService } from './service-pretty.ts';
 import { specFromCreate, specFromUpdate, type Resolved } from './service-spec.ts';

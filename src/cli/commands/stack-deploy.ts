@@ -3,7 +3,13 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { ApiError } from '../api-client.ts';
+import {
+  ApiError,
+  pinnedImage,
+  type Context,
+  type WireNetwork,
+  type WireService,
+} from '../client/index.ts';
 import {
   bindIds,
   contentChanged,
@@ -23,12 +29,9 @@ import {
   type StackFile,
   type WirePayload,
 } from '../compose/index.ts';
-import { STACK_LABEL } from '../compose/labels.ts';
-import type { Context } from '../context.ts';
-import { convergeAll } from '../converge.ts';
-import { pinnedImage } from '../image-digest.ts';
-import type { WireNetwork, WireService } from '../wire.ts';
-import { listFlag, stringFlag, type Flags } from './flags.ts';
+import { STACK_LABEL } from '../compose/convert/index.ts';
+import { convergeAll } from '../watch/index.ts';
+import { listFlag, stringFlag, type Flags } from '../notation/index.ts';
 
 const STACK_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?$/;
 const RESOLVE_POLICIES = ['always', 'changed', 'never'] as const;

@@ -1,10 +1,15 @@
 // `tsswarm stack rm`: services, then configs and secrets, then networks; and waits until tasks and
 // networks are gone, so that the stack can be deployed again at once.
-import { ApiError } from '../api-client.ts';
-import { STACK_LABEL } from '../compose/labels.ts';
-import type { Context } from '../context.ts';
-import type { WireMeta, WireNetwork, WireService, WireTask } from '../wire.ts';
-import { filtersQuery } from './flags.ts';
+import {
+  ApiError,
+  type Context,
+  type WireMeta,
+  type WireNetwork,
+  type WireService,
+  type WireTask,
+} from '../client/index.ts';
+import { STACK_LABEL } from '../compose/convert/index.ts';
+import { filtersQuery } from '../notation/index.ts';
 
 const POLL_MS = 100;
 /** Containers have their grace period to stop, longer ones are told of. */

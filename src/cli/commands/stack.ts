@@ -1,10 +1,9 @@
 // `tsswarm stack …`. What reads stack files is loaded only when it is called.
 import type { Command } from 'commander';
-import type { Context } from '../context.ts';
-import { formatList, type Column } from '../format/table.ts';
-import { STACK_LABEL } from '../compose/labels.ts';
-import type { WireService, WireTask } from '../wire.ts';
-import { collect, filtersQuery, listOptions, type Flags } from './flags.ts';
+import type { Context, WireService, WireTask } from '../client/index.ts';
+import { formatList, type Column } from '../format/index.ts';
+import { STACK_LABEL } from '../compose/convert/index.ts';
+import { collect, filtersQuery, listOptions, type Flags } from '../notation/index.ts';
 import { SERVICE_COLUMNS, serviceRow } from './service.ts';
 import { removeStacks } from './stack-remove.ts';
 import { printTasks } from './tasks.ts';

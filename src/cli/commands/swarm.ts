@@ -1,9 +1,7 @@
 // `tsswarm swarm …`.
 import type { Command } from 'commander';
-import { parseDuration } from '../duration.ts';
-import type { Context } from '../context.ts';
-import type { WireInfo, WireNode, WireSwarm } from '../wire.ts';
-import { collect, type Flags } from './flags.ts';
+import { collect, parseDuration, type Flags } from '../notation/index.ts';
+import type { Context, WireInfo, WireNode, WireSwarm } from '../client/index.ts';
 
 export function swarmCommands(parent: Command, context: () => Context): void {
   const swarm = parent.command('swarm').description('Manage Swarm');

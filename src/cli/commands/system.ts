@@ -5,14 +5,24 @@ import { createInterface } from 'node:readline';
 import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
 import { parseJson } from '../../base/index.ts';
-import type { Context } from '../context.ts';
-import { fillTemplate } from '../format/template.ts';
-import { formatList, type Column } from '../format/table.ts';
-import { ago, memoryText, shortId, sizeText } from '../format/text.ts';
-import { parsePairs } from '../service-notation.ts';
-import type { WireInfo, WireMeta } from '../wire.ts';
-import { CLI_VERSION } from '../version.ts';
-import { collect, filtersQuery, listFlag, listOptions, type Flags } from './flags.ts';
+import { CLI_VERSION, type Context, type WireInfo, type WireMeta } from '../client/index.ts';
+import {
+  ago,
+  fillTemplate,
+  formatList,
+  memoryText,
+  shortId,
+  sizeText,
+  type Column,
+} from '../format/index.ts';
+import {
+  collect,
+  filtersQuery,
+  listFlag,
+  listOptions,
+  parsePairs,
+  type Flags,
+} from '../notation/index.ts';
 
 const IMAGE_COLUMNS: readonly Column[] = [
   { header: 'REPOSITORY', field: 'Repository' },

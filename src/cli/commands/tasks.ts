@@ -1,10 +1,21 @@
 // Lists of tasks, for `service ps`, `stack ps` and `node ps`: newest first per slot, older ones drawn
 // below it.
-import type { Context } from '../context.ts';
-import { ago, capitalized, shortId } from '../format/text.ts';
-import { formatList, type Column, type ListOptions, type Row } from '../format/table.ts';
-import { nodeNames, serviceNames } from '../names.ts';
-import type { WirePort, WireTask } from '../wire.ts';
+import {
+  nodeNames,
+  serviceNames,
+  type Context,
+  type WirePort,
+  type WireTask,
+} from '../client/index.ts';
+import {
+  ago,
+  capitalized,
+  formatList,
+  shortId,
+  type Column,
+  type ListOptions,
+  type Row,
+} from '../format/index.ts';
 
 const COLUMNS: readonly Column[] = [
   { header: 'ID', field: 'ID' },

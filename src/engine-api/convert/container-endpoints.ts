@@ -1,10 +1,10 @@
 // A container's networks as `docker inspect` shows them: with addresses while it runs, else as they
 // were asked for. Pure.
-import { addressFamily } from '../../model/index.ts';
-import type {
-  ContainerAttachment,
-  ContainerDescription,
-  ContainerNetworkConfig,
+import {
+  addressFamily,
+  type ContainerAttachment,
+  type ContainerDescription,
+  type ContainerNetworkConfig,
 } from '../../model/index.ts';
 
 interface Addresses {

@@ -1,7 +1,7 @@
 // The filters of `docker ps` and `docker container prune`. Pure.
 import { SwarmError } from '../../base/index.ts';
 import type { ContainerDescription } from '../../model/index.ts';
-import { passes, passesLabels, type Filters } from '../filters.ts';
+import { passes, passesLabels, type Filters } from '../http/index.ts';
 import { labelsOf, networkMode, type ImageDefaults } from './container-config.ts';
 import { isUp } from './containers.ts';
 

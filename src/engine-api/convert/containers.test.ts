@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerDescription } from '../../model/index.ts';
-import { nameMatcher, parseFilters } from '../filters.ts';
+import { nameMatcher, parseFilters } from '../http/index.ts';
 import { CONTAINER_FILTERS, checkFilterValues, matchesFilters } from './container-filters.ts';
 import { humanDuration, statusText } from './container-status.ts';
 import { containerSummary, containerToApi } from './containers.ts';

@@ -1,17 +1,21 @@
 // The cluster's objects in the shapes of Docker's API. Pure. Go clients dereference without asking:
 // counts, endpoint specs, labels and times are always filled.
-import { TASK_STATE, VNI_OPTION, isPredefinedNetwork, specIndexOf } from '../../model/index.ts';
-import type {
-  Cluster,
-  Config,
-  Meta,
-  Network,
-  Node,
-  Secret,
-  Service,
-  ServiceSpec,
-  Task,
-  TaskSpec,
+import {
+  TASK_STATE,
+  VNI_OPTION,
+  isPredefinedNetwork,
+  specIndexOf,
+  type Cluster,
+  type Config,
+  type Meta,
+  type Network,
+  type Node,
+  type Secret,
+  type Service,
+  type ServiceSpec,
+  type Task,
+  type TaskSpec,
+  modeOf,
 } from '../../model/index.ts';
 import type { StoreView } from '../../manager/index.ts';
 
@@ -127,8 +131,9 @@ export function serviceStatus(view: StoreView, service: Service): object {
     if (task.status.state === 'running' && task.desiredState === 'running' && !nodeDown) running++;
     if (task.desiredState === 'running') wanted++;
   }
-  const replicas = service.spec.Mode.Replicated?.Replicas;
-  return { RunningTasks: running, DesiredTasks: replicas ?? wanted, CompletedTasks: 0 };
+  const mode = modeOf(service.spec);
+  const desired = mode.kind === 'replicated' ? mode.replicas : wanted;
+  return { RunningTasks: running, DesiredTasks: desired, CompletedTasks: 0 };
 }
 
 export function taskToApi(view: StoreView, task: Task): object {

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { SwarmError } from '../../base/index.ts';
-import { ok, type Reply, type Request, type Route } from '../router.ts';
+import { ok, type Reply, type Request, type Route } from '../http/index.ts';
 import { manager } from './context.ts';
 
 /** The key of a backup: in a header, since addresses end up in logs. */

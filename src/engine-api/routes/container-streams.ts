@@ -4,8 +4,8 @@ import type { ServerResponse } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import { SwarmError, messageOf } from '../../base/index.ts';
 import type { WaitCondition } from '../../model/index.ts';
-import type { LogLine } from '../backend.ts';
-import type { Reply, Request, Route } from '../router.ts';
+import type { LogLine } from '../backend/index.ts';
+import type { Reply, Request, Route } from '../http/index.ts';
 import { flag, refuseParameters } from './context.ts';
 import { LogOutput, outputOptions, parseLogQuery, pump, streamType } from './log-stream.ts';
 

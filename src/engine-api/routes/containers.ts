@@ -2,17 +2,29 @@
 // end are in container-streams.ts.
 import { SwarmError } from '../../base/index.ts';
 import type { ContainerDescription } from '../../model/index.ts';
-import type { ContainerBackend, EngineBackend, StopRequest } from '../backend.ts';
-import type { ImageDefaults } from '../convert/container-config.ts';
-import { checkedName, parseContainer } from '../convert/container-create.ts';
+import type { ContainerBackend, EngineBackend, StopRequest } from '../backend/index.ts';
 import {
   CONTAINER_FILTERS,
   checkFilterValues,
+  checkedName,
+  containerSummary,
+  containerToApi,
+  isUp,
   matchesFilters,
-} from '../convert/container-filters.ts';
-import { containerSummary, containerToApi, isUp } from '../convert/containers.ts';
-import { nameMatcher, parseFilters, type Filters } from '../filters.ts';
-import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
+  parseContainer,
+  type ImageDefaults,
+} from '../convert/index.ts';
+import {
+  created,
+  empty,
+  nameMatcher,
+  ok,
+  parseFilters,
+  type Filters,
+  type Reply,
+  type Request,
+  type Route,
+} from '../http/index.ts';
 import { checkPlatform, flag, refuseParameters } from './context.ts';
 
 export const containerRoutes: readonly Route[] = [

@@ -1,9 +1,9 @@
 // What several routes ask of the backend, with Docker's wording when the answer is no.
 import { SwarmError } from '../../base/index.ts';
 import { normalizeArchitecture } from '../../model/index.ts';
-import type { ClusterState, EngineBackend, ManagerBackend } from '../backend.ts';
-import { unsupported } from '../convert/normalise.ts';
-import type { Request } from '../router.ts';
+import type { ClusterState, EngineBackend, ManagerBackend } from '../backend/index.ts';
+import { unsupported } from '../convert/index.ts';
+import type { Request } from '../http/index.ts';
 
 /** Raises `unavailable` (503) when this node is in no cluster or is a worker. */
 export function manager(request: Request): { cluster: ClusterState; manager: ManagerBackend } {

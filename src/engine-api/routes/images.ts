@@ -4,20 +4,24 @@ import type { ServerResponse } from 'node:http';
 import { SwarmError, messageOf } from '../../base/index.ts';
 import {
   checkValues,
+  created,
+  empty,
   matchesGlob,
   nameMatcher,
+  ok,
   parseFilters,
   passes,
   passesLabels,
   type Filters,
-} from '../filters.ts';
-import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
-import type { ImageSummary, VolumeInfo } from '../backend.ts';
+  type Reply,
+  type Request,
+  type Route,
+} from '../http/index.ts';
+import type { ImageSummary, VolumeInfo } from '../backend/index.ts';
 import { checkPlatform, flag, refuseParameters } from './context.ts';
 import { parseTime } from './log-stream.ts';
 import { bodyOf, streamed } from './progress-lines.ts';
-import { timeText } from '../convert/objects.ts';
-import { parseVolume } from '../convert/parse.ts';
+import { parseVolume, timeText } from '../convert/index.ts';
 
 /** As Docker names volumes that have no name. */
 const ANONYMOUS_BYTES = 32;

@@ -1,5 +1,5 @@
 // All routes of the Engine API.
-import type { Route } from '../router.ts';
+import type { Route } from '../http/index.ts';
 import { clusterRoutes } from './cluster.ts';
 import { containerRoutes } from './containers.ts';
 import { containerStreamRoutes } from './container-streams.ts';

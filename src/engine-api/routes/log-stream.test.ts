@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { LogLine } from '../backend.ts';
+import type { LogLine } from '../backend/index.ts';
 import { LogOutput, pump } from './log-stream.ts';
 
 const line = (text: string): LogLine => ({ stream: 1, time: 'T', text: Buffer.from(text) });

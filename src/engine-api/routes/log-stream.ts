@@ -2,9 +2,8 @@
 // waiting for clients that read slowly.
 import type { Writable } from 'node:stream';
 import { SwarmError, messageOf } from '../../base/index.ts';
-import type { LogLine, LogQuery } from '../backend.ts';
-import type { Request } from '../router.ts';
-import { MULTIPLEXED, RAW, frame } from '../stream.ts';
+import type { LogLine, LogQuery } from '../backend/index.ts';
+import { MULTIPLEXED, RAW, frame, type Request } from '../http/index.ts';
 import { flag } from './context.ts';
 
 /** Since API 1.42 the type says whether frames are used. */

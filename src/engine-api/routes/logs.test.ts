@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiServer } from '../../../test/builders/api-server.ts';
 import { SwarmError } from '../../base/index.ts';
 import { remove, update, type Task } from '../../model/index.ts';
-import type { LogLine, LogQuery } from '../backend.ts';
+import type { LogLine, LogQuery } from '../backend/index.ts';
 
 let api: ApiServer;
 /** By node: what its tasks have written, and what happens at the end of that. */

@@ -4,8 +4,8 @@
 import type { ServerResponse } from 'node:http';
 import { find } from '../../manager/index.ts';
 import { TASK_STATE, isTerminal, type Task } from '../../model/index.ts';
-import type { ManagerBackend } from '../backend.ts';
-import type { Reply, Request, Route } from '../router.ts';
+import type { ManagerBackend } from '../backend/index.ts';
+import type { Reply, Request, Route } from '../http/index.ts';
 import { manager } from './context.ts';
 import { LogOutput, outputOptions, parseLogQuery, streamType } from './log-stream.ts';
 import { TaskLogReader } from './task-log-reader.ts';

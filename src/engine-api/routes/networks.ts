@@ -2,11 +2,26 @@
 import { SwarmError } from '../../base/index.ts';
 import { find, type StoreView } from '../../manager/index.ts';
 import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../model/index.ts';
-import { networkToApi, predefinedNetworkToApi } from '../convert/objects.ts';
-import { attachedContainers, networkDetails } from '../convert/network-details.ts';
-import { parseNetwork } from '../convert/parse.ts';
-import { nameMatcher, parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
-import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
+import {
+  attachedContainers,
+  networkDetails,
+  networkToApi,
+  parseNetwork,
+  predefinedNetworkToApi,
+} from '../convert/index.ts';
+import {
+  created,
+  empty,
+  nameMatcher,
+  ok,
+  parseFilters,
+  passes,
+  passesLabels,
+  type Filters,
+  type Reply,
+  type Request,
+  type Route,
+} from '../http/index.ts';
 import { flag, manager } from './context.ts';
 
 export const networkRoutes: readonly Route[] = [

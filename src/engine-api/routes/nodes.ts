@@ -1,10 +1,19 @@
 // /nodes: list, inspect, update, remove.
 import { find } from '../../manager/index.ts';
 import type { Node } from '../../model/index.ts';
-import { nodeToApi, type NodeView } from '../convert/objects.ts';
-import { parseNodeSpec } from '../convert/parse.ts';
-import { checkValues, parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
-import { empty, ok, type Reply, type Request, type Route } from '../router.ts';
+import { nodeToApi, parseNodeSpec, type NodeView } from '../convert/index.ts';
+import {
+  checkValues,
+  empty,
+  ok,
+  parseFilters,
+  passes,
+  passesLabels,
+  type Filters,
+  type Reply,
+  type Request,
+  type Route,
+} from '../http/index.ts';
 import { flag, manager, versionOf } from './context.ts';
 
 export const nodeRoutes: readonly Route[] = [

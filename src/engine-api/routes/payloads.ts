@@ -1,11 +1,19 @@
 // /secrets and /configs. Payloads of secrets are never given back; those of configs are.
 import { find } from '../../manager/index.ts';
 import type { Config, Secret } from '../../model/index.ts';
-import type { ManagerBackend } from '../backend.ts';
-import { configToApi, secretToApi } from '../convert/objects.ts';
-import { parseSecretSpec } from '../convert/parse.ts';
-import { parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
-import { created, empty, ok, type Handler, type Route } from '../router.ts';
+import type { ManagerBackend } from '../backend/index.ts';
+import { configToApi, parseSecretSpec, secretToApi } from '../convert/index.ts';
+import {
+  created,
+  empty,
+  ok,
+  parseFilters,
+  passes,
+  passesLabels,
+  type Filters,
+  type Handler,
+  type Route,
+} from '../http/index.ts';
 import { manager, versionOf } from './context.ts';
 
 type Kind = 'secret' | 'config';

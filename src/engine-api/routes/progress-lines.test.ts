@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ApiServer } from '../../../test/builders/api-server.ts';
 import { SwarmError } from '../../base/index.ts';
-import type { ImageProgress } from '../backend.ts';
+import type { ImageProgress } from '../backend/index.ts';
 import { PROGRESS_UNREAD_BYTES_MAX } from './progress-lines.ts';
 
 type Work = (progress: (line: ImageProgress) => void) => Promise<void>;

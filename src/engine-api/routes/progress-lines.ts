@@ -2,8 +2,8 @@
 // nothing: it misses what a later line says better, and is dropped when too much waits for it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SwarmError, messageOf } from '../../base/index.ts';
-import type { ImageProgress } from '../backend.ts';
-import type { Reply } from '../router.ts';
+import type { ImageProgress } from '../backend/index.ts';
+import type { Reply } from '../http/index.ts';
 
 /** Of lines that wait for the client: more than any pull or load writes altogether. */
 export const PROGRESS_UNREAD_BYTES_MAX = 1024 * 1024;

@@ -1,17 +1,28 @@
 // /services and /tasks: list, inspect, create, update, remove.
 import { SwarmError } from '../../base/index.ts';
 import { find, type StoreView } from '../../manager/index.ts';
-import { TASK_STATE, desiredAlive, type Service, type Task } from '../../model/index.ts';
+import { TASK_STATE, desiredAlive, type Service, type Task, modeOf } from '../../model/index.ts';
 import {
   compareTasks,
+  parseServiceSpec,
   serviceStatus,
   serviceToApi,
   taskToApi,
   withSpecDefaults,
-} from '../convert/objects.ts';
-import { parseServiceSpec } from '../convert/parse.ts';
-import { checkValues, parseFilters, passes, passesLabels, type Filters } from '../filters.ts';
-import { created, empty, ok, type Reply, type Request, type Route } from '../router.ts';
+} from '../convert/index.ts';
+import {
+  checkValues,
+  created,
+  empty,
+  ok,
+  parseFilters,
+  passes,
+  passesLabels,
+  type Filters,
+  type Reply,
+  type Request,
+  type Route,
+} from '../http/index.ts';
 import { flag, manager, versionOf } from './context.ts';
 
 export const serviceRoutes: readonly Route[] = [
@@ -54,7 +65,7 @@ function list(request: Request): Reply {
 }
 
 function matches(service: Service, filters: Filters): boolean {
-  const mode = service.spec.Mode.Global ? 'global' : 'replicated';
+  const mode = modeOf(service.spec).kind;
   return (
     passes(filters, 'id', (id) => service.id.startsWith(id)) &&
     passes(filters, 'name', (name) => service.spec.Name.startsWith(name)) &&
@@ -86,7 +97,8 @@ async function update(request: Request): Promise<Reply> {
     throw new SwarmError('invalid', `unrecognized rollback option ${rollback}: use previous`);
   }
   const body = await request.json();
-  const replicas = service.spec.Mode.Replicated?.Replicas;
+  const mode = modeOf(service.spec);
+  const replicas = mode.kind === 'replicated' ? mode.replicas : undefined;
   const from = request.query.get('registryAuthFrom') ?? '';
   if (!['', 'spec', 'previous-spec'].includes(from)) {
     throw new SwarmError(

@@ -7,10 +7,14 @@ import {
   validateDataPathPort,
   type ClusterSpec,
 } from '../../model/index.ts';
-import { clusterToApi } from '../convert/objects.ts';
-import { unsupported } from '../convert/normalise.ts';
-import { parseClusterSpec, parseInit, parseJoin } from '../convert/parse.ts';
-import { empty, ok, type Reply, type Request, type Route } from '../router.ts';
+import {
+  clusterToApi,
+  parseClusterSpec,
+  parseInit,
+  parseJoin,
+  unsupported,
+} from '../convert/index.ts';
+import { empty, ok, type Reply, type Request, type Route } from '../http/index.ts';
 import { flag, manager, refuseParameters, versionOf } from './context.ts';
 
 export const swarmRoutes: readonly Route[] = [

@@ -1,8 +1,14 @@
 // /_ping, /version, /info, /auth.
 import { PREDEFINED_NETWORKS } from '../../model/index.ts';
-import { clusterToApi } from '../convert/objects.ts';
-import { ok, type Reply, type Request, type Route } from '../router.ts';
-import { API_VERSION, API_VERSION_MIN } from '../version.ts';
+import { clusterToApi } from '../convert/index.ts';
+import {
+  API_VERSION,
+  API_VERSION_MIN,
+  ok,
+  type Reply,
+  type Request,
+  type Route,
+} from '../http/index.ts';
 
 export const systemRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/_ping', handler: ping },

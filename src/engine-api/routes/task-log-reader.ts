@@ -3,7 +3,7 @@
 // can be had, and why the rest could not.
 import { SwarmError, messageOf } from '../../base/index.ts';
 import { isTerminal, type Task } from '../../model/index.ts';
-import type { LogLine, LogQuery, ManagerBackend } from '../backend.ts';
+import type { LogLine, LogQuery, ManagerBackend } from '../backend/index.ts';
 import type { LogOutput } from './log-stream.ts';
 
 /** A node that says nothing at all for this long is not waited for, unless somebody follows. */

@@ -1,6 +1,6 @@
 // /tsswarm/v1/networks/trace: where the way from one task or service to another breaks.
 import { SwarmError } from '../../base/index.ts';
-import { ok, type Reply, type Request, type Route } from '../router.ts';
+import { ok, type Reply, type Request, type Route } from '../http/index.ts';
 import { manager } from './context.ts';
 
 export const traceRoutes: readonly Route[] = [

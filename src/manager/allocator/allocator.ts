@@ -25,7 +25,7 @@ import {
   type ControlLoop,
   type Plan,
   type Planned,
-} from '../control-loop.ts';
+} from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { explainFault, heldBy } from './explain.ts';
 import { NetworkPools } from './network-pools.ts';

@@ -16,7 +16,7 @@ import {
   type Subnet,
   type Task,
 } from '../../model/index.ts';
-import { visitAll, type Faults } from '../control-loop.ts';
+import { visitAll, type Faults } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { AddressPool } from './address-pool.ts';
 import { uniqueLocalSubnets } from './unique-local.ts';

@@ -25,7 +25,7 @@ import {
   type Cluster,
   type Node,
 } from '../../model/index.ts';
-import { managerAddresses } from '../node-address.ts';
+import { managerAddresses } from '../queries/index.ts';
 import type { Store } from '../store/index.ts';
 import { WrongTokens } from './wrong-tokens.ts';
 

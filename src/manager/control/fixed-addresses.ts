@@ -12,6 +12,7 @@ import {
   type Service,
   type ServiceSpec,
   type Task,
+  modeOf,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 
@@ -31,8 +32,8 @@ export function checkFixedAddresses(
 }
 
 function checkShape(spec: ServiceSpec, [address = '']: readonly string[]): void {
-  const { Replicated } = spec.Mode;
-  if (Replicated === undefined || (Replicated.Replicas ?? 1) > 1) {
+  const mode = modeOf(spec);
+  if (mode.kind !== 'replicated' || mode.replicas > 1) {
     throw new SwarmError(
       'invalid',
       `address ${address} is for one task: use one replica, or leave the address out`,

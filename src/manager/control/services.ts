@@ -20,6 +20,8 @@ import {
   type Service,
   type ServiceSpec,
   type UpdateStatus,
+  modeOf,
+  modeSpec,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
@@ -88,7 +90,7 @@ export function updateService(
   if (spec.Name !== service.spec.Name) {
     throw new SwarmError('unimplemented', 'renaming services is not supported');
   }
-  if (Boolean(spec.Mode.Global) !== Boolean(service.spec.Mode.Global)) {
+  if (modeOf(spec).kind !== modeOf(service.spec).kind) {
     throw new SwarmError('unimplemented', 'service mode change is not allowed');
   }
   checkPortConflicts(view, service, spec);
@@ -218,9 +220,7 @@ function keptCredential(
 
 /** Replicas, endpoint mode and port modes are always filled: clients dereference them. */
 function withDefaults(spec: ServiceSpec): ServiceSpec {
-  const Mode = spec.Mode.Global
-    ? { Global: {} }
-    : { Replicated: { Replicas: spec.Mode.Replicated?.Replicas ?? 1 } };
+  const Mode = modeSpec(modeOf(spec));
   const EndpointSpec = { ...spec.EndpointSpec, Mode: spec.EndpointSpec?.Mode ?? ('vip' as const) };
   return { ...spec, Labels: spec.Labels ?? {}, Mode, EndpointSpec };
 }

@@ -1,7 +1,7 @@
 // On every manager: passes on to the leader up to where the hosts that are served here have applied
 // their sets. One call at a time; what comes meanwhile, or closely after, goes with the next.
 import { messageOf, type Clock, type Logger, type Timer } from '../../base/index.ts';
-import type { LeaderApi } from '../leader-methods.ts';
+import type { LeaderApi } from '../methods/index.ts';
 import { APPLIED_PAUSE_MS } from './limits.ts';
 
 export class AppliedReports {

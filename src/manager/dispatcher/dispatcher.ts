@@ -22,7 +22,7 @@ import {
   type StoreChange,
   type Task,
 } from '../../model/index.ts';
-import type { LeaderApi } from '../leader-methods.ts';
+import type { LeaderApi } from '../methods/index.ts';
 import type { Store } from '../store/index.ts';
 import { AppliedReports } from './applied-reports.ts';
 import { ASSIGNMENTS_PAUSE_MS, BEATS_PER_PERIOD, WITHDRAWALS_PER_SESSION_MAX } from './limits.ts';

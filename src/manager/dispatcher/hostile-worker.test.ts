@@ -19,8 +19,8 @@ import {
   type Draft,
   type Task,
 } from '../../model/index.ts';
-import type { LeaderApi } from '../leader-methods.ts';
-import { Leader } from '../leader.ts';
+import type { LeaderApi } from '../methods/index.ts';
+import { Leader } from '../index.ts';
 import { TABLE_NAMES, type Store } from '../store/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Liveness } from './liveness.ts';

@@ -3,4 +3,4 @@ export { buildAssignments, isActive } from './assignments.ts';
 export { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 export { Liveness, type Probe } from './liveness.ts';
 export { Withdrawals } from './withdrawals.ts';
-export type { AgentConnection } from './session.ts';
+export { AgentSession, type AgentConnection } from './session.ts';

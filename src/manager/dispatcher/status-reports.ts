@@ -2,7 +2,7 @@
 // One call at a time: what arrives meanwhile goes with the next, so load makes batches larger.
 import { SwarmError, decoder, messageOf, type Logger } from '../../base/index.ts';
 import { REPORTED_STATUS, type TaskStatus, type TaskStatusReport } from '../../model/index.ts';
-import type { LeaderApi } from '../leader-methods.ts';
+import type { LeaderApi } from '../methods/index.ts';
 import type { StoreView } from '../store/index.ts';
 import {
   REPORTS_PER_CALL,

@@ -1,5 +1,5 @@
 // The constraint enforcer: a node's labels, role or resources changed, and some of its tasks don't
-// belong there any more. They are wished to stop; the orchestrator then fills their slots elsewhere.
+// belong there any more. They are desireed to stop; the orchestrator then fills their slots elsewhere.
 import {
   desiredAlive,
   isTerminal,
@@ -13,9 +13,9 @@ import {
   type StoreChange,
   type Task,
 } from '../../model/index.ts';
-import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
-import { constraintsOf } from './fitness.ts';
+import { constraintsOf } from './slots/index.ts';
 
 export class ConstraintEnforcer implements ControlLoop {
   readonly name = 'constraint enforcer';

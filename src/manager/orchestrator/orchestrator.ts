@@ -3,16 +3,18 @@
 import type { Random } from '../../base/index.ts';
 import {
   isTerminal,
+  modeOf,
   type Node,
   type Revision,
   type StoreChange,
   type Task,
 } from '../../model/index.ts';
-import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { explainService } from './explain.ts';
-import { wish } from './new-task.ts';
-import { planService, type ServicePlan } from './plan-service.ts';
+import { desire, type ServicePlan } from './slots/index.ts';
+import { MODES } from './modes/index.ts';
+import { planService } from './plan-service.ts';
 
 export class Orchestrator implements ControlLoop {
   readonly name = 'orchestrator';
@@ -56,7 +58,7 @@ export class Orchestrator implements ControlLoop {
     if (view === undefined) return;
     for (const task of view.tasksOfNode(nodeId)) this.#agenda.add(task.serviceId);
     for (const service of view.all('service')) {
-      if (service.spec.Mode.Global) this.#agenda.add(service.id);
+      if (MODES[modeOf(service.spec).kind].followsNodes) this.#agenda.add(service.id);
     }
   }
 
@@ -67,7 +69,7 @@ export class Orchestrator implements ControlLoop {
     const service = view.get('service', id);
     if (service === undefined) {
       const leftOver = tasks.filter((task) => task.desiredState !== 'remove' && !isInUse(task));
-      return { transactions: leftOver.map((task) => [wish(task, 'remove')]), wakeAt: undefined };
+      return { transactions: leftOver.map((task) => [desire(task, 'remove')]), wakeAt: undefined };
     }
     const node = (nodeId: string): Node | undefined => view.get('node', nodeId);
     const allNodes = (): Iterable<Node> => view.all('node');

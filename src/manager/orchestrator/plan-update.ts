@@ -1,31 +1,29 @@
 // The update part of a service's plan: moves slots to the current revision, step by step, and keeps
 // `updateStatus`. See update.ts for how progress is read from the tasks.
-import type { Random } from '../../base/index.ts';
 import {
   rolledBack,
   update,
   type Action,
   type Service,
-  type Task,
   type UpdateStatus,
 } from '../../model/index.ts';
-import { createTask, wish } from './new-task.ts';
-import { updateRules, type UpdateRules } from './service-defaults.ts';
-import { isRunning, type Slot } from './slots.ts';
+import {
+  desire,
+  isRunning,
+  updateRules,
+  type PlanContext,
+  type Slot,
+  type UpdateRules,
+} from './slots/index.ts';
 import { hasTooManyFailures, updateProgress, type UpdateProgress } from './update.ts';
-import type { PlanBuilder, ServiceView } from './plan-service.ts';
 
-/** `free` are the slots that no restart is moving just now; `all` counts for progress. */
+/** All `slots` count for progress; a restart is moving the `busy` ones (by key) just now. */
 export function planUpdate(
-  view: ServiceView,
-  free: readonly Slot[],
-  all: readonly Slot[],
-  upToDate: (task: Task) => boolean,
-  plan: PlanBuilder,
-  random: Random,
-  now: number,
+  context: PlanContext,
+  slots: readonly Slot[],
+  busy: ReadonlySet<string>,
 ): void {
-  const { service } = view;
+  const { service, upToDate, now } = context;
   const status = service.updateStatus;
   if (
     status === undefined ||
@@ -36,59 +34,45 @@ export function planUpdate(
   const rollingBack = status.state === 'rollback_started';
   const rules = updateRules(rollingBack ? service.spec.RollbackConfig : service.spec.UpdateConfig);
   const goal = { revisionId: service.revisionId, upToDate };
-  const progress = updateProgress(all, goal, rules, status.startedAt, now);
-  plan.wake(progress.wakeAt);
+  const progress = updateProgress(slots, goal, rules, status.startedAt, now);
+  context.wake(progress.wakeAt);
   if (hasTooManyFailures(progress, rules)) {
-    plan.add(...failureAction(view, status, rules, progress, random, now));
+    context.add(...failureAction(context, status, rules, progress));
     return;
   }
   if (progress.complete) {
-    plan.add(finish(service, status, rollingBack, now));
+    context.add(finish(service, status, rollingBack, now));
     return;
   }
   for (const slot of progress.next) {
-    if (free.includes(slot)) plan.add(...stepSlot(service, slot, rules, random, now));
+    if (!busy.has(slot.key)) context.add(...stepSlot(context, slot, rules));
   }
 }
 
 /** One slot goes to the current revision: old one out first, or new one in first. */
-function stepSlot(
-  service: Service,
-  slot: Slot,
-  rules: UpdateRules,
-  random: Random,
-  now: number,
-): Action[] {
+function stepSlot(context: PlanContext, slot: Slot, rules: UpdateRules): Action[] {
   const old = slot.current ?? slot.tasks.at(-1);
   const startFirst = rules.order === 'start-first' && slot.alive.some(isRunning);
   // Start-first: what serves stays; a step of an earlier update that came to nothing goes.
   const leaving = startFirst ? slot.alive.filter((task) => !isRunning(task)) : slot.alive;
-  const retire = leaving.map((task) => wish(task, 'shutdown'));
-  const create = createTask(
-    service,
-    {
-      slot: old?.slot ?? 0,
-      nodeId: old !== undefined && old.slot === 0 ? old.nodeId : undefined,
-      // Stop-first: the new task is prepared while the old one stops, and runs when it has stopped.
-      desiredState: startFirst || slot.alive.length === 0 ? 'running' : 'ready',
-      startAfter: now,
-      replaces: old?.id,
-    },
-    random,
-    now,
-  );
+  const retire = leaving.map((task) => desire(task, 'shutdown'));
+  const create = context.newTask({
+    slot: old?.slot ?? 0,
+    nodeId: old !== undefined && old.slot === 0 ? old.nodeId : undefined,
+    // Stop-first: the new task is prepared while the old one stops, and runs when it has stopped.
+    desiredState: startFirst || slot.alive.length === 0 ? 'running' : 'ready',
+    startAfter: context.now,
+    replaces: old?.id,
+  });
   return [...retire, create];
 }
 
 function failureAction(
-  view: ServiceView,
+  { service, view, random, now }: PlanContext,
   status: UpdateStatus,
   rules: UpdateRules,
   progress: UpdateProgress,
-  random: Random,
-  now: number,
 ): readonly Action[] {
-  const { service } = view;
   const failed = `${progress.failures} of ${progress.total} tasks failed`;
   if (status.state === 'rollback_started') {
     const message = `rollback paused: ${failed}`;

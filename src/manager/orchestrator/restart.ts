@@ -2,8 +2,7 @@
 // there to be another one, and from when on. All that counts is read from the task records, so a new
 // leader goes on where the old one stopped.
 import { endedAt, hasFailed, isTerminal, type Node, type Task } from '../../model/index.ts';
-import type { RestartRules } from './service-defaults.ts';
-import { nodeIsLost, type Slot } from './slots.ts';
+import { nodeIsLost, type RestartRules, type Slot } from './slots/index.ts';
 
 /** With the default delay of 5 s: at least one try a minute. */
 const REJECTION_FACTOR_MAX = 12;

@@ -2,12 +2,20 @@
 // were never given to a node); one that was never given to a node and is to stop has ended; of dead
 // tasks each slot keeps as many as the cluster's history limit says; places of containers that never got
 // their addresses end; revisions and credentials go when no service and no task names them.
-import { isTerminal, remove, update, TASK_STATE } from '../../model/index.ts';
-import type { Action, Service, StoreChange, Task } from '../../model/index.ts';
-import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import {
+  TASK_STATE,
+  isTerminal,
+  remove,
+  update,
+  type Action,
+  type Service,
+  type StoreChange,
+  type Task,
+} from '../../model/index.ts';
+import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { explainService } from './explain.ts';
-import { compareAge, slotKey } from './slots.ts';
+import { compareAge, slotKey } from './slots/index.ts';
 
 /** A task on a node that has been down for this long is taken for lost (SwarmKit's 24 h). */
 const ORPHAN_AFTER_MS = 24 * 3_600_000;

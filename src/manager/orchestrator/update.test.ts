@@ -1,7 +1,7 @@
 // When an update is over, read from the tasks alone.
 import { describe, expect, it } from 'vitest';
 import type { Task, TaskStatus } from '../../model/index.ts';
-import { slotsOf } from './slots.ts';
+import { slotsOf } from './slots/index.ts';
 import { updateProgress } from './update.ts';
 
 const RULES = {

@@ -8,8 +8,7 @@
 // is rejected, before it ran for the monitor period is a *failure*; if there may be that many, the
 // update goes on to the next slots (as SwarmKit's).
 import { endedAt, hasFailed, isTerminal, type Task } from '../../model/index.ts';
-import type { UpdateRules } from './service-defaults.ts';
-import { isRunning, type Slot } from './slots.ts';
+import { isRunning, type Slot, type UpdateRules } from './slots/index.ts';
 
 export interface UpdateProgress {
   /** Slots to update now, at most what parallelism allows. */

@@ -21,7 +21,7 @@ import {
   type NodeInfo,
   type TaskGroup,
 } from '../../scheduler/index.ts';
-import { Faults, visitAll, type Budget, type ControlLoop, type Plan } from '../control-loop.ts';
+import { Faults, visitAll, type Budget, type ControlLoop, type Plan } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 
 const NO_DEMAND: Demand = { nanoCpus: 0, memoryBytes: 0, hostPorts: [] };

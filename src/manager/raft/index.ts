@@ -6,9 +6,14 @@ export type {
   ConsensusOptions,
   ConsensusStatus,
   Member,
+  PeerTransport,
   TlsMaterial,
-} from './consensus.ts';
-export type { PeerTransport, TransportReceiver } from './host-ports.ts';
-export type { ServicePorts } from './host-service.ts';
-export { foundGroup, refoundGroup, type FoundingState, type GroupFiles } from './refound.ts';
-export { startConsensus, startLocalConsensus, type ThreadPorts } from './start-consensus.ts';
+  TransportReceiver,
+} from './contract/index.ts';
+export {
+  startConsensus,
+  startLocalConsensus,
+  type ServicePorts,
+  type ThreadPorts,
+} from './thread/index.ts';
+export { foundGroup, refoundGroup, type FoundingState, type GroupFiles } from './host/index.ts';

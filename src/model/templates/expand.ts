@@ -1,8 +1,8 @@
 // The templates of a service: which fields have them, what they are filled in with, and the check of a
 // spec before any task is made of it. Managers and nodes expand with the same code.
 import { SwarmError, messageOf } from '../../base/index.ts';
-import type { ContainerSpec, Mount, ServiceSpec } from '../spec.ts';
-import { containerName } from '../task.ts';
+import { type ContainerSpec, type Mount, type ServiceSpec, modeOf } from '../spec/index.ts';
+import { containerName } from '../objects/index.ts';
 import { Budget, execute } from './execute.ts';
 import { parseTemplate } from './parse.ts';
 import { Fields } from './values.ts';
@@ -66,7 +66,7 @@ export function expandContainer(spec: ContainerSpec, data: TemplateData): Contai
 export function checkTemplates(spec: ServiceSpec): ContainerSpec {
   return expandContainer(spec.TaskTemplate.ContainerSpec, {
     service: { id: 'serviceid', name: spec.Name, labels: spec.Labels ?? {} },
-    task: { id: 'taskid', slot: spec.Mode.Global === undefined ? 1 : 0 },
+    task: { id: 'taskid', slot: modeOf(spec).kind === 'global' ? 0 : 1 },
     node: {
       id: 'nodeid',
       hostname: 'nodehostname',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ContainerSpec, ServiceSpec } from '../spec.ts';
+import type { ContainerSpec, ServiceSpec } from '../spec/index.ts';
 import { checkTemplates, expandContainer, expandText, type TemplateData } from './index.ts';
 
 const DATA: TemplateData = {

@@ -1,8 +1,15 @@
 // Hears of the end of processes: one stream of containerd's events for all containers. Events get
 // lost while the stream is down, so after each connection and every now and then it looks for
 // itself.
-import { SwarmError, backoffMs, messageOf, sleep } from '../../base/index.ts';
-import type { Clock, Logger, Random } from '../../base/index.ts';
+import {
+  SwarmError,
+  backoffMs,
+  messageOf,
+  sleep,
+  type Clock,
+  type Logger,
+  type Random,
+} from '../../base/index.ts';
 import { isNotFound, type ContainerdClient } from './client.ts';
 import type { Envelope, Timestamp } from './messages.ts';
 

@@ -1,8 +1,13 @@
-// The executor on containerd.
+// containerd: its process, its API, images in its store.
 export {
-  createContainerdExecutor,
-  type ContainerSummary,
-  type ContainerdExecutor,
-  type ContainerdExecutorOptions,
-} from './executor.ts';
-export type { LogLine, LogOptions } from './log-reader.ts';
+  type ContainerdClient,
+  createContainerdClient,
+  isAlreadyExists,
+  isNotFound,
+} from './client.ts';
+export { ExitWatch, type ProcessEnd, milliseconds } from './exit-watch.ts';
+export { createHttpTransport } from './http.ts';
+export { createImageBackend } from './image-backend.ts';
+export type { AnyMessage, MountMessage, ProcessMessage } from './messages.ts';
+export { type ContainerdProcess, ensureContainerd } from './process.ts';
+export { formatTime } from './time-text.ts';

@@ -1,17 +1,10 @@
 // The images of one host: pulled from registries or loaded from archives into the content store,
 // unpacked into snapshots, named, listed and removed. An image's id is the digest of its
 // configuration, as in Docker.
-import {
-  SwarmError,
-  messageOf,
-  unlessAborted,
-  type Clock,
-  type Logger,
-  type Random,
-} from '../../base/index.ts';
+import { SwarmError, messageOf, type Clock, type Logger, type Random } from '../../base/index.ts';
+import { KeyedOnce, unlessAborted } from '../../base/async/index.ts';
 import { loadArchive } from './archive.ts';
 import { DocumentReader } from './documents.ts';
-import { KeyedOnce } from './keyed-once.ts';
 import {
   isIndex,
   parseImageFile,

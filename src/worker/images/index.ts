@@ -8,7 +8,7 @@ export {
   type LoadedImage,
   type RemovedImage,
 } from './image-store.ts';
-export type { Progress, ProgressListener } from './keyed-once.ts';
+export type { Progress, ProgressListener } from '../../base/async/index.ts';
 export {
   normalArchitecture,
   parsePlatformText,

@@ -5,11 +5,10 @@ import {
   backoffMs,
   messageOf,
   sleep,
-  unlessAborted,
   type Clock,
   type Random,
 } from '../../base/index.ts';
-import type { KeyedOnce, ProgressListener } from './keyed-once.ts';
+import { unlessAborted, type KeyedOnce, type ProgressListener } from '../../base/async/index.ts';
 import {
   choosePlatform,
   indexGcLabels,

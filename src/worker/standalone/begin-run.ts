@@ -2,8 +2,7 @@
 // machine that nobody else has, and the process.
 import { SwarmError, messageOf, newId, type Clock, type Random } from '../../base/index.ts';
 import { MESSAGE_MAX, type TaskAssignment, type TaskNetwork } from '../../model/index.ts';
-import type { ContainerRuntime } from '../container-runtime.ts';
-import type { TaskContext } from '../executor.ts';
+import type { ContainerRuntime, TaskContext } from '../runtime/index.ts';
 import type { Place, Places } from './places.ts';
 import type { ContainerRecord } from './record.ts';
 import { choosePorts, clusterNetworks, runContext } from './run-context.ts';
@@ -112,7 +111,7 @@ function withOwnAddress({ task }: TaskContext, all: readonly string[]): readonly
 }
 
 const BRIDGE: TaskNetwork = { networkId: 'bridge', addresses: [], aliases: [] };
-/** Its subnets are of this size, see src/overlay/bridge-network.ts. */
+/** Its subnets are of this size, see src/overlay/desired/bridge-network.ts. */
 const BRIDGE_PREFIX = 16;
 
 function bare(address: string): string {

@@ -3,7 +3,12 @@
 // the end of that one's run. So addresses are given back however a daemon, a node or a leader dies.
 import { SwarmError, sleep, type Clock } from '../../base/index.ts';
 import type { ContainerNetworkConfig, TaskAssignment } from '../../model/index.ts';
-import type { ContainerObservation, TaskContext, TaskController, TaskExit } from '../executor.ts';
+import type {
+  ContainerObservation,
+  TaskContext,
+  TaskController,
+  TaskExit,
+} from '../runtime/index.ts';
 import { Changes } from './changes.ts';
 
 /** From the managers' word that they know of it until its addresses are here. */

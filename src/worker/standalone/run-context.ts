@@ -9,7 +9,7 @@ import {
   type TaskAssignment,
   type TaskNetwork,
 } from '../../model/index.ts';
-import type { TaskContext } from '../executor.ts';
+import type { TaskContext } from '../runtime/index.ts';
 import type { ContainerRecord } from './record.ts';
 
 /** Where Linux takes ports for those who name none. */

@@ -2,7 +2,7 @@
 // another; the end of a run comes when it comes.
 import { SwarmError, messageOf, type Logger, type Timer } from '../../base/index.ts';
 import type { ContainerRestartPolicy } from '../../model/index.ts';
-import type { RunEnd } from '../container-runtime.ts';
+import type { RunEnd } from '../runtime/index.ts';
 import { beginRun, type RecordHolder, type Run, type RunOptions } from './begin-run.ts';
 import { Changes } from './changes.ts';
 import { persist } from './persist.ts';

@@ -4,8 +4,13 @@ import { Prng, SimDisk, VirtualClock, settle } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SwarmError, silentLogger } from '../../base/index.ts';
 import type { ContainerConfig, TaskAssignment } from '../../model/index.ts';
-import type { ContainerRun, ContainerRuntime, RunEnd } from '../container-runtime.ts';
-import type { TaskContext, TaskController } from '../executor.ts';
+import type {
+  ContainerRun,
+  ContainerRuntime,
+  RunEnd,
+  TaskContext,
+  TaskController,
+} from '../runtime/index.ts';
 import type { PlaceRequest } from './places.ts';
 import { UserContainers } from './user-containers.ts';
 

@@ -21,8 +21,9 @@ import {
   type ContainerLogLine,
   type ContainerLogOptions,
   type ContainerRuntime,
-} from '../container-runtime.ts';
-import type { TaskContext, TaskController } from '../executor.ts';
+  type TaskContext,
+  type TaskController,
+} from '../runtime/index.ts';
 import type { ContainerNetworking } from './begin-run.ts';
 import { chooseName } from './container-name.ts';
 import { Places, type AskManagers } from './places.ts';

@@ -7,3 +7,4 @@ export {
   type VolumeRequest,
   type VolumeStore,
 } from './volume-store.ts';
+export { fillVolume, volumeDirectories } from './volume-directories.ts';

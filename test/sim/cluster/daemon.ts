@@ -17,8 +17,8 @@ import {
 } from '../../../src/model/index.ts';
 import type { Overlay } from '../../../src/overlay/index.ts';
 import { withPlaces } from '../../../src/daemon/bound-networking.ts';
-import { forgetLog } from '../../../src/daemon/raft-directory.ts';
-import { RoleFollower, type RoleSteps } from '../../../src/daemon/role-follower.ts';
+import { forgetLog } from '../../../src/daemon/config/raft-directory.ts';
+import { RoleFollower, type RoleSteps } from '../../../src/daemon/membership/role-follower.ts';
 import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
 import type { PlaceRequest, UserContainers } from '../../../src/worker/standalone/index.ts';
 import { SimulatedStream } from './connections.ts';

@@ -11,7 +11,7 @@ import type {
   TaskContext,
   TaskController,
   TaskExit,
-} from '../../../src/worker/executor.ts';
+} from '../../../src/worker/runtime/executor.ts';
 import type { SimulatedProcess } from './process.ts';
 
 /** Addresses of a container on its networks. */

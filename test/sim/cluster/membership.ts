@@ -1,5 +1,5 @@
 // What a simulated node remembers of its cluster, and its calls to other nodes: the simulated
-// counterpart of src/daemon/membership-file.ts and cluster-rpc.ts.
+// counterpart of src/daemon/membership/membership-file.ts and cluster-rpc.ts.
 import { setMaxListeners } from 'node:events';
 import { SwarmError, type Disk, type Peer } from '../../../src/base/index.ts';
 import type { Issued, Signer } from '../../../src/manager/index.ts';

@@ -11,8 +11,8 @@ import type {
   ContainerRun,
   ContainerRuntime,
   RunEnd,
-} from '../../../src/worker/container-runtime.ts';
-import type { TaskContext, TaskExit } from '../../../src/worker/executor.ts';
+} from '../../../src/worker/runtime/container-runtime.ts';
+import type { TaskContext, TaskExit } from '../../../src/worker/runtime/executor.ts';
 import { UserContainers, type AskManagers } from '../../../src/worker/standalone/index.ts';
 import type { ContainerObserver, SimulatedContainer } from './executor.ts';
 import type { SimulatedProcess } from './process.ts';

@@ -4,7 +4,7 @@ import type { Message } from 'raft-ts';
 import type { Prng, VirtualClock } from 'sim';
 import { SwarmError } from '../../../src/base/index.ts';
 import type { Member, PeerTransport, TransportReceiver } from '../../../src/manager/raft/index.ts';
-import { decodeMessage, encodeMessage } from '../../../src/manager/raft/message-codec.ts';
+import { decodeMessage, encodeMessage } from '../../../src/manager/raft/wire/message-codec.ts';
 import type { SimulatedProcess } from '../cluster/process.ts';
 
 /** How bad the network is; probabilities per message. */

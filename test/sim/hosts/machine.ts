@@ -16,7 +16,7 @@ import {
   type ConsensusStatus,
   type Member,
 } from '../../../src/manager/raft/index.ts';
-import { recover } from '../../../src/manager/raft/recovery.ts';
+import { recover } from '../../../src/manager/raft/host/recovery.ts';
 import { SimulatedProcess, type Timekeeping } from '../cluster/process.ts';
 import type { AppliedLedger } from './applied-ledger.ts';
 import { KeyValueStore } from './key-value-store.ts';

@@ -95,7 +95,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'apply-twice',
     size: 'cluster',
-    file: 'src/manager/raft/consensus-front.ts',
+    file: 'src/manager/raft/thread/consensus-front.ts',
     find: '      this.#handler.apply(committedEntries(event));',
     replace: `      const entries = committedEntries(event);
       this.#handler.apply(entries[0]?.index === 3 ? [...entries, ...entries] : entries);`,
@@ -114,7 +114,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'read-without-a-barrier',
     size: 'cluster',
-    file: 'src/manager/raft/consensus-front.ts',
+    file: 'src/manager/raft/thread/consensus-front.ts',
     find: "    return this.#call({ name: 'barrier' });",
     replace: '    return Promise.resolve();',
     why: 'A manager that is behind, or cut off, answers a read from what it has.',
@@ -223,7 +223,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'change-the-previous-spec-alone',
     size: 'cluster',
-    file: 'src/model/service-versions.ts',
+    file: 'src/model/objects/service-versions.ts',
     find: '  return { previousSpec: kept, previousRevisionId };',
     replace: '  return { previousSpec: spec, previousRevisionId };',
     why: 'A scale in mid-update leaves spec and revision before of different versions.',
@@ -232,7 +232,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'roll-back-the-spec-alone',
     size: 'cluster',
-    file: 'src/model/service-versions.ts',
+    file: 'src/model/objects/service-versions.ts',
     find: '    service: { ...service, ...currentAsPrevious(service), spec, revisionId, specVersion },',
     replace: '    service: { ...service, ...currentAsPrevious(service), spec, specVersion },',
     why: 'A rollback shows the old spec, and its tasks are those of the new one.',
@@ -259,7 +259,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'keep-changes-from-the-loops',
     size: 'cluster',
-    file: 'src/manager/control-loop-runner.ts',
+    file: 'src/manager/loops/control-loop-runner.ts',
     find: '      if (!running.stale) this.#tell(running, changes);',
     replace: '      if (running.stale) this.#tell(running, changes);',
     why: 'A loop plans, and what has changed since it began is not told it.',
@@ -268,7 +268,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'forget-when-to-look-again',
     size: 'cluster',
-    file: 'src/manager/control-loop.ts',
+    file: 'src/manager/loops/control-loop.ts',
     find: '    if (planned.wakeAt !== undefined) agenda.addAt(id, planned.wakeAt);',
     replace: '',
     why: 'What is due at a time, and not by a change, is not done.',

@@ -14,7 +14,7 @@ import {
   taskLink,
   taskNamespace,
   tunnelAddress,
-} from '../../../../src/overlay/addressing.ts';
+} from '../../../../src/overlay/addressing/addressing.ts';
 import type { Machine } from '../machine.ts';
 import { members } from '../rest.ts';
 import type { Checker, World } from '../world.ts';

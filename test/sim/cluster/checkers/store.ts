@@ -1,8 +1,7 @@
 // The store is the same on all managers: the same digest at the same index, versions that only grow,
 // no entry applied twice, and a snapshot that stands for its log. ("apply reads no clock and draws no
 // random number", ARCHITECTURE.md.)
-import type { Manager } from '../../../../src/manager/index.ts';
-import type { StoreView } from '../../../../src/manager/index.ts';
+import type { Manager, StoreView } from '../../../../src/manager/index.ts';
 import { TABLE_NAMES } from '../../../../src/manager/store/index.ts';
 import type { AppliedStep, Checker, World } from '../world.ts';
 

@@ -1,7 +1,7 @@
 // Tasks: the observed state never goes back, spec, slot and node never change, a slot has one wanted
 // task (two in a start-first update), a task runs on one node and is started once. ("A task's observed
 // state never goes back; its spec, slot and node never change", ARCHITECTURE.md.)
-import { slotKey } from '../../../../src/manager/orchestrator/slots.ts';
+import { slotKey } from '../../../../src/manager/orchestrator/slots/slots.ts';
 import type { StoreView } from '../../../../src/manager/index.ts';
 import {
   TASK_STATE,

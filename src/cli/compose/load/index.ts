@@ -1,0 +1,2 @@
+// Reads stack files into one model.
+export { type Loaded, type StackFile, filesOf, loadStack } from './load.ts';

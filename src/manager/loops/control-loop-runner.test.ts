@@ -1,0 +1,107 @@
+// A loop that fails costs the other loops nothing, and begins anew.
+import { VirtualClock } from 'sim';
+import { describe, expect, it } from 'vitest';
+import { silentLogger, type Logger } from '../../base/index.ts';
+import { remove, type Action, type StoreChange } from '../../model/index.ts';
+import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
+import type { ControlLoop, Plan } from './control-loop.ts';
+import { ControlLoopRunner } from './control-loop-runner.ts';
+
+class Recorder implements ControlLoop {
+  readonly name: string;
+  resets = 0;
+  plans = 0;
+  seen = 0;
+  observing: (change: StoreChange) => void = () => {};
+  resetting = (): void => {};
+  planning: () => Plan = () => ({ transactions: [], more: false });
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  reset(): void {
+    this.resets++;
+    this.resetting();
+  }
+
+  observe(change: StoreChange): void {
+    this.seen++;
+    this.observing(change);
+  }
+
+  plan(): Plan {
+    this.plans++;
+    return this.planning();
+  }
+}
+
+function setUp() {
+  const clock = new VirtualClock();
+  const lines: string[] = [];
+  const say = (_: unknown, message: string): void => void lines.push(message);
+  const logger: Logger = { ...silentLogger, warn: say, error: say };
+  const { store } = memoryStore(clock);
+  const loops = [new Recorder('first'), new Recorder('second')] as const;
+  const runner = new ControlLoopRunner(store, loops, clock, logger);
+  return { clock, store, lines, runner, first: loops[0], second: loops[1] };
+}
+
+const broken = (): never => {
+  throw new TypeError('cannot read properties of undefined');
+};
+
+describe('the runner', () => {
+  it('lets a loop begin anew that could not take in a change', async () => {
+    const { clock, store, lines, runner, first, second } = setUp();
+    runner.start();
+    await clock.advance(10);
+    first.observing = broken;
+    await store.propose([newNode('a')]);
+    await clock.advance(10);
+    first.observing = () => {};
+    await store.propose([newNode('b')]);
+    await clock.advance(10);
+    expect([first.resets, first.seen, second.seen]).toEqual([2, 2, 2]);
+    expect(lines).toEqual(['a loop could not take in a change and begins anew']);
+  });
+
+  it.each(['resetting', 'planning'] as const)('tries a loop again that fails %s', async (what) => {
+    const { clock, store, lines, runner, first, second } = setUp();
+    first[what] = broken;
+    runner.start();
+    for (let i = 0; i < 50; i++) {
+      await store.propose([newNode(`n${i}`)]);
+      await clock.advance(100);
+    }
+    expect(first.resets).toBeLessThan(10);
+    expect(second.seen).toBe(50);
+    expect(lines).toEqual(['a loop failed and begins anew']);
+    if (what === 'resetting') first.resetting = () => {};
+    else first.planning = () => ({ transactions: [], more: false });
+    await clock.advance(31_000);
+    const { plans } = first;
+    await store.propose([newNode('last')]);
+    await clock.advance(10);
+    expect(first.plans).toBe(plans + 1);
+  });
+
+  it('proposes what is sound of a plan, and is not kept busy by the rest', async () => {
+    const { clock, store, lines, runner, first } = setUp();
+    const unsound = { kind: 'session', nodeId: 'b', managerId: 7 } as unknown as Action;
+    first.planning = () => ({
+      transactions: [
+        [unsound],
+        [remove('node', 'nobody')],
+        ...(store.view.get('node', 'a') ? [] : [[newNode('a')]]),
+      ],
+      more: true,
+      wakeAt: clock.now(),
+    });
+    runner.start();
+    await clock.advance(60_000);
+    expect(store.view.get('node', 'a')).toBeDefined();
+    expect(first.plans).toBeLessThan(30);
+    expect(lines).toEqual(['a part of a plan could not be proposed']);
+  });
+});

@@ -1,0 +1,6 @@
+// A member of the Raft group: proposals, reads, members, snapshots around raft-ts's core.
+export { Applier } from './applier.ts';
+export type { ProposalItem } from './proposals.ts';
+export { quorumLoss } from './quorum-loss.ts';
+export { RaftHost } from './raft-host.ts';
+export { type FoundingState, type GroupFiles, foundGroup, refoundGroup } from './refound.ts';

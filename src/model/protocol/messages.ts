@@ -1,0 +1,98 @@
+// Messages between agents and dispatchers, as proto/dispatcher.proto has them. Exactly one field of an
+// AgentMessage or DispatcherMessage is set. Each side decodes what the other says: an agent may be
+// anybody's, and a manager newer than the node.
+import {
+  boolean,
+  count,
+  list,
+  number,
+  oneOf,
+  optional,
+  present,
+  record,
+  text,
+  type Decoded,
+} from '../../base/index.ts';
+import { ADDRESS, HOST_PORT, ID } from '../objects/index.ts';
+
+/** Of one message of an agent; a node has fewer tasks than this. */
+export const REPORTS_PER_MESSAGE = 10_000;
+/** JSON of a node's description or of a task's status. */
+export const DESCRIPTION_BYTES_MAX = 64 * 1024;
+export const STATUS_BYTES_MAX = 64 * 1024;
+
+const REGISTER = record({
+  /** JSON NodeDescription. */
+  description: text(DESCRIPTION_BYTES_MAX),
+  address: HOST_PORT,
+  dataPathAddress: ADDRESS,
+  lastEpoch: count(),
+  lastIndex: count(),
+});
+export type Register = Decoded<typeof REGISTER>;
+
+const TASK_STATUS_REPORT = record({
+  taskId: ID,
+  /** JSON ReportedStatus. */
+  status: text(STATUS_BYTES_MAX),
+  sequence: count(),
+});
+export type TaskStatusReport = Decoded<typeof TASK_STATUS_REPORT>;
+
+export const AGENT_MESSAGE = record({
+  register: optional(REGISTER),
+  heartbeat: optional(present()),
+  statuses: optional(record({ reports: list(TASK_STATUS_REPORT, REPORTS_PER_MESSAGE) })),
+  /** Kernel and resolver have what the set of this index says. */
+  applied: optional(record({ index: count() })),
+  /** Asks to be told when no host sends anything new to a task that is to stop. */
+  withdraw: optional(record({ taskId: ID })),
+  /** The node leaves the cluster: the manager ends the session once that is recorded. */
+  leaving: optional(present()),
+});
+export type AgentMessage = Decoded<typeof AGENT_MESSAGE>;
+
+const CLUSTER_NEWS = record({
+  managers: list(HOST_PORT, 1000),
+  /** Node ids of those that are to be managers: calls of others as one are refused. Absent: not told. */
+  managerIds: optional(list(ID, 1000)),
+  rootCertificates: text(1024 * 1024),
+  dataPathPort: count(65_535),
+  heartbeatPeriodMs: number(1, 3_600_000),
+  /** What the managers want this node to be. */
+  role: oneOf('worker', 'manager'),
+  blacklist: list(ID, 1_000_000),
+});
+export type ClusterNews = Decoded<typeof CLUSTER_NEWS>;
+
+/** Items of one message of a manager; a set is sent in parts of 2,000. */
+const ITEMS_PER_MESSAGE_MAX = 100_000;
+
+const ITEM_KEY = { kind: text(64), key: text(512) };
+
+const ASSIGNMENT_ITEM = record({
+  ...ITEM_KEY,
+  /** JSON of the kind's type in assignment.ts. */
+  body: text(16 * 1024 * 1024),
+});
+export type AssignmentItem = Decoded<typeof ASSIGNMENT_ITEM>;
+
+const ASSIGNMENTS_MESSAGE = record({
+  complete: boolean(),
+  appliesTo: count(),
+  resultsIn: count(),
+  index: count(),
+  updates: list(ASSIGNMENT_ITEM, ITEMS_PER_MESSAGE_MAX),
+  removes: list(record(ITEM_KEY), ITEMS_PER_MESSAGE_MAX),
+});
+export type AssignmentsMessage = Decoded<typeof ASSIGNMENTS_MESSAGE>;
+
+export const DISPATCHER_MESSAGE = record({
+  registered: optional(record({ epoch: count(), heartbeatPeriodMs: number(1, 3_600_000) })),
+  heartbeat: optional(present()),
+  assignments: optional(ASSIGNMENTS_MESSAGE),
+  news: optional(CLUSTER_NEWS),
+  /** `missing`: node ids of the hosts that did not say in time that they send it nothing new. */
+  withdrawn: optional(record({ taskId: ID, missing: list(ID, 100_000) })),
+});
+export type DispatcherMessage = Decoded<typeof DISPATCHER_MESSAGE>;

@@ -1,0 +1,2 @@
+// A host's part of `network trace`.
+export { traceTask, type TraceInsight } from './trace.ts';

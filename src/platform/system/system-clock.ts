@@ -1,0 +1,20 @@
+// The real clock: the only place where the program reads time or sets a timer.
+import type { Clock, Timer } from '../../base/index.ts';
+
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** Time of this machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs: number, fire: () => void): Timer {
+    let handle: NodeJS.Timeout;
+    const wait = (rest: number): void => {
+      // Node fires longer timers at once.
+      const part = Math.min(rest, TIMER_MAX_MS);
+      handle = setTimeout(() => (rest > part ? wait(rest - part) : fire()), part);
+    };
+    wait(delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
