@@ -436,8 +436,8 @@ describe('the outside world', () => {
 });
 
 describe('what comes from outside', () => {
-  /** The one that parses, and what stands in the simulation's own memory. */
-  const PARSERS = ['src/base/json.ts', 'src/manager/raft/simulated-hosts.ts'];
+  /** The one that parses. */
+  const PARSERS = ['src/base/json.ts'];
 
   it('is parsed in one place, with bounds, and decoded by a schema', () => {
     const parse = /\bJSON\s*\.\s*parse\b|\.json\(\)\s*(?:\)\s*)?as\b|parseJson\([^;]*?\)\s+as\b/;

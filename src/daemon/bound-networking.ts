@@ -1,5 +1,5 @@
 // What the engine is made of has to serve users' containers as well as tasks: the overlay under two kinds
-// of ids, and the executor for places.
+// of ids, and the executor for attachments.
 import type { TaskAssignment } from '../model/index.ts';
 import type { Overlay, OverlayState } from '../overlay/index.ts';
 import type { Executor, TaskContext, TaskController, TaskNetworking } from '../worker/index.ts';
@@ -7,11 +7,11 @@ import type { UserContainers } from '../worker/standalone/index.ts';
 
 /**
  * The overlay for tasks and users' containers alike. The overlay knows a container on networks of the
- * cluster by its place's id, as the managers do; the executor knows it by its own key.
+ * cluster by its attachment's id, as the managers do; the executor knows it by its own key.
  */
 export class BoundNetworking implements TaskNetworking {
   readonly #overlay: Overlay;
-  readonly #places = new Map<string, string>();
+  readonly #attachments = new Map<string, string>();
   readonly #addresses = new Map<string, readonly string[]>();
 
   constructor(overlay: Overlay) {
@@ -30,12 +30,12 @@ export class BoundNetworking implements TaskNetworking {
   async detach(taskId: string): Promise<void> {
     await this.#overlay.detach(this.#idOf(taskId));
     this.#addresses.delete(taskId);
-    this.#places.delete(taskId);
+    this.#attachments.delete(taskId);
   }
 
-  bind(key: string, placeId: string | undefined): void {
-    if (placeId === undefined) this.#places.delete(key);
-    else this.#places.set(key, placeId);
+  bind(key: string, attachmentId: string | undefined): void {
+    if (attachmentId === undefined) this.#attachments.delete(key);
+    else this.#attachments.set(key, attachmentId);
   }
 
   addresses(key: string): readonly string[] {
@@ -43,7 +43,7 @@ export class BoundNetworking implements TaskNetworking {
   }
 
   #idOf(taskId: string): string {
-    return this.#places.get(taskId) ?? taskId;
+    return this.#attachments.get(taskId) ?? taskId;
   }
 }
 
@@ -57,8 +57,8 @@ export const NO_NETWORKS: OverlayState = {
   endpoints: new Map(),
 };
 
-/** Places of users' containers are run by their keeper, everything else by the executor. */
-export function withPlaces(executor: Executor, containers: UserContainers): Executor {
+/** Network attachments of users' containers are run by their keeper, everything else by the executor. */
+export function withNetworkAttachments(executor: Executor, containers: UserContainers): Executor {
   return {
     describe: () => executor.describe(),
     controller: (context: TaskContext): TaskController =>

@@ -3,8 +3,14 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SwarmError, messageOf } from '../base/index.ts';
-import { createJoinToken, type ClusterNews } from '../model/index.ts';
-import { Manager, Store, refoundGroup, type Consensus, type NewCluster } from '../manager/index.ts';
+import { createJoinToken, type ClusterInfo } from '../model/index.ts';
+import {
+  Manager,
+  Store,
+  forceNewGroup,
+  type Consensus,
+  type NewCluster,
+} from '../manager/index.ts';
 import {
   TlsIdentity,
   certificateDigest,
@@ -13,7 +19,7 @@ import {
   probeMachine,
 } from '../platform/index.ts';
 import { Agent } from '../worker/index.ts';
-import type { PlaceRequest } from '../worker/standalone/index.ts';
+import type { NetworkAttachmentRequest } from '../worker/standalone/index.ts';
 import {
   VERSION,
   forgetLog,
@@ -170,8 +176,8 @@ export class ClusterNode {
     this.#renewal.stop();
   }
 
-  /** Asks the managers for a container's place on their networks. */
-  attach(request: PlaceRequest): Promise<void> {
+  /** Asks the managers for a container’s attachment to their networks. */
+  attach(request: NetworkAttachmentRequest): Promise<void> {
     return this.rpc.attach(this.#managerAddresses(), request);
   }
 
@@ -197,7 +203,7 @@ export class ClusterNode {
       managers: () => this.#managerAddresses(),
       address: formatAddress(this.#membership.advertise),
       dataPathAddress: this.#membership.dataPathAddress,
-      onNews: (news) => this.#onNews(news),
+      onClusterInfo: (info) => this.#onClusterInfo(info),
     });
   }
 
@@ -212,7 +218,7 @@ export class ClusterNode {
     const files = { disk, random, directory, dataKey: await loadDataKey(directory) };
     const addresses = { address: formatAddress(advertise), raftAddress: raftAddress(advertise) };
     const machine = new Store({ clock, logger, instance: nodeId });
-    await refoundGroup(files, { raftId, nodeId, address: addresses.raftAddress }, machine);
+    await forceNewGroup(files, { raftId, nodeId, address: addresses.raftAddress }, machine);
     await this.#startManager('restart');
     await this.#whenLeading();
     const certificateExpiresAt = certificateValidity(certificate).to;
@@ -235,13 +241,13 @@ export class ClusterNode {
     return others.length > 0 ? others : [own];
   }
 
-  #onNews(news: ClusterNews): void {
-    this.#peerRoles.told(news);
+  #onClusterInfo(info: ClusterInfo): void {
+    this.#peerRoles.told(info);
     const { managers } = this.#membership;
-    if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
-      void this.#saveLogged({ managers: news.managers });
+    if (info.managers.length > 0 && info.managers.join() !== managers.join()) {
+      void this.#saveLogged({ managers: info.managers });
     }
-    this.#role.want(news.role === 'manager' ? 'manager' : 'worker');
+    this.#role.want(info.role === 'manager' ? 'manager' : 'worker');
   }
 
   #roleSteps(): RoleSteps {

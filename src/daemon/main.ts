@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   const node = new SwarmNode({ config, paths, engine, containers, logger, onFatal: fatal });
   const backend = await createBackend(config, engine, node, containers);
   const api = new EngineApiServer(backend, logger);
-  // Before the agent begins: it asks for the containers' places.
+  // Before the agent begins: it asks for the containers’ attachments.
   await containers.open();
   for (const path of config.sockets) await api.listen(path);
   logger.info({ sockets: config.sockets, version: VERSION }, 'API is up');

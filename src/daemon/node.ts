@@ -39,7 +39,7 @@ import {
   type ChangeKind,
   type Membership,
 } from './membership/index.ts';
-import { NO_NETWORKS, withPlaces } from './bound-networking.ts';
+import { NO_NETWORKS, withNetworkAttachments } from './bound-networking.ts';
 import type { ClusterNodeOptions } from './cluster-node-options.ts';
 import { ClusterNode } from './cluster-node.ts';
 import type { LocalEngine } from './local-engine.ts';
@@ -316,7 +316,7 @@ export class SwarmNode {
       membershipPath: this.#membershipPath,
       raftThreadPath: paths.raftThread,
       methods: this.#methods,
-      executor: withPlaces(engine.executor, containers),
+      executor: withNetworkAttachments(engine.executor, containers),
       overlay: engine.overlay,
       readLogs: (query, signal) => readTaskLogBatches(engine.executor, query, signal),
       clock: systemClock,

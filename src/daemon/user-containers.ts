@@ -5,7 +5,11 @@ import type { ContainerBackend, LogLine, StopRequest } from '../engine-api/index
 import type { ContainerAttachment, NetworkAssignment, TaskNetwork } from '../model/index.ts';
 import { fileDisk, systemClock, systemRandom } from '../platform/index.ts';
 import type { ContainerLogLine } from '../worker/runtime/index.ts';
-import { UserContainers, type PlaceRequest, type StopWish } from '../worker/standalone/index.ts';
+import {
+  UserContainers,
+  type NetworkAttachmentRequest,
+  type StopOptions,
+} from '../worker/standalone/index.ts';
 import type { DaemonConfig } from './config/index.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { SwarmNode } from './node.ts';
@@ -61,8 +65,8 @@ export function containerBackend(containers: UserContainers): ContainerBackend {
     list: () => containers.list(),
     inspect: (reference) => containers.inspect(reference),
     start: (reference) => containers.start(reference),
-    stop: (reference, how) => containers.stop(reference, wish(how)),
-    restart: (reference, how) => containers.restart(reference, wish(how)),
+    stop: (reference, how) => containers.stop(reference, stopOptions(how)),
+    restart: (reference, how) => containers.restart(reference, stopOptions(how)),
     kill: (reference, signal) => containers.kill(reference, signal),
     rename: (reference, name) => containers.rename(reference, name),
     remove: (reference, { force, volumes }) => containers.remove(reference, force, volumes),
@@ -84,7 +88,7 @@ export function containerBackend(containers: UserContainers): ContainerBackend {
   };
 }
 
-function wish({ signal, timeoutSeconds }: StopRequest): StopWish {
+function stopOptions({ signal, timeoutSeconds }: StopRequest): StopOptions {
   return {
     ...(signal !== undefined && { signal }),
     ...(timeoutSeconds !== undefined && { graceMs: timeoutSeconds * 1000 }),
@@ -100,7 +104,7 @@ async function* encoded(lines: AsyncIterable<ContainerLogLine>): AsyncGenerator<
 }
 
 /** What `docker run --network X` is told on a machine that is in no cluster. */
-function noCluster({ networks }: PlaceRequest): SwarmError {
+function noCluster({ networks }: NetworkAttachmentRequest): SwarmError {
   const names = networks.map(({ target }) => target).join(', ');
   return new SwarmError('notFound', `network ${names} not found: this node is in no cluster`);
 }

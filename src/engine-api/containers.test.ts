@@ -412,7 +412,7 @@ describe('/containers/{id}/attach', () => {
   });
 });
 
-describe('a wish for another protocol', () => {
+describe('a request for another protocol', () => {
   it('is ignored by routes that have none, with the body kept', async () => {
     const h2c = { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAM' };
     const answer = await open('POST', '/containers/create?name=web', { Image: 'img' }, h2c);

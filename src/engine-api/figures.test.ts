@@ -84,7 +84,7 @@ describe('POST /swarm/init', () => {
 });
 
 describe('POST /swarm/update', () => {
-  it('refuses what init refuses, and takes zeroes as no wish', async () => {
+  it('refuses what init refuses, and takes zeroes as nothing asked for', async () => {
     const update = (body: object): Promise<unknown> => {
       const { version } = api.manager.view.cluster ?? { version: 0 };
       return api.call('POST', `/swarm/update?version=${version}`, { body });

@@ -62,8 +62,8 @@ describe('a node', () => {
     const { body } = await api.call('GET', '/nodes/alpha');
     const { Version } = body as { Version: { Index: number } };
     const path = `/nodes/alpha/update?version=${Version.Index}`;
-    const wish = { Role: 'worker', Availability: 'drain', Labels: { a: 'b' } };
-    expect(await api.call('POST', path, { body: wish })).toMatchObject({ status: 200 });
+    const requested = { Role: 'worker', Availability: 'drain', Labels: { a: 'b' } };
+    expect(await api.call('POST', path, { body: requested })).toMatchObject({ status: 200 });
     expect(api.world.store.view.get('node', 'aa1')?.spec.Labels).toEqual({ a: 'b' });
     const filters = encodeURIComponent(JSON.stringify({ node: ['alpha'] }));
     expect(await api.call('GET', `/tasks?filters=${filters}`)).toMatchObject({ status: 200 });
@@ -103,7 +103,7 @@ describe('tasks, networks, secrets and configs', () => {
     expect(TaskTemplate?.Networks).toEqual([{ Target: Id }]);
   });
 
-  it('that are places of users’ containers are not shown', async () => {
+  it('that are network attachments of users’ containers are not shown', async () => {
     await api.world.store.propose([
       create('task', {
         id: 'place',

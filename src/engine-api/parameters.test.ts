@@ -50,7 +50,7 @@ describe('refused by name', () => {
     });
   });
 
-  it('with the zero of a client is no wish', async () => {
+  it('with the zero of a client asks for nothing', async () => {
     expect(await api.call('GET', '/containers/json?size=0')).toMatchObject({ status: 200 });
   });
 });

@@ -50,21 +50,21 @@ export interface NewCluster {
   };
 }
 
-export function bootstrapActions(wish: NewCluster, random: Random, now: number): Action[] {
+export function bootstrapActions(requested: NewCluster, random: Random, now: number): Action[] {
   const cluster: Draft<Cluster> = {
-    id: wish.clusterId,
-    spec: wish.spec,
-    rootCertificates: wish.rootCertificate,
-    rootKey: wish.rootKey,
-    joinTokens: wish.joinTokens,
-    addressPools: wish.addressPools,
-    subnetSize: wish.subnetSize,
-    dataPathPort: wish.dataPathPort,
+    id: requested.clusterId,
+    spec: requested.spec,
+    rootCertificates: requested.rootCertificate,
+    rootKey: requested.rootKey,
+    joinTokens: requested.joinTokens,
+    addressPools: requested.addressPools,
+    subnetSize: requested.subnetSize,
+    dataPathPort: requested.dataPathPort,
     blacklist: {},
     nextNodeNumber: 1,
     featureLevel: FEATURE_LEVEL,
   };
-  const { id, availability, raftId, address, raftAddress, certificateExpiresAt } = wish.node;
+  const { id, availability, raftId, address, raftAddress, certificateExpiresAt } = requested.node;
   return [
     create('cluster', cluster),
     {

@@ -28,7 +28,7 @@ export type {
 } from './raft/contract/index.ts';
 export {
   foundGroup,
-  refoundGroup,
+  forceNewGroup,
   startConsensus,
   type FoundingState,
   type GroupFiles,
@@ -42,5 +42,5 @@ export {
   type TracedTask,
   type TraceWay,
 } from './tracing/index.ts';
-export type { Successor } from './take-over.ts';
+export type { Successor } from './force-new-cluster.ts';
 export { Leader } from './leader.ts';

@@ -11,7 +11,7 @@ import {
 import type { Authority } from './ca/index.ts';
 import { addressProblem, foreignAddresses } from './queries/index.ts';
 import { Gate, type ControlMethod, type LeaderControl } from './control/index.ts';
-import type { Liveness, Withdrawals } from './dispatcher/index.ts';
+import type { Liveness, EndpointDrains } from './dispatcher/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from './methods/index.ts';
 import type { Consensus } from './raft/contract/index.ts';
 import { quorumLoss } from './raft/host/index.ts';
@@ -26,7 +26,7 @@ export interface LeaderOptions {
   readonly control: LeaderControl;
   readonly authority: Authority;
   readonly liveness: Liveness;
-  readonly withdrawals: Withdrawals;
+  readonly endpointDrains: EndpointDrains;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Of this build. */
@@ -59,17 +59,18 @@ export class Leader implements LeaderApi {
 
   constructor(options: LeaderOptions) {
     this.#options = options;
-    const { authority, liveness, withdrawals } = options;
+    const { authority, liveness, endpointDrains } = options;
     this.#handlers = {
       'leader.register': (request) => this.#register(request),
-      'leader.beats': ({ beats }) => Promise.resolve({ refused: liveness.beats(beats) }),
+      'leader.heartbeats': ({ heartbeats }) =>
+        Promise.resolve({ refused: liveness.heartbeats(heartbeats) }),
       'leader.applied': ({ hosts }) => {
-        withdrawals.applied(hosts);
+        endpointDrains.applied(hosts);
         return Promise.resolve({});
       },
-      'leader.acknowledged': () => Promise.resolve({ hosts: withdrawals.acknowledged() }),
+      'leader.acknowledged': () => Promise.resolve({ hosts: endpointDrains.acknowledged() }),
       'leader.withdrawn': async (request) => ({
-        missing: await withdrawals.whenWithdrawn(request),
+        missing: await endpointDrains.whenDrained(request),
       }),
       'leader.left': (request) => this.#left(request),
       'leader.statuses': (request) => this.#statuses(request),

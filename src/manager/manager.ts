@@ -11,7 +11,7 @@ import {
   type Random,
   type Timer,
 } from '../base/index.ts';
-import type { ClusterNews } from '../model/index.ts';
+import type { ClusterInfo } from '../model/index.ts';
 import { Allocator } from './allocator/index.ts';
 import { bootstrapActions, type NewCluster } from './bootstrap.ts';
 import { Authority, type Issued, type Signer } from './ca/index.ts';
@@ -20,7 +20,7 @@ import { LeaderControl } from './control/index.ts';
 import {
   Dispatcher,
   Liveness,
-  Withdrawals,
+  EndpointDrains,
   type AgentConnection,
   type Probe,
 } from './dispatcher/index.ts';
@@ -41,7 +41,7 @@ import { managerAddresses } from './queries/index.ts';
 import { RoleKeeper } from './role-keeper.ts';
 import type { FoundingState } from './raft/host/index.ts';
 import { Store, type StoreView } from './store/index.ts';
-import { takeOverActions, type Successor } from './take-over.ts';
+import { forceNewClusterActions, type Successor } from './force-new-cluster.ts';
 
 /** An agent waits at most this long for a manager that has to catch up. */
 const SESSION_APPLY_TIMEOUT_MS = 3_000;
@@ -77,7 +77,7 @@ export class Manager implements LeaderApi {
   readonly #options: ManagerOptions;
   readonly #runner: ControlLoopRunner;
   readonly #liveness: Liveness;
-  readonly #withdrawals: Withdrawals;
+  readonly #endpointDrains: EndpointDrains;
   readonly #leader: Leader;
   readonly #roleKeeper: RoleKeeper;
   readonly #proxy: LeaderProxy;
@@ -113,14 +113,16 @@ export class Manager implements LeaderApi {
       periodMs: () => this.heartbeatPeriodMs,
       probe: options.probe,
     });
-    this.#withdrawals = new Withdrawals(store, clock, logger, (id) => this.#liveness.isAway(id));
+    this.#endpointDrains = new EndpointDrains(store, clock, logger, (id) =>
+      this.#liveness.isAway(id),
+    );
     this.#leader = new Leader({
       store,
       version: options.version,
       clock: time,
       logger,
       liveness: this.#liveness,
-      withdrawals: this.#withdrawals,
+      endpointDrains: this.#endpointDrains,
       control: new LeaderControl({
         store,
         clock: time,
@@ -155,9 +157,10 @@ export class Manager implements LeaderApi {
       applyTimeoutMs: SESSION_APPLY_TIMEOUT_MS,
     });
     store.watch((changes) => {
-      if (changes.some(({ table }) => table === 'node' || table === 'cluster')) this.#publishNews();
+      if (changes.some(({ table }) => table === 'node' || table === 'cluster'))
+        this.#publishClusterInfo();
     });
-    store.onRestored(() => this.#publishNews());
+    store.onRestored(() => this.#publishClusterInfo());
   }
 
   get consensus(): Consensus {
@@ -175,8 +178,8 @@ export class Manager implements LeaderApi {
   }
 
   get heartbeatPeriodMs(): number {
-    const wished = (this.view.cluster?.spec.Dispatcher.HeartbeatPeriod ?? 5e8) / 1e6;
-    return Math.max(wished, this.view.count('node') * PERIOD_MS_PER_NODE);
+    const requested = (this.view.cluster?.spec.Dispatcher.HeartbeatPeriod ?? 5e8) / 1e6;
+    return Math.max(requested, this.view.count('node') * PERIOD_MS_PER_NODE);
   }
 
   /** Carries out a method here or on the leader; see LeaderProxy. */
@@ -195,16 +198,16 @@ export class Manager implements LeaderApi {
   }
 
   /** First start of a new cluster, once this manager leads it. */
-  async bootstrap(wish: NewCluster): Promise<void> {
+  async bootstrap(requested: NewCluster): Promise<void> {
     const { random } = this.#options;
-    await this.store.propose(bootstrapActions(wish, random, this.store.time.now()));
+    await this.store.propose(bootstrapActions(requested, random, this.store.time.now()));
     // Leadership came before there was a cluster: start over with what there is now.
     this.#runner.start();
   }
 
-  /** First start of a cluster founded anew (`refoundGroup`, `foundGroup`), once this manager leads it. */
+  /** First start of a cluster founded anew (`forceNewGroup`, `foundGroup`), once this manager leads it. */
   async takeOver(self: Successor): Promise<void> {
-    await this.store.propose(takeOverActions(this.view, self, this.store.time.now()));
+    await this.store.propose(forceNewClusterActions(this.view, self, this.store.time.now()));
   }
 
   /**
@@ -354,18 +357,18 @@ export class Manager implements LeaderApi {
     this.#leading = undefined;
     this.#runner.stop();
     this.#liveness.stop();
-    this.#withdrawals.stop();
+    this.#endpointDrains.stop();
     this.#roleKeeper.stop();
   }
 
-  #publishNews(): void {
+  #publishClusterInfo(): void {
     const cluster = this.view.cluster;
     if (cluster === undefined) return;
     const managerIds: string[] = [];
     for (const node of this.view.all('node')) {
       if (node.spec.Role === 'manager') managerIds.push(node.id);
     }
-    const news: ClusterNews = {
+    const info: ClusterInfo = {
       managers: managerAddresses(this.view),
       managerIds: managerIds.sort((a, b) => (a < b ? -1 : 1)),
       rootCertificates: cluster.rootCertificates,
@@ -374,6 +377,6 @@ export class Manager implements LeaderApi {
       role: 'worker',
       blacklist: Object.keys(cluster.blacklist),
     };
-    this.dispatcher.publishNews(news);
+    this.dispatcher.publishClusterInfo(info);
   }
 }

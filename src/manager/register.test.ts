@@ -3,7 +3,7 @@ import { VirtualClock } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../base/index.ts';
 import { memoryStore, newNode } from '../../test/builders/memory-store.ts';
-import { Liveness, Withdrawals } from './dispatcher/index.ts';
+import { Liveness, EndpointDrains } from './dispatcher/index.ts';
 import { Leader } from './leader.ts';
 import type { Store } from './store/index.ts';
 
@@ -28,7 +28,7 @@ beforeEach(async () => {
     clock,
     logger: silentLogger,
     liveness,
-    withdrawals: new Withdrawals(store, clock, silentLogger, () => false),
+    endpointDrains: new EndpointDrains(store, clock, silentLogger, () => false),
     control: undefined as never,
     authority: undefined as never,
     consensus: undefined as never,
@@ -53,9 +53,9 @@ async function register(lastEpoch?: number): Promise<number> {
   return epoch;
 }
 
-async function beats(epoch: number, forMs: number): Promise<void> {
+async function heartbeats(epoch: number, forMs: number): Promise<void> {
   for (let passed = 0; passed < forMs; passed += PERIOD_MS) {
-    expect(liveness.beats([{ nodeId: 'w1', epoch }])).toEqual([]);
+    expect(liveness.heartbeats([{ nodeId: 'w1', epoch }])).toEqual([]);
     await clock.advance(PERIOD_MS);
   }
 }
@@ -64,15 +64,15 @@ describe('a registration', () => {
   it('that was overtaken by a newer one of its agent is refused', async () => {
     const first = await register(0);
     const second = await register(first);
-    await beats(second, 2_000);
+    await heartbeats(second, 2_000);
     await expect(register(first)).rejects.toThrow('in use');
-    await beats(second, 1_000);
+    await heartbeats(second, 1_000);
     expect(store.view.get('session', 'w1')?.epoch).toBe(second);
   });
 
   it('follows the session that the agent had', async () => {
     const first = await register(0);
-    await beats(first, 2_000);
+    await heartbeats(first, 2_000);
     expect(await register(first)).toBeGreaterThan(first);
   });
 
@@ -80,13 +80,13 @@ describe('a registration', () => {
     const first = await register(0);
     // The manager that was asked says once that it has a session.
     await clock.advance(100);
-    liveness.beats([{ nodeId: 'w1', epoch: first }]);
+    liveness.heartbeats([{ nodeId: 'w1', epoch: first }]);
     expect(await register(0)).toBeGreaterThan(first);
   });
 
   it('of an agent without its memory waits until nobody is heard in its old session', async () => {
     const first = await register(0);
-    await beats(first, 2_000);
+    await heartbeats(first, 2_000);
     await expect(register(0)).rejects.toThrow('in use');
     await clock.advance(2 * PERIOD_MS);
     expect(await register(0)).toBeGreaterThan(first);
@@ -94,9 +94,9 @@ describe('a registration', () => {
 
   it('that knows more than a restored cluster is let in, and so is one of an older manager', async () => {
     const first = await register(0);
-    await beats(first, 2_000);
+    await heartbeats(first, 2_000);
     const second = await register(first + 1000);
-    await beats(second, 2_000);
+    await heartbeats(second, 2_000);
     expect(await register()).toBeGreaterThan(second);
   });
 });

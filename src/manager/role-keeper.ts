@@ -1,4 +1,4 @@
-// On the leader: carries out demotions. A node whose wished role is worker leaves Raft first; only then
+// On the leader: carries out demotions. A node whose desired role is worker leaves Raft first; only then
 // does it get a worker's certificate. (Promotion is driven by the node itself, which asks to be added.)
 import { messageOf, type Clock, type Logger, type Timer } from '../base/index.ts';
 import type { Leader } from './leader.ts';

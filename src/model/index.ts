@@ -107,7 +107,7 @@ export {
   validateClusterSpec,
   validateDataPathPort,
   validateService,
-  wishedVni,
+  requestedVni,
   type LogPlan,
 } from './validate/index.ts';
 export {

@@ -114,7 +114,7 @@ async function anAgent(disk = new SimDisk()) {
     managers: () => ['m:2377'],
     address: 'h:2377',
     dataPathAddress: '10.0.0.1',
-    onNews: () => {},
+    onClusterInfo: () => {},
   });
   await settle();
   return { agent, clock, sessions, networks, keys };

@@ -15,7 +15,7 @@ import {
   isPredefinedNetwork,
   shortened,
   type AssignmentsMessage,
-  type ClusterNews,
+  type ClusterInfo,
   type NetworkAssignment,
   type NodeDescription,
   type Register,
@@ -29,9 +29,9 @@ import type { Executor, TaskController } from './runtime/index.ts';
 import { Session, type DispatcherConnection } from './session.ts';
 import { TaskDb, type AgentState } from './task-db.ts';
 import { Removals } from './removals.ts';
-import { retire } from './retirement.ts';
+import { stopGracefully } from './graceful-stop.ts';
 import { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
-import { AppliedSets, WithdrawalQuestions } from './withdrawal.ts';
+import { AppliedSets, DrainQuestions } from './endpoint-drain.ts';
 
 /** A node that leaves its cluster does not wait longer for what can't be removed. */
 const REMOVE_ALL_LIMIT_MS = 120_000;
@@ -60,7 +60,7 @@ export interface AgentOptions {
   /** host:port of this node's gRPC port, and the address for VXLAN. */
   readonly address: string;
   readonly dataPathAddress: string;
-  readonly onNews: (news: ClusterNews) => void;
+  readonly onClusterInfo: (info: ClusterInfo) => void;
 }
 
 export class Agent {
@@ -75,7 +75,7 @@ export class Agent {
   #session: Session | undefined;
   #description: NodeDescription | undefined;
   #dataPathPort = 4789;
-  readonly #withdrawals: WithdrawalQuestions;
+  readonly #endpointDrains: DrainQuestions;
   readonly #applied: AppliedSets;
   #sendScheduled = false;
   #sentAt = -Infinity;
@@ -106,8 +106,8 @@ export class Agent {
         describe: () => agent.#describe(),
         registered: (epoch) => agent.#registered(epoch),
         assignments: (message) => agent.#assignments(message),
-        news: (news) => agent.#news(news),
-        withdrawn: (id, missing) => agent.#withdrawals.answered(id, missing),
+        info: (info) => agent.#takeClusterInfo(info),
+        drained: (id, missing) => agent.#endpointDrains.answered(id, missing),
         readOn: () => agent.#scheduleSend(),
         lost: () => {},
       },
@@ -124,7 +124,7 @@ export class Agent {
     this.#receiver = new AssignmentReceiver(state.tables, (problem) =>
       options.logger.error({ problem }, 'an assignment does not fit: left out'),
     );
-    this.#withdrawals = new WithdrawalQuestions(options.clock, () => this.#session);
+    this.#endpointDrains = new DrainQuestions(options.clock, () => this.#session);
     this.#applied = new AppliedSets(
       () => options.overlay.applied(),
       (index) => this.#session?.applied(index),
@@ -216,16 +216,16 @@ export class Agent {
     this.#waiting = false;
     this.#applyTables(tables);
     this.#applied.handedOver(message.index);
-    if (message.complete) this.#withdrawals.askAgain();
+    if (message.complete) this.#endpointDrains.askAgain();
     if (message.complete) void this.#removeUnknown();
   }
 
-  #news(news: ClusterNews): void {
-    if (news.dataPathPort !== this.#dataPathPort) {
-      this.#dataPathPort = news.dataPathPort;
+  #takeClusterInfo(info: ClusterInfo): void {
+    if (info.dataPathPort !== this.#dataPathPort) {
+      this.#dataPathPort = info.dataPathPort;
       this.#updateOverlay();
     }
-    this.#options.onNews(news);
+    this.#options.onClusterInfo(info);
   }
 
   #applyTables(tables: AgentState['tables']): void {
@@ -238,7 +238,7 @@ export class Agent {
 
   #applyTask(id: string, task: TaskAssignment): void {
     const runner = this.#runners.get(id);
-    if (runner !== undefined) return runner.wish(task.desiredState);
+    if (runner !== undefined) return runner.desire(task.desiredState);
     if (this.#removals.has(id)) return;
     const revision = this.#state.tables.revision.get(task.revisionId);
     const description = this.#description;
@@ -258,7 +258,7 @@ export class Agent {
         desired: task.desiredState,
         status: this.#state.statuses.get(id),
         report: (status) => this.#report(id, status),
-        ...this.#retirement(task, revision, controller),
+        ...this.#gracefulStop(task, revision, controller),
         clock,
         random,
         logger,
@@ -267,19 +267,19 @@ export class Agent {
   }
 
   /** Nobody is sent by the overlay to a task without a network of the cluster. */
-  #retirement(
+  #gracefulStop(
     task: TaskAssignment,
     { spec }: RevisionAssignment,
     controller: TaskController,
-  ): Pick<TaskRunnerOptions, 'retire'> {
+  ): Pick<TaskRunnerOptions, 'gracefulStop'> {
     const { clock, logger } = this.#options;
     if (!task.networks.some(({ networkId }) => !isPredefinedNetwork(networkId))) return {};
     return {
-      retire: (say, signal) =>
-        retire(
+      gracefulStop: (say, signal) =>
+        stopGracefully(
           {
             taskId: task.id,
-            withdraw: (taskId, until) => this.#withdrawals.ask(taskId, until),
+            drainEndpoints: (taskId, until) => this.#endpointDrains.ask(taskId, until),
             connections: () => controller.connections(),
             drainMs: drainTimeMs(spec.Labels),
             say,

@@ -17,7 +17,7 @@ import {
   DISPATCHER_MESSAGE,
   type AgentMessage,
   type AssignmentsMessage,
-  type ClusterNews,
+  type ClusterInfo,
   type DispatcherMessage,
   type Register,
   type TaskStatusReport,
@@ -46,9 +46,9 @@ export interface SessionHandler {
   /** Registered: a complete set will follow; raises when the manager is behind what was seen. */
   registered(epoch: number): void;
   assignments(message: AssignmentsMessage): void;
-  news(news: ClusterNews): void;
+  info(info: ClusterInfo): void;
   /** No host sends anything new to this task; `missing` are those of which that is not known. */
-  withdrawn(taskId: string, missing: readonly string[]): void;
+  drained(taskId: string, missing: readonly string[]): void;
   /** The manager has read what it did not read before: reports are taken again. */
   readOn(): void;
   /** No session at present. */
@@ -107,9 +107,9 @@ export class Session {
     if (this.#ready) this.#connection?.send({ applied: { index } });
   }
 
-  /** Asks for `withdrawn`; nothing without a session. */
-  withdraw(taskId: string): void {
-    if (this.#ready) this.#connection?.send({ withdraw: { taskId } });
+  /** Asks for `drained`; nothing without a session. */
+  drain(taskId: string): void {
+    if (this.#ready) this.#connection?.send({ drain: { taskId } });
   }
 
   /** Leaves the present manager and registers with another one. */
@@ -189,22 +189,22 @@ export class Session {
       handler.registered(message.registered.epoch);
       this.#ready = true;
       this.#attempt = 0;
-      this.#beat();
+      this.#heartbeat();
     } else if (message.assignments) handler.assignments(message.assignments);
-    else if (message.news) {
-      this.#periodMs = message.news.heartbeatPeriodMs;
-      handler.news(message.news);
-    } else if (message.withdrawn) {
-      handler.withdrawn(message.withdrawn.taskId, message.withdrawn.missing);
+    else if (message.info) {
+      this.#periodMs = message.info.heartbeatPeriodMs;
+      handler.info(message.info);
+    } else if (message.drained) {
+      handler.drained(message.drained.taskId, message.drained.missing);
     }
   }
 
-  #beat(): void {
+  #heartbeat(): void {
     const connection = this.#connection;
     if (connection === undefined || !this.#ready) return;
     connection.send({ heartbeat: {} });
     const timer = this.#options.clock.after(this.#periodMs, () => {
-      if (connection === this.#connection) this.#beat();
+      if (connection === this.#connection) this.#heartbeat();
     });
     this.#timers = [timer, ...this.#timers.slice(0, 2)];
   }

@@ -71,7 +71,7 @@ function run(
   desired: TaskState,
   container = new FakeContainer(),
   status?: TaskStatus,
-  retire?: TaskRunnerOptions['retire'],
+  gracefulStop?: TaskRunnerOptions['gracefulStop'],
 ) {
   const clock = new VirtualClock();
   const states: string[] = [];
@@ -87,7 +87,7 @@ function run(
     },
     clock,
     random: new Prng(1),
-    ...(retire === undefined ? {} : { retire }),
+    ...(gracefulStop === undefined ? {} : { gracefulStop }),
     logger: silentLogger,
   });
   return { runner, container, clock, states, status: () => last };
@@ -105,7 +105,7 @@ describe('TaskRunner', () => {
     const { runner, states, clock } = run('ready');
     await clock.advance(1_000);
     expect(states.at(-1)).toBe('ready');
-    runner.wish('running');
+    runner.desire('running');
     await clock.advance(0);
     expect(states.at(-1)).toBe('running');
   });
@@ -176,7 +176,7 @@ describe('TaskRunner', () => {
   it('stops on request, then removes when the assignment goes', async () => {
     const { runner, clock, states, container } = run('running');
     await clock.advance(0);
-    runner.wish('shutdown');
+    runner.desire('shutdown');
     await clock.advance(0);
     expect(states.at(-1)).toBe('shutdown');
     const removed = runner.remove();
@@ -185,14 +185,14 @@ describe('TaskRunner', () => {
     expect(container.calls).toEqual(['prepare', 'start', 'shutdown', 'remove']);
   });
 
-  describe('between the wish to stop and the stop signal', () => {
-    const untilAborted: NonNullable<TaskRunnerOptions['retire']> = (say, signal) => {
+  describe('between the requested to stop and the stop signal', () => {
+    const untilAborted: NonNullable<TaskRunnerOptions['gracefulStop']> = (say, signal) => {
       say('draining 2 connections');
       if (signal.aborted) return Promise.resolve();
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
     };
 
-    it('lets a running task retire, and says so', async () => {
+    it('lets a running task stop gracefully, and says so', async () => {
       let done: () => void = () => {};
       const { runner, clock, container, status } = run('running', undefined, undefined, (say) => {
         say('draining 2 connections');
@@ -201,7 +201,7 @@ describe('TaskRunner', () => {
         });
       });
       await clock.advance(0);
-      runner.wish('shutdown');
+      runner.desire('shutdown');
       await clock.advance(10_000);
       expect(container.calls).not.toContain('shutdown');
       expect(status()).toMatchObject({ state: 'running', message: 'draining 2 connections' });
@@ -211,7 +211,7 @@ describe('TaskRunner', () => {
       expect(status()?.state).toBe('shutdown');
     });
 
-    it('lets a task retire that runs although the daemon no longer knows', async () => {
+    it('lets a task stop gracefully that runs although the daemon no longer knows', async () => {
       const container = new FakeContainer();
       container.container = { state: 'running', containerId: 'c1', pid: 7, healthy: true };
       const { clock, states } = run('shutdown', container, undefined, untilAborted);
@@ -220,33 +220,33 @@ describe('TaskRunner', () => {
       expect(states.at(-1)).toBe('running');
     });
 
-    it('lets a task retire whose status was older than its container', async () => {
+    it('lets a task stop gracefully whose status was older than its container', async () => {
       const container = new FakeContainer();
       container.container = { state: 'running', containerId: 'c1', pid: 7, healthy: false };
       const stored: TaskStatus = { state: 'starting', timestamp: 1, message: 'starting' };
       container.startLasts = true;
       const { runner, clock } = run('running', container, stored, untilAborted);
       await clock.advance(0);
-      runner.wish('shutdown');
+      runner.desire('shutdown');
       await clock.advance(10_000);
       expect(container.calls).not.toContain('shutdown');
     });
 
-    it('lets a task retire whose wish came while the daemon looked at it', async () => {
+    it('lets a task stop gracefully whose order came while the daemon looked at it', async () => {
       const container = new FakeContainer();
       container.container = { state: 'running', containerId: 'c1', pid: 7, healthy: true };
       const { runner, clock } = run('running', container, undefined, untilAborted);
-      runner.wish('shutdown');
+      runner.desire('shutdown');
       await clock.advance(10_000);
       expect(container.calls).not.toContain('shutdown');
     });
 
-    it('ends the wait at a second wish', async () => {
+    it('ends the wait at a second requested', async () => {
       const { runner, clock, container } = run('running', undefined, undefined, untilAborted);
       await clock.advance(0);
-      runner.wish('shutdown');
+      runner.desire('shutdown');
       await clock.advance(1_000);
-      runner.wish('remove');
+      runner.desire('remove');
       await clock.advance(0);
       expect(container.calls).toContain('shutdown');
     });
@@ -259,22 +259,22 @@ describe('TaskRunner', () => {
         untilAborted,
       );
       await clock.advance(0);
-      runner.wish('shutdown');
+      runner.desire('shutdown');
       await clock.advance(1_000);
       container.exit({ exitCode: 0, oomKilled: false });
       await clock.advance(0);
       expect(states.at(-1)).toBe('shutdown');
     });
 
-    it('stops a task whose retirement fails, and one that never ran at once', async () => {
+    it('stops a task whose graceful stop fails, and one that never ran at once', async () => {
       const failing = run('running', undefined, undefined, () => Promise.reject(new Error('no')));
       await failing.clock.advance(0);
-      failing.runner.wish('shutdown');
+      failing.runner.desire('shutdown');
       await failing.clock.advance(0);
       expect(failing.states.at(-1)).toBe('shutdown');
       const held = run('ready', undefined, undefined, untilAborted);
       await held.clock.advance(0);
-      held.runner.wish('shutdown');
+      held.runner.desire('shutdown');
       await held.clock.advance(0);
       expect(held.states.at(-1)).toBe('shutdown');
     });
@@ -282,7 +282,7 @@ describe('TaskRunner', () => {
     it('leaves the container alone when the daemon ends meanwhile', async () => {
       const { runner, clock, container } = run('running', undefined, undefined, untilAborted);
       await clock.advance(0);
-      runner.wish('shutdown');
+      runner.desire('shutdown');
       await clock.advance(0);
       await runner.detach();
       expect(container.calls).not.toContain('shutdown');

@@ -1,5 +1,5 @@
 // Carries out one task: asks the machine for the next step, takes it on the controller, reports the
-// state. One step at a time; a wish to stop interrupts a step that can take long.
+// state. One step at a time; an order to stop interrupts a step that can take long.
 import {
   SwarmError,
   backoffMs,
@@ -39,10 +39,10 @@ export interface TaskRunnerOptions {
   readonly status: TaskStatus | undefined;
   readonly report: (status: TaskStatus) => void;
   /**
-   * What comes between the wish that a running task stops and its stop signal (see retirement.ts);
+   * What comes between the order that a running task stops and its stop signal (see graceful-stop.ts);
    * returns at once when `signal` aborts. Absent: nothing.
    */
-  readonly retire?: (say: (message: string) => void, signal: AbortSignal) => Promise<void>;
+  readonly gracefulStop?: (say: (message: string) => void, signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -77,10 +77,10 @@ export class TaskRunner {
     return this.#status;
   }
 
-  /** The managers' wish; it only grows. */
-  wish(desired: TaskState): void {
+  /** The desired state that the managers give; it only grows. */
+  desire(desired: TaskState): void {
     if (TASK_STATE[desired] <= TASK_STATE[this.#desired]) return;
-    // A second wish while it retires: it is to go now.
+    // A second order while it stops gracefully: it is to go now.
     if (TASK_STATE[this.#desired] >= TASK_STATE.shutdown) this.#hurry = true;
     this.#desired = desired;
     if (TASK_STATE[desired] >= TASK_STATE.shutdown) this.#step.abort();
@@ -99,7 +99,7 @@ export class TaskRunner {
   async remove(): Promise<void> {
     // Nobody is left to say who may still send it something.
     this.#hurry = true;
-    this.wish('remove');
+    this.desire('remove');
     await this.#finished;
     await this.#options.controller.remove();
   }
@@ -127,7 +127,7 @@ export class TaskRunner {
     const container = this.#known ?? (await controller.observe());
     this.#known = undefined;
     if (this.#stopped) return true;
-    // Only now: a wish that came while we looked is one that this step acts on.
+    // Only now: an order that came while we looked is one that this step acts on.
     this.#step = new AbortController();
     const step = nextStep(this.#desired, this.#status.state, container);
     switch (step.kind) {
@@ -170,11 +170,11 @@ export class TaskRunner {
   }
 
   /** True when the task may be stopped now; false when there is something newer to be looked at. */
-  async #retired(container: ContainerObservation): Promise<boolean> {
-    const { retire, controller } = this.#options;
+  async #stoppedGracefully(container: ContainerObservation): Promise<boolean> {
+    const { gracefulStop, controller } = this.#options;
     // The status alone does not tell: it may be older than the crash that this daemon starts after.
     const served = container.state === 'running' && !this.#starting;
-    if (retire === undefined || !served || this.#hurry) return true;
+    if (gracefulStop === undefined || !served || this.#hurry) return true;
     const ended = abortedWith(this.#step.signal);
     const { signal } = ended;
     // A process that ends by itself meanwhile is waited for no longer.
@@ -183,7 +183,7 @@ export class TaskRunner {
       () => {},
     );
     try {
-      await retire((message) => this.#report('running', message), signal);
+      await gracefulStop((message) => this.#report('running', message), signal);
     } catch (error) {
       const { logger, taskId } = this.#options;
       logger.error({ taskId, error: messageOf(error) }, 'the task stops without being drained');
@@ -193,7 +193,7 @@ export class TaskRunner {
   }
 
   async #shutdown(container: ContainerObservation): Promise<void> {
-    if (!(await this.#retired(container))) return;
+    if (!(await this.#stoppedGracefully(container))) return;
     const exit = await this.#options.controller.shutdown();
     const id = container.containerId;
     const more = id === undefined ? {} : { container: { id, pid: 0, exitCode: exit.exitCode } };

@@ -35,7 +35,7 @@ const KINDS: Readonly<Record<string, { message: object; inner?: readonly string[
     inner: ['statuses', 'reports', '0', 'status'],
   },
   applied: { message: { applied: { index: 1 } } },
-  withdraw: { message: { withdraw: { taskId: 't1' } } },
+  drain: { message: { drain: { taskId: 't1' } } },
   leaving: { message: { leaving: {} } },
 };
 

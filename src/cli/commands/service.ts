@@ -63,7 +63,7 @@ export function serviceCommands(parent: Command, context: () => Context): void {
     .description('Scale one or multiple replicated services')
     .argument('<service=replicas...>')
     .option('-d, --detach', 'Exit immediately instead of waiting for the service to converge')
-    .action((wishes: string[], flags: Flags) => scale(context(), wishes, flags));
+    .action((requests: string[], flags: Flags) => scale(context(), requests, flags));
   service
     .command('rollback')
     .description("Revert changes to a service's configuration")
@@ -141,8 +141,8 @@ async function resolve(
 ): Promise<Resolved> {
   const networks = await Promise.all(
     listFlag(flags, networkFlag).map(async (text) => {
-      const wish = parseNetwork(text);
-      return { ...wish, Target: await networkId(context, wish.Target) };
+      const requested = parseNetwork(text);
+      return { ...requested, Target: await networkId(context, requested.Target) };
     }),
   );
   const removed = removedFlag === undefined ? [] : listFlag(flags, removedFlag);
@@ -209,11 +209,11 @@ function getService(context: Context, name: string): Promise<WireService> {
   return context.api.get<WireService>(`/services/${encodeURIComponent(name)}`);
 }
 
-async function scale(context: Context, wishes: readonly string[], flags: Flags): Promise<void> {
-  const parsed = wishes.map((wish) => {
-    const match = /^(.+)=(\d+)$/.exec(wish);
+async function scale(context: Context, requests: readonly string[], flags: Flags): Promise<void> {
+  const parsed = requests.map((requested) => {
+    const match = /^(.+)=(\d+)$/.exec(requested);
     if (match?.[1] === undefined)
-      throw new Error(`invalid scale specifier ${JSON.stringify(wish)}: use SERVICE=REPLICAS`);
+      throw new Error(`invalid scale specifier ${JSON.stringify(requested)}: use SERVICE=REPLICAS`);
     return { name: match[1], replicas: Number(match[2]) };
   });
   const ids: string[] = [];

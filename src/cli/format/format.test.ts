@@ -18,7 +18,7 @@ describe('lists', () => {
     ['a table', {}, 'ID       NAME\nabcdef   web\nx\n'],
     ['ids', { quiet: true }, 'abcdef\nx\n'],
     ['a template', { format: '{{.Name}}/{{.ID}}' }, 'web/abcdef\n/x\n'],
-    ['a template beats -q', { quiet: true, format: '{{.Name}}' }, 'web\n\n'],
+    ['a template heartbeats -q', { quiet: true, format: '{{.Name}}' }, 'web\n\n'],
     [
       'a table by template',
       { format: 'table {{.Name}}\t{{.ID}}' },

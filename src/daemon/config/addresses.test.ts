@@ -12,7 +12,7 @@ import {
 const loopback = Object.entries(networkInterfaces()).find(([, all]) =>
   all?.some(({ internal, family }) => internal && family === 'IPv4'),
 )?.[0];
-const wish = { listenAddr: '', advertiseAddr: '10.0.0.1', dataPathAddr: '' };
+const requested = { listenAddr: '', advertiseAddr: '10.0.0.1', dataPathAddr: '' };
 
 describe('addresses', () => {
   it.each([
@@ -52,6 +52,6 @@ describe('addresses', () => {
     [{ dataPathAddr: '10.0.0.1:80' }, 'without a port number'],
     [{ dataPathAddr: 'fd00::9 }\nadd table ip x' }, 'data path address must be'],
   ])('%j are refused at once', (wrong, message) => {
-    expect(() => checkAddresses({ ...wish, ...wrong })).toThrow(message);
+    expect(() => checkAddresses({ ...requested, ...wrong })).toThrow(message);
   });
 });

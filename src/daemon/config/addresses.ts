@@ -43,8 +43,8 @@ export function raftAddress({ host, port }: HostPort): string {
 /**
  * Where this node listens: an address or one of its interfaces. Raises `invalid` with Docker's words.
  */
-export function resolveListen(wish: string): HostPort {
-  const { host, port } = parseAddress(wish || `0.0.0.0:${DEFAULT_PORT}`);
+export function resolveListen(requested: string): HostPort {
+  const { host, port } = parseAddress(requested || `0.0.0.0:${DEFAULT_PORT}`);
   const address = addressOf(host);
   if (address !== undefined) return { host: address, port };
   throw new SwarmError(
@@ -54,9 +54,9 @@ export function resolveListen(wish: string): HostPort {
 }
 
 /** The address that others reach this node at; interface names become their address. */
-export function resolveAdvertise(wish: string, listen: HostPort): HostPort {
-  if (wish !== '') {
-    const { host, port } = parseAddress(wish, listen.port);
+export function resolveAdvertise(requested: string, listen: HostPort): HostPort {
+  if (requested !== '') {
+    const { host, port } = parseAddress(requested, listen.port);
     const address = addressOf(host);
     if (address !== undefined && !isUnspecified(address)) return { host: address, port };
     throw new SwarmError(
@@ -85,25 +85,25 @@ export function resolveAdvertise(wish: string, listen: HostPort): HostPort {
   return { host: only.address, port: listen.port };
 }
 
-/** Address for VXLAN: the wish, or the advertised one. Raises `invalid` with Docker's words. */
-export function resolveDataPath(wish: string, advertise: HostPort): string {
-  if (wish === '') return advertise.host;
-  const address = addressOf(wish);
+/** Address for VXLAN: the one asked for, or the advertised one. Raises `invalid` with Docker's words. */
+export function resolveDataPath(requested: string, advertise: HostPort): string {
+  if (requested === '') return advertise.host;
+  const address = addressOf(requested);
   if (address !== undefined && !isUnspecified(address)) return address;
   throw new SwarmError(
     'invalid',
-    `data path address must be a non-zero IP address or network interface (without a port number): ${unknownHost(wish)}`,
+    `data path address must be a non-zero IP address or network interface (without a port number): ${unknownHost(requested)}`,
   );
 }
 
 /** Raises `invalid` for addresses that `init` or `join` could do nothing with. */
-export function checkAddresses(wish: {
+export function checkAddresses(requested: {
   readonly listenAddr: string;
   readonly advertiseAddr: string;
   readonly dataPathAddr: string;
 }): void {
-  const advertise = resolveAdvertise(wish.advertiseAddr, resolveListen(wish.listenAddr));
-  resolveDataPath(wish.dataPathAddr, advertise);
+  const advertise = resolveAdvertise(requested.advertiseAddr, resolveListen(requested.listenAddr));
+  resolveDataPath(requested.dataPathAddr, advertise);
 }
 
 function isUnspecified(host: string): boolean {

@@ -84,15 +84,15 @@ export async function firstMembership(
   };
 }
 
-function mergeSpec(wish: InitRequest['spec']): NewCluster['spec'] {
+function mergeSpec(requested: InitRequest['spec']): NewCluster['spec'] {
   const base = DEFAULT_CLUSTER_SPEC;
   return {
     Name: 'default',
-    Labels: { ...base.Labels, ...wish.Labels },
-    Orchestration: { ...base.Orchestration, ...wish.Orchestration },
-    Raft: { ...base.Raft, ...wish.Raft },
-    Dispatcher: { ...base.Dispatcher, ...wish.Dispatcher },
-    CAConfig: { ...base.CAConfig, ...wish.CAConfig },
-    EncryptionConfig: { ...base.EncryptionConfig, ...wish.EncryptionConfig },
+    Labels: { ...base.Labels, ...requested.Labels },
+    Orchestration: { ...base.Orchestration, ...requested.Orchestration },
+    Raft: { ...base.Raft, ...requested.Raft },
+    Dispatcher: { ...base.Dispatcher, ...requested.Dispatcher },
+    CAConfig: { ...base.CAConfig, ...requested.CAConfig },
+    EncryptionConfig: { ...base.EncryptionConfig, ...requested.EncryptionConfig },
   };
 }

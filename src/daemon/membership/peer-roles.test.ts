@@ -1,7 +1,7 @@
 // Roles and revocation: from the store where there is one, else from the managers' last word.
 import { describe, expect, it } from 'vitest';
 import { memoryStore, newCluster, newNode } from '../../../test/builders/memory-store.ts';
-import { remove, update, type ClusterNews } from '../../model/index.ts';
+import { remove, update, type ClusterInfo } from '../../model/index.ts';
 import { PeerRoles } from './peer-roles.ts';
 
 const peer = (nodeId: string, role: 'manager' | 'worker' = 'manager') => ({
@@ -10,7 +10,7 @@ const peer = (nodeId: string, role: 'manager' | 'worker' = 'manager') => ({
   clusterId: 'c',
 });
 
-const NEWS: ClusterNews = {
+const NEWS: ClusterInfo = {
   managers: ['10.0.0.1:2377'],
   managerIds: ['m1', 'm2'],
   rootCertificates: '',

@@ -1,7 +1,7 @@
 // What other nodes may do here: less than their certificates say once they were demoted or removed. A
 // manager knows it from its store at each call; a worker from what managers last told it.
 import type { Peer } from '../../base/index.ts';
-import type { ClusterNews, StoreChange } from '../../model/index.ts';
+import type { ClusterInfo, StoreChange } from '../../model/index.ts';
 import type { StoreView } from '../../manager/index.ts';
 
 type Role = Peer['role'];
@@ -32,13 +32,13 @@ export class PeerRoles {
   }
 
   /** What the managers say to this node's agent. */
-  told(news: ClusterNews): void {
+  told(info: ClusterInfo): void {
     const before = this.#managers;
-    this.#blacklist = new Set(news.blacklist);
-    for (const nodeId of news.blacklist) this.#disconnect(nodeId);
+    this.#blacklist = new Set(info.blacklist);
+    for (const nodeId of info.blacklist) this.#disconnect(nodeId);
     // Earlier releases don't tell it.
-    if (news.managerIds === undefined || news.managerIds.length === 0) return;
-    this.#managers = new Set(news.managerIds);
+    if (info.managerIds === undefined || info.managerIds.length === 0) return;
+    this.#managers = new Set(info.managerIds);
     for (const nodeId of before ?? []) {
       if (!this.#managers.has(nodeId)) this.#disconnect(nodeId);
     }

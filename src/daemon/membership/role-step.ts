@@ -1,6 +1,6 @@
 // What a node does next to be what the managers want it to be, as a pure function: certificate, Raft
 // membership and the manager itself are changed one after another, and the process may be killed, or
-// the wish change, between any two of them.
+// what is wanted changes, between any two of them.
 
 export interface RoleState {
   /** What the managers want, as far as they have said it. */

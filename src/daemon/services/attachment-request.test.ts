@@ -8,7 +8,7 @@ const good = {
   networks: [{ target: 'back', aliases: ['pg'], addresses: [] }],
 };
 
-describe('a node’s request for a place', () => {
+describe('a node’s request for an attachment', () => {
   it('is for the node whose certificate it came with', () => {
     expect(parseAttachment(JSON.stringify(good), 'me')).toEqual({ ...good, nodeId: 'me' });
     const forged = JSON.stringify({ ...good, nodeId: 'another' });

@@ -182,7 +182,7 @@ export class ClusterRpc implements ManagerCaller {
     return decodeIssued(issued);
   }
 
-  /** Asks for the place of a container of this node on networks of the cluster. */
+  /** Asks for the attachment of a container of this node to networks of the cluster. */
   async attach(
     managers: readonly string[],
     request: Omit<AttachmentRequest, 'nodeId'>,

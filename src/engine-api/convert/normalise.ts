@@ -82,7 +82,7 @@ export function unsupported(field: string, value: unknown, instead: string): Swa
   );
 }
 
-/** Clients send the zero of every field: that is no wish. */
+/** Clients send the zero of every field: that asks for nothing. */
 function matters(value: unknown, { harmless = [], evenEmpty }: Refusal): boolean {
   if (value === undefined || value === null) return false;
   if (typeof value === 'object') {

@@ -111,10 +111,10 @@ export function passesLabels(
   key: string,
   labels: Readonly<Record<string, string>> | undefined,
 ): boolean {
-  return (filters.get(key) ?? []).every((wish) => {
-    const at = wish.indexOf('=');
-    const name = at < 0 ? wish : wish.slice(0, at);
+  return (filters.get(key) ?? []).every((requested) => {
+    const at = requested.indexOf('=');
+    const name = at < 0 ? requested : requested.slice(0, at);
     if (labels === undefined || !Object.hasOwn(labels, name)) return false;
-    return at < 0 || labels[name] === wish.slice(at + 1);
+    return at < 0 || labels[name] === requested.slice(at + 1);
   });
 }

@@ -37,7 +37,7 @@ export class TakenConnections {
   }
 }
 
-/** Any server may ignore the wish for another protocol: the request is read again without it. */
+/** Any server may ignore that another protocol is asked for: the request is read again without it. */
 export function ignoreUpgrade(
   server: Server,
   raw: IncomingMessage,

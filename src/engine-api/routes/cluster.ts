@@ -25,13 +25,13 @@ async function backup(request: Request, response: ServerResponse): Promise<Reply
 async function restore(request: Request): Promise<Reply> {
   const { query, raw, backend } = request;
   const text = (name: string): string => query.get(name) ?? '';
-  const wish = {
+  const requested = {
     listenAddr: text('listenAddr'),
     advertiseAddr: text('advertiseAddr'),
     dataPathAddr: text('dataPathAddr'),
     key: keyOf(request),
   };
-  return ok({ NodeID: await backend.restore(wish, raw) });
+  return ok({ NodeID: await backend.restore(requested, raw) });
 }
 
 function keyOf(request: Request): string {

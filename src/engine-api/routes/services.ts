@@ -135,7 +135,7 @@ function listTasks(request: Request): Reply {
   const nodes = filters.get('node')?.map((reference) => find(view, 'node', reference).id);
   const tasks = candidates(view, filters).filter(
     (task) =>
-      // Places of users' containers are tasks to the managers alone.
+      // Network attachments of users' containers are tasks to the managers alone.
       task.attachment === undefined &&
       (nodes === undefined || nodes.length === 0 || nodes.includes(task.nodeId ?? '')) &&
       taskMatches(view, task, filters),

@@ -69,24 +69,24 @@ function withoutZeroes(spec: Partial<ClusterSpec>): Partial<ClusterSpec> {
 /** What is shown is what is in force: these are constants of the program. */
 function refuseRaftFigures(
   before: ClusterSpec['Raft'],
-  wish: Partial<ClusterSpec['Raft']> = {},
+  requested: Partial<ClusterSpec['Raft']> = {},
 ): void {
-  for (const [name, value] of Object.entries(wish)) {
+  for (const [name, value] of Object.entries(requested)) {
     const known = before[name as keyof ClusterSpec['Raft']];
     if (value === known) continue;
     throw unsupported(`Raft.${name}`, value, `leave it at ${known}`);
   }
 }
 
-function merged(before: ClusterSpec, wish: Partial<ClusterSpec>): ClusterSpec {
+function merged(before: ClusterSpec, requested: Partial<ClusterSpec>): ClusterSpec {
   return {
-    Name: wish.Name ?? before.Name,
-    Labels: wish.Labels ?? before.Labels ?? {},
-    Orchestration: { ...before.Orchestration, ...wish.Orchestration },
-    Raft: { ...before.Raft, ...wish.Raft },
-    Dispatcher: { ...before.Dispatcher, ...wish.Dispatcher },
-    CAConfig: { ...before.CAConfig, ...wish.CAConfig },
-    EncryptionConfig: { ...before.EncryptionConfig, ...wish.EncryptionConfig },
+    Name: requested.Name ?? before.Name,
+    Labels: requested.Labels ?? before.Labels ?? {},
+    Orchestration: { ...before.Orchestration, ...requested.Orchestration },
+    Raft: { ...before.Raft, ...requested.Raft },
+    Dispatcher: { ...before.Dispatcher, ...requested.Dispatcher },
+    CAConfig: { ...before.CAConfig, ...requested.CAConfig },
+    EncryptionConfig: { ...before.EncryptionConfig, ...requested.EncryptionConfig },
   };
 }
 
@@ -126,11 +126,11 @@ async function update(request: Request): Promise<Reply> {
   const stored = backend.view.cluster;
   if (stored === undefined)
     throw new SwarmError('unavailable', 'the cluster is being set up, try again');
-  const wish = withoutZeroes(parseClusterSpec(await request.json()));
-  refuseRaftFigures(stored.spec.Raft, wish.Raft);
+  const requested = withoutZeroes(parseClusterSpec(await request.json()));
+  refuseRaftFigures(stored.spec.Raft, requested.Raft);
   await backend.call('cluster.update', {
     version: versionOf(request),
-    spec: merged(stored.spec, wish),
+    spec: merged(stored.spec, requested),
     rotateWorkerToken: flag(request, 'rotateWorkerToken'),
     rotateManagerToken: flag(request, 'rotateManagerToken'),
   });

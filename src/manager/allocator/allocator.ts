@@ -8,7 +8,7 @@ import {
   isPredefinedNetwork,
   isTerminal,
   nodeAddresses,
-  wishedVni,
+  requestedVni,
   update,
   type Action,
   type Network,
@@ -158,8 +158,8 @@ export class Allocator implements ControlLoop {
   /** Addresses that the service keeps on a network without a task. */
   #fixedOf(serviceId: string, networkId: string): string[] {
     const service = this.#view?.get('service', serviceId);
-    const wishes = service?.spec.TaskTemplate.Networks ?? [];
-    const own = wishes.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
+    const requests = service?.spec.TaskTemplate.Networks ?? [];
+    const own = requests.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
     return this.#pools.spell(networkId, own);
   }
 
@@ -197,7 +197,7 @@ export class Allocator implements ControlLoop {
       cluster,
       [...view.all('node')].flatMap(nodeAddresses),
     );
-    const vni = this.#pools.takeVni(wishedVni(network.spec));
+    const vni = this.#pools.takeVni(requestedVni(network.spec));
     if ('error' in chosen || vni === undefined) {
       const error = 'error' in chosen ? chosen.error : 'no VNI is left';
       const transactions =
@@ -295,9 +295,9 @@ export class Allocator implements ControlLoop {
         continue;
       }
       if (!this.#pools.has(config.networkId)) return { transactions: [] };
-      const wishes = revision.spec.TaskTemplate.Networks ?? [];
-      const wish = wishes.find(({ Target }) => Target === config.networkId);
-      const fixed = this.#pools.spell(config.networkId, wish ? fixedAddresses(wish) : []);
+      const requests = revision.spec.TaskTemplate.Networks ?? [];
+      const requested = requests.find(({ Target }) => Target === config.networkId);
+      const fixed = this.#pools.spell(config.networkId, requested ? fixedAddresses(requested) : []);
       const holder = this.#holderOf(view, task, config.networkId, fixed);
       const addresses =
         holder === undefined ? this.#pools.take(config.networkId, now, fixed) : undefined;

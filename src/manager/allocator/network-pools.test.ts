@@ -35,8 +35,8 @@ describe('NetworkPools', () => {
     expect(subnets[0]?.slice(0, 14)).toBe(subnets[1]?.slice(0, 14));
     expect(subnets[0]).not.toBe(subnets[1]);
     const pools = new NetworkPools();
-    const wish = [{ Subnet: subnets[0] ?? '' }];
-    adopted(pools, network('taker', { EnableIPv6: true, IPAM: { Config: wish } }), 1);
+    const requested = [{ Subnet: subnets[0] ?? '' }];
+    adopted(pools, network('taker', { EnableIPv6: true, IPAM: { Config: requested } }), 1);
     const next = adopted(pools, network('n1', { EnableIPv6: true }), 2);
     expect(next.subnets[1]?.subnet).not.toBe(subnets[0]);
   });

@@ -146,9 +146,9 @@ export class NetworkPools {
     return this.#pools.get(networkId)?.find((pool) => pool.contains(address));
   }
 
-  /** `wish`: the one that the network is to have; undefined when another has it. */
-  takeVni(wish?: number): number | undefined {
-    if (wish !== undefined) return this.#vnis.has(wish) ? undefined : wish;
+  /** `requested`: the one that the network is to have; undefined when another has it. */
+  takeVni(requested?: number): number | undefined {
+    if (requested !== undefined) return this.#vnis.has(requested) ? undefined : requested;
     for (let tried = 0; tried <= LAST_VNI - FIRST_VNI; tried++) {
       if (this.#nextVni > LAST_VNI) this.#nextVni = FIRST_VNI;
       const vni = this.#nextVni++;
@@ -158,7 +158,7 @@ export class NetworkPools {
   }
 
   /**
-   * Subnets and gateways for a network, IPv4 first: its own wishes, else what is free and has none of
+   * Subnets and gateways for a network, IPv4 first: its own requests, else what is free and has none of
    * the hosts' addresses.
    */
   chooseSubnets(
@@ -166,15 +166,15 @@ export class NetworkPools {
     cluster: Pick<Cluster, 'id' | 'addressPools' | 'subnetSize'>,
     hosts: readonly string[] = [],
   ): readonly ChosenSubnet[] | { error: string } {
-    const wishes = (network.spec.IPAM?.Config ?? []).filter((wish) => wish.Subnet);
+    const requests = (network.spec.IPAM?.Config ?? []).filter((requested) => requested.Subnet);
     const families = network.spec.EnableIPv6 === true ? ([4, 6] as const) : ([4] as const);
     const chosen: ChosenSubnet[] = [];
     for (const family of families) {
-      const wish = wishes.find(({ Subnet = '' }) => parseSubnet(Subnet).family === family);
+      const requested = requests.find(({ Subnet = '' }) => parseSubnet(Subnet).family === family);
       const found =
-        wish === undefined
+        requested === undefined
           ? this.#freeSubnet(this.#candidates(family, network, cluster), hosts)
-          : this.#wished(wish);
+          : this.#requested(requested);
       if (found === undefined) {
         const pools = cluster.addressPools.join(', ');
         return { error: `no subnet of size /${cluster.subnetSize} is left in ${pools}` };
@@ -185,14 +185,15 @@ export class NetworkPools {
     return chosen;
   }
 
-  #wished(wish: {
+  #requested(requested: {
     readonly Subnet?: string;
     readonly Gateway?: string;
   }): ChosenSubnet | { error: string } {
-    const subnet = parseSubnet(wish.Subnet ?? '');
+    const subnet = parseSubnet(requested.Subnet ?? '');
     const clash = this.#overlapping(subnet);
-    if (clash) return { error: `subnet ${wish.Subnet} overlaps with the one of network ${clash}` };
-    const given = addressValue(wish.Gateway ?? '') ?? subnet.base + 1n;
+    if (clash)
+      return { error: `subnet ${requested.Subnet} overlaps with the one of network ${clash}` };
+    const given = addressValue(requested.Gateway ?? '') ?? subnet.base + 1n;
     return { subnet: subnetText(subnet), gateway: addressText(subnet.family, given) };
   }
 

@@ -1,4 +1,4 @@
-// The place of a user's container (`docker run --network`) on networks of the cluster: a task that its
+// The network attachment of a user's container (`docker run --network`) on networks of the cluster: a task that its
 // node asks for and ends. It has a revision of its own, which says networks and name; no service.
 import { SwarmError } from '../../base/index.ts';
 import {

@@ -95,8 +95,8 @@ function holderOf(
     if (virtualIps.some((vip) => vip.networkId === networkId && is(vip.address))) {
       return `the virtual address of service ${service.spec.Name}`;
     }
-    const wishes = service.spec.TaskTemplate.Networks ?? [];
-    const fixed = wishes.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
+    const requests = service.spec.TaskTemplate.Networks ?? [];
+    const fixed = requests.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
     if (service.id !== self.service?.id && fixed.some(is))
       return `fixed for service ${service.spec.Name}`;
   }

@@ -32,7 +32,7 @@ function ambiguous(table: string, reference: string, count: number, way: string)
   );
 }
 
-/** Places of users' containers are tasks to the managers alone. */
+/** Network attachments of users' containers are tasks to the managers alone. */
 function isShown(object: object): boolean {
   return !('attachment' in object) || object.attachment === undefined;
 }

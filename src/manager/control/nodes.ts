@@ -1,4 +1,4 @@
-// Changing and removing nodes. Roles change in two steps: the user's wish is `spec.Role`; `role` follows
+// Changing and removing nodes. Roles change in two steps: the role that the user wants is `spec.Role`; `role` follows
 // once Raft membership and the certificate agree.
 import { SwarmError } from '../../base/index.ts';
 import { remove, specIndexOf, update, type Action, type Node } from '../../model/index.ts';

@@ -15,7 +15,7 @@ import {
   specIndexOf,
   update,
   isPredefinedNetwork,
-  wishedVni,
+  requestedVni,
   subnetsOverlap,
   type Subnet,
   type NetworkSpec,
@@ -63,7 +63,7 @@ export function createNetwork(
 }
 
 function checkVni(view: StoreView, spec: NetworkSpec): void {
-  const vni = wishedVni(spec);
+  const vni = requestedVni(spec);
   if (vni === undefined) return;
   const other = [...view.all('network')].find((network) => network.vni === vni);
   if (other === undefined) return;

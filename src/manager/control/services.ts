@@ -43,9 +43,9 @@ export function createService(
   random: Random,
 ): Change<ControlMethods['service.create']['response']> {
   const isTaken = (name: string): boolean => view.byName('service', name) !== undefined;
-  const wish = given.Name === '' ? { ...given, Name: randomName(random, isTaken) } : given;
-  validateService(wish);
-  const spec = resolveReferences(view, withDefaults(wish));
+  const requested = given.Name === '' ? { ...given, Name: randomName(random, isTaken) } : given;
+  validateService(requested);
+  const spec = resolveReferences(view, withDefaults(requested));
   const known = view.byName('service', spec.Name);
   if (known !== undefined) {
     throw new SwarmError(

@@ -17,7 +17,7 @@ import {
   AGENT_MESSAGE,
   NODE_DESCRIPTION,
   type AgentMessage,
-  type ClusterNews,
+  type ClusterInfo,
   type Register,
   type StoreChange,
   type Task,
@@ -25,7 +25,11 @@ import {
 import type { LeaderApi } from '../methods/index.ts';
 import type { Store } from '../store/index.ts';
 import { AppliedReports } from './applied-reports.ts';
-import { ASSIGNMENTS_PAUSE_MS, BEATS_PER_PERIOD, WITHDRAWALS_PER_SESSION_MAX } from './limits.ts';
+import {
+  ASSIGNMENTS_PAUSE_MS,
+  BEATS_PER_PERIOD,
+  ENDPOINT_DRAINS_PER_SESSION_MAX,
+} from './limits.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
 import { StatusReports } from './status-reports.ts';
 
@@ -50,14 +54,14 @@ export class Dispatcher {
   readonly #registering = new Set<AgentConnection>();
   #admitting = true;
   readonly #dirty = new Set<AgentSession>();
-  readonly #beats = new Map<string, number>();
+  readonly #heartbeats = new Map<string, number>();
   readonly #appliedReports: AppliedReports;
   readonly #reports: StatusReports;
-  #sendingBeats = false;
+  #sendingHeartbeats = false;
   #flushTimer: Timer | undefined;
   #flushedAt = -Infinity;
   #beatTimer: Timer | undefined;
-  #news: ClusterNews | undefined;
+  #info: ClusterInfo | undefined;
   #closed = false;
 
   constructor(options: DispatcherOptions) {
@@ -68,7 +72,7 @@ export class Dispatcher {
     );
     options.store.watch((changes) => changes.forEach((change) => this.#observe(change)));
     options.store.onRestored(() => this.endAll('the state was replaced by a snapshot'));
-    this.#scheduleBeats();
+    this.#scheduleHeartbeats();
   }
 
   /**
@@ -114,16 +118,16 @@ export class Dispatcher {
       this.#dirty.delete(session);
       if (this.#sessions.get(nodeId) === session) {
         this.#sessions.delete(nodeId);
-        this.#beats.delete(nodeId);
+        this.#heartbeats.delete(nodeId);
       }
     });
   }
 
   /** Managers, roots or periods changed: tells every agent. */
-  publishNews(news: ClusterNews): void {
-    const changed = JSON.stringify(news) !== JSON.stringify(this.#news);
-    this.#news = news;
-    if (changed) for (const session of this.#sessions.values()) this.#sendNews(session);
+  publishClusterInfo(info: ClusterInfo): void {
+    const changed = JSON.stringify(info) !== JSON.stringify(this.#info);
+    this.#info = info;
+    if (changed) for (const session of this.#sessions.values()) this.#sendClusterInfo(session);
   }
 
   /** This manager may be behind: agents go to another one. */
@@ -134,7 +138,7 @@ export class Dispatcher {
     for (const session of this.#sessions.values()) session.connection.close();
     this.#sessions.clear();
     this.#dirty.clear();
-    this.#beats.clear();
+    this.#heartbeats.clear();
   }
 
   /** Another manager leads: it knows nothing yet of what the hosts have applied. */
@@ -157,7 +161,7 @@ export class Dispatcher {
   end(nodeId: string): void {
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.delete(nodeId);
-    this.#beats.delete(nodeId);
+    this.#heartbeats.delete(nodeId);
   }
 
   close(): void {
@@ -189,11 +193,11 @@ export class Dispatcher {
     const session = new AgentSession(nodeId, epoch, connection, () => store.view);
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.set(nodeId, session);
-    this.#beats.set(nodeId, epoch);
+    this.#heartbeats.set(nodeId, epoch);
     connection.send({
-      registered: { epoch, heartbeatPeriodMs: this.#news?.heartbeatPeriodMs ?? 500 },
+      registered: { epoch, heartbeatPeriodMs: this.#info?.heartbeatPeriodMs ?? 500 },
     });
-    this.#sendNews(session);
+    this.#sendClusterInfo(session);
     session.sendAssignments(store.view);
     logger.info({ nodeId, epoch }, 'agent registered');
     return session;
@@ -216,14 +220,14 @@ export class Dispatcher {
 
   #take(session: AgentSession, message: AgentMessage): void {
     if (message.heartbeat) {
-      this.#beats.set(session.nodeId, session.epoch);
+      this.#heartbeats.set(session.nodeId, session.epoch);
       session.connection.send({ heartbeat: {} });
     } else if (message.statuses) {
       this.#reports.take(session, message.statuses.reports);
     } else if (message.applied) {
       session.applied(message.applied.index);
       this.#appliedReports.add(session.nodeId, session.covers);
-    } else if (message.withdraw) void this.#withdraw(session, message.withdraw.taskId);
+    } else if (message.drain) void this.#drain(session, message.drain.taskId);
     else if (message.leaving) void this.#leave(session);
   }
 
@@ -240,39 +244,39 @@ export class Dispatcher {
   }
 
   /** Without an answer the agent goes on after a time of its own, or asks again in a new session. */
-  async #withdraw(session: AgentSession, taskId: string): Promise<void> {
-    if (session.withdrawals >= WITHDRAWALS_PER_SESSION_MAX) return;
-    session.withdrawals++;
+  async #drain(session: AgentSession, taskId: string): Promise<void> {
+    if (session.endpointDrains >= ENDPOINT_DRAINS_PER_SESSION_MAX) return;
+    session.endpointDrains++;
     const { leader, logger, store } = this.#options;
     const { nodeId } = session;
     try {
       const question = { nodeId, taskId, index: store.view.index };
       const { missing } = await leader.call('leader.withdrawn', question);
       if (this.#sessions.get(nodeId) !== session) return;
-      session.connection.send({ withdrawn: { taskId, missing } });
+      session.connection.send({ drained: { taskId, missing } });
     } catch (error) {
       logger.debug({ taskId, error: messageOf(error) }, 'the leader was not asked');
     } finally {
-      session.withdrawals--;
+      session.endpointDrains--;
     }
   }
 
-  #scheduleBeats(): void {
-    const period = (this.#news?.heartbeatPeriodMs ?? 500) / BEATS_PER_PERIOD;
+  #scheduleHeartbeats(): void {
+    const period = (this.#info?.heartbeatPeriodMs ?? 500) / BEATS_PER_PERIOD;
     this.#beatTimer = this.#options.clock.after(period, () => {
       if (this.#closed) return;
-      this.#scheduleBeats();
-      void this.#sendBeats();
+      this.#scheduleHeartbeats();
+      void this.#sendHeartbeats();
     });
   }
 
-  async #sendBeats(): Promise<void> {
-    if (this.#beats.size === 0 || this.#sendingBeats) return;
-    const beats = [...this.#beats].map(([nodeId, epoch]) => ({ nodeId, epoch }));
-    this.#beats.clear();
-    this.#sendingBeats = true;
+  async #sendHeartbeats(): Promise<void> {
+    if (this.#heartbeats.size === 0 || this.#sendingHeartbeats) return;
+    const heartbeats = [...this.#heartbeats].map(([nodeId, epoch]) => ({ nodeId, epoch }));
+    this.#heartbeats.clear();
+    this.#sendingHeartbeats = true;
     try {
-      const { refused } = await this.#options.leader.call('leader.beats', { beats });
+      const { refused } = await this.#options.leader.call('leader.heartbeats', { heartbeats });
       for (const nodeId of refused) this.end(nodeId);
     } catch (error) {
       this.#options.logger.debug(
@@ -280,14 +284,14 @@ export class Dispatcher {
         'heartbeats did not reach the leader',
       );
     } finally {
-      this.#sendingBeats = false;
+      this.#sendingHeartbeats = false;
     }
   }
 
-  #sendNews(session: AgentSession): void {
-    if (this.#news === undefined) return;
+  #sendClusterInfo(session: AgentSession): void {
+    if (this.#info === undefined) return;
     const role = this.#options.store.view.get('node', session.nodeId)?.spec.Role ?? 'worker';
-    session.connection.send({ news: { ...this.#news, role } });
+    session.connection.send({ info: { ...this.#info, role } });
   }
 
   #observe(change: StoreChange): void {
@@ -302,7 +306,7 @@ export class Dispatcher {
         if (change.after === undefined) this.end(change.before?.id ?? '');
         else if (change.before?.spec.Role !== change.after.spec.Role) {
           const session = this.#sessions.get(change.after.id);
-          if (session) this.#sendNews(session);
+          if (session) this.#sendClusterInfo(session);
         }
         if (concernsHosts(change)) this.#markAll();
         break;

@@ -24,7 +24,7 @@ import { Leader } from '../index.ts';
 import { TABLE_NAMES, type Store } from '../store/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Liveness } from './liveness.ts';
-import { Withdrawals } from './withdrawals.ts';
+import { EndpointDrains } from './endpoint-drains.ts';
 
 const MESSAGES = 100_000;
 
@@ -93,14 +93,14 @@ beforeEach(async () => {
     periodMs: () => 500,
     probe: () => Promise.resolve(false),
   });
-  const withdrawals = new Withdrawals(store, clock, silentLogger, () => false);
+  const endpointDrains = new EndpointDrains(store, clock, silentLogger, () => false);
   const leader: LeaderApi = new Leader({
     store,
     version: 'test',
     clock,
     logger: silentLogger,
     liveness,
-    withdrawals,
+    endpointDrains,
     control: undefined as never,
     authority: undefined as never,
     consensus: undefined as never,

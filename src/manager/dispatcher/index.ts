@@ -2,5 +2,5 @@
 export { buildAssignments, isActive } from './assignments.ts';
 export { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 export { Liveness, type Probe } from './liveness.ts';
-export { Withdrawals } from './withdrawals.ts';
+export { EndpointDrains } from './endpoint-drains.ts';
 export { AgentSession, type AgentConnection } from './session.ts';

@@ -12,11 +12,11 @@ export const REPORT_BYTES_PER_CALL = 4 * 1024 * 1024;
 /** Bytes of one node's statuses that wait for the leader; a node with 10,000 tasks says less at once. */
 export const REPORT_BYTES_PER_SESSION_MAX = 8 * 1024 * 1024;
 /** Periods without a heartbeat until a node is down. */
-export const MISSED_BEATS = 3;
+export const MISSED_HEARTBEATS = 3;
 /** A manager that was heard within this many periods counts as alive for those that speak through it. */
-export const HEARD_BEATS = 2;
+export const HEARD_HEARTBEATS = 2;
 /** Periods that a new leader gives every node to be heard from. */
-export const GRACE_BEATS = 4;
+export const GRACE_HEARTBEATS = 4;
 /**
  * After a start without a leader all of the cluster may be coming back (a power cut, an upgrade):
  * nodes get this long to be heard from, since their containers may still run.
@@ -31,7 +31,7 @@ export const RESTART_LIMIT_MS = 10_000;
 export const PROBE_LIMIT_MS = 500;
 /** Nodes that are asked at the same time; the others are as silent as their heartbeats say. */
 export const PROBES_MAX = 64;
-/** Beats of all sessions go to the leader this often in a heartbeat period. */
+/** Heartbeats of all sessions go to the leader this often in a heartbeat period. */
 export const BEATS_PER_PERIOD = 2;
 /** Between two differences to the agents: changes that follow closely share one. */
 export const ASSIGNMENTS_PAUSE_MS = 5;
@@ -41,8 +41,8 @@ export const APPLIED_PAUSE_MS = 10;
  * How long a task that is to stop waits for the hosts that may still send it something; for those whose
  * daemon is being restarted as long as that may take.
  */
-export const WITHDRAWAL_LIMIT_MS = 5_000;
+export const ENDPOINT_DRAIN_LIMIT_MS = 5_000;
 /** Tasks that wait for hosts at the same time; one more is answered at once, as after the limit. */
-export const WITHDRAWALS_MAX = 10_000;
+export const ENDPOINT_DRAINS_MAX = 10_000;
 /** Questions of one agent that wait for the leader; the agent asks those beyond again. */
-export const WITHDRAWALS_PER_SESSION_MAX = 1_000;
+export const ENDPOINT_DRAINS_PER_SESSION_MAX = 1_000;

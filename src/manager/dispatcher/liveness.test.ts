@@ -31,8 +31,8 @@ beforeEach(async () => {
   liveness.start(false);
 });
 
-const beat = (...nodeIds: string[]): void => {
-  liveness.beats(
+const heartbeat = (...nodeIds: string[]): void => {
+  liveness.heartbeats(
     nodeIds.map((nodeId) => ({ nodeId, epoch: store.view.get('session', nodeId)?.epoch ?? 0 })),
   );
 };
@@ -40,7 +40,7 @@ const beat = (...nodeIds: string[]): void => {
 /** Lets time pass while these nodes go on beating; gives the nodes that are down then. */
 async function pass(ms: number, ...alive: string[]): Promise<string[]> {
   for (let passed = 0; passed < ms; passed += PERIOD_MS / 2) {
-    beat(...alive);
+    heartbeat(...alive);
     await clock.advance(PERIOD_MS / 2);
   }
   await settle();

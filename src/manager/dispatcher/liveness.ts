@@ -7,9 +7,9 @@ import { messageOf, type Clock, type Logger, type Timer } from '../../base/index
 import { update, type Node } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import {
-  GRACE_BEATS,
-  HEARD_BEATS,
-  MISSED_BEATS,
+  GRACE_HEARTBEATS,
+  HEARD_HEARTBEATS,
+  MISSED_HEARTBEATS,
   PROBES_MAX,
   PROBE_LIMIT_MS,
   RESTART_GRACE_MS,
@@ -68,7 +68,7 @@ export class Liveness {
   start(firstLeader: boolean): void {
     this.stop();
     const now = this.#clock.monotonicMs();
-    const grace = Math.max(firstLeader ? RESTART_GRACE_MS : 0, GRACE_BEATS * this.#periodMs());
+    const grace = Math.max(firstLeader ? RESTART_GRACE_MS : 0, GRACE_HEARTBEATS * this.#periodMs());
     for (const node of this.#store.view.all('node')) {
       this.#guarded(node.id, () => {
         if (node.status.state !== 'down') this.#deadlines.set(node.id, now + grace);
@@ -95,14 +95,14 @@ export class Liveness {
   isKept(nodeId: string, epoch: number): boolean {
     const kept = this.#kept.get(nodeId);
     if (kept?.epoch !== epoch) return false;
-    return this.#clock.monotonicMs() - kept.at < MISSED_BEATS * this.#periodMs();
+    return this.#clock.monotonicMs() - kept.at < MISSED_HEARTBEATS * this.#periodMs();
   }
 
   /** Takes heartbeats; returns the nodes whose sessions must end and begin anew. */
-  beats(beats: readonly { nodeId: string; epoch: number }[]): string[] {
+  heartbeats(heartbeats: readonly { nodeId: string; epoch: number }[]): string[] {
     const refused: string[] = [];
-    const deadline = this.#clock.monotonicMs() + MISSED_BEATS * this.#periodMs();
-    for (const { nodeId, epoch } of beats) {
+    const deadline = this.#clock.monotonicMs() + MISSED_HEARTBEATS * this.#periodMs();
+    for (const { nodeId, epoch } of heartbeats) {
       const node = this.#store.view.get('node', nodeId);
       const current = this.#store.view.get('session', nodeId)?.epoch === epoch;
       if (node === undefined || !current || node.status.state === 'down') refused.push(nodeId);
@@ -121,7 +121,7 @@ export class Liveness {
   registered(nodeId: string): void {
     this.#registeredAt.set(nodeId, this.#clock.monotonicMs());
     this.#kept.delete(nodeId);
-    this.#heard(nodeId, this.#clock.monotonicMs() + MISSED_BEATS * this.#periodMs());
+    this.#heard(nodeId, this.#clock.monotonicMs() + MISSED_HEARTBEATS * this.#periodMs());
   }
 
   /** Nobody waits for a node that has said that it leaves. */
@@ -204,7 +204,7 @@ export class Liveness {
 
   /** Its machine answers: it is not down before the daemon was away for too long. */
   #isRestarted(id: string, now: number): boolean {
-    const silent = MISSED_BEATS * this.#periodMs();
+    const silent = MISSED_HEARTBEATS * this.#periodMs();
     const limit = this.#away.get(id) ?? now + Math.max(0, RESTART_LIMIT_MS - silent);
     if (!this.#answered.has(id) || now >= limit) return false;
     if (!this.#away.has(id)) {
@@ -223,14 +223,14 @@ export class Liveness {
     if (this.#excused.get(id) === session.epoch || this.#isHeard(session.managerId, now))
       return false;
     this.#excused.set(id, session.epoch);
-    this.#deadlines.set(id, now + GRACE_BEATS * this.#periodMs());
+    this.#deadlines.set(id, now + GRACE_HEARTBEATS * this.#periodMs());
     return true;
   }
 
-  /** Within the last beats but one: a node that is merely late has not missed two. */
+  /** Within the last heartbeats but one: a node that is merely late has not missed two. */
   #isHeard(id: string, now: number): boolean {
     const deadline = this.#deadlines.get(id);
-    const left = MISSED_BEATS - HEARD_BEATS;
+    const left = MISSED_HEARTBEATS - HEARD_HEARTBEATS;
     return deadline !== undefined && deadline - now > left * this.#periodMs();
   }
 

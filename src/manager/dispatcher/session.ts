@@ -22,7 +22,7 @@ export class AgentSession {
   /** Networks whose endpoints this agent is told. */
   networks: ReadonlySet<string> = new Set();
   /** Questions of this agent that wait for the leader. */
-  withdrawals = 0;
+  endpointDrains = 0;
   /** Bytes of statuses that wait for the leader. */
   reportBytes = 0;
   /** Parts of a set that the agent did not read yet; the next set is worked out after them. */

@@ -107,11 +107,11 @@ interface Fault {
 /** The objects of a loop that can't be planned just now; at most as many as there are objects. */
 export class Faults {
   readonly #known = new Map<string, Fault>();
-  #news: PlanFault[] = [];
+  #fresh: PlanFault[] = [];
 
   clear(): void {
     this.#known.clear();
-    this.#news = [];
+    this.#fresh = [];
   }
 
   /** Says what is wrong, and for how long to leave the object alone. */
@@ -120,7 +120,7 @@ export class Faults {
     const known = this.#known.get(object);
     const tries = (known?.tries ?? 0) + 1;
     this.#known.set(object, { error, tries });
-    if (known?.error !== error) this.#news.push({ object, error });
+    if (known?.error !== error) this.#fresh.push({ object, error });
     const pauseMs = Math.min(FAULT_RETRY_MAX_MS, FAULT_RETRY_MIN_MS * 2 ** Math.min(tries - 1, 10));
     return { error, pauseMs };
   }
@@ -130,10 +130,10 @@ export class Faults {
   }
 
   /** What is new since the last call. */
-  takeNews(): readonly PlanFault[] {
-    const news = this.#news;
-    this.#news = [];
-    return news;
+  takeClusterInfo(): readonly PlanFault[] {
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    return fresh;
   }
 }
 
@@ -176,7 +176,7 @@ export function planAgenda(agenda: Agenda, now: number, budget: Budget, planner:
     if (transactions.length >= budget.transactions || budget.spent()) break;
   }
   const wakeAt = agenda.wakeAt;
-  const faults = agenda.faults.takeNews();
+  const faults = agenda.faults.takeClusterInfo();
   return { transactions, more: !agenda.empty, faults, ...(wakeAt === undefined ? {} : { wakeAt }) };
 }
 

@@ -18,7 +18,7 @@ import { CONTROL_METHODS, type ControlMethods, type MethodsOf } from '../control
 /** Nodes of a cluster, at the very most. */
 const NODES_MAX = 100_000;
 const nothing = record({});
-const beats = list(record({ nodeId: ID, epoch: count() }), NODES_MAX);
+const heartbeats = list(record({ nodeId: ID, epoch: count() }), NODES_MAX);
 const hosts = list(record({ nodeId: ID, index: count() }), NODES_MAX);
 const raftMember = { raftId: count(), nodeId: ID };
 
@@ -40,8 +40,8 @@ export const LEADER_METHODS = {
     response: record({ epoch: count() }),
   },
   /** Nodes (with the epochs of their sessions) heard from lately; the answer names those to be ended. */
-  'leader.beats': {
-    request: record({ beats }),
+  'leader.heartbeats': {
+    request: record({ heartbeats }),
     response: record({ refused: list(ID, NODES_MAX) }),
   },
   /** This node leaves the cluster: it is down at once, without a wait for silence. */
@@ -58,7 +58,7 @@ export const LEADER_METHODS = {
   'leader.acknowledged': { request: nothing, response: record({ hosts }) },
   /**
    * Answers when no host sends anything new to a task of `nodeId` that is to stop, or after
-   * WITHDRAWAL_LIMIT_MS with the hosts of which that is not known. `index`: a state in which the task
+   * ENDPOINT_DRAIN_LIMIT_MS with the hosts of which that is not known. `index`: a state in which the task
    * is to stop; the leader may have to catch up with it.
    */
   'leader.withdrawn': {

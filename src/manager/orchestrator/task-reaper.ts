@@ -40,7 +40,7 @@ export class TaskReaper implements ControlLoop {
     if (change.table === 'task') {
       const task = change.after ?? change.before;
       const over = change.after === undefined || (task && (isDead(task) || isUnwanted(task)));
-      if (task && (over || isWaitingPlace(task))) this.#agenda.add(task.serviceId);
+      if (task && (over || isWaitingAttachment(task))) this.#agenda.add(task.serviceId);
     } else if (change.table === 'service') {
       const id = (change.after ?? change.before)?.id;
       if (id !== undefined) this.#agenda.add(id);
@@ -103,7 +103,7 @@ function planOrphans(view: StoreView, tasks: readonly Task[], now: number): Plan
   let wakeAt: number | undefined;
   for (const task of tasks) {
     if (task.nodeId === undefined || isTerminal(task.status.state)) continue;
-    if (TASK_STATE[task.status.state] < TASK_STATE.assigned && !isWaitingPlace(task)) continue;
+    if (TASK_STATE[task.status.state] < TASK_STATE.assigned && !isWaitingAttachment(task)) continue;
     const node = view.get('node', task.nodeId);
     if (node !== undefined && node.status.state !== 'down') continue;
     const lostAt = (node?.status.since ?? -ORPHAN_AFTER_MS) + ORPHAN_AFTER_MS;
@@ -120,7 +120,7 @@ function planOrphans(view: StoreView, tasks: readonly Task[], now: number): Plan
 function planWaitingPlaces(tasks: readonly Task[], now: number): Planned {
   const transactions: (readonly Action[])[] = [];
   let wakeAt: number | undefined;
-  for (const task of tasks.filter(isWaitingPlace)) {
+  for (const task of tasks.filter(isWaitingAttachment)) {
     const overAt = task.createdAt + PLACE_LIMIT_MS;
     if (overAt > now) wakeAt = earlier(wakeAt, overAt);
     else {
@@ -132,7 +132,7 @@ function planWaitingPlaces(tasks: readonly Task[], now: number): Planned {
 }
 
 /** Its node hears of it only once it has addresses. */
-function isWaitingPlace({ attachment, status }: Task): boolean {
+function isWaitingAttachment({ attachment, status }: Task): boolean {
   return attachment !== undefined && status.state === 'new';
 }
 

@@ -80,7 +80,7 @@ export class SchedulerLoop implements ControlLoop {
       transactions.push(...this.#tryRevision(view, revisionId, now, budget));
       if (transactions.length >= budget.transactions || budget.spent()) break;
     }
-    const faults = this.#faults.takeNews();
+    const faults = this.#faults.takeClusterInfo();
     const wakeAt = Math.min(...this.#later.values());
     const more = this.#due.size > 0;
     return { transactions, more, faults, ...(wakeAt === Infinity ? {} : { wakeAt }) };

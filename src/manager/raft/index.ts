@@ -16,4 +16,4 @@ export {
   type ServicePorts,
   type ThreadPorts,
 } from './thread/index.ts';
-export { foundGroup, refoundGroup, type FoundingState, type GroupFiles } from './host/index.ts';
+export { foundGroup, forceNewGroup, type FoundingState, type GroupFiles } from './host/index.ts';

@@ -178,7 +178,7 @@ function specKey(object: object): string {
   return 'spec' in object ? JSON.stringify(object.spec) : '';
 }
 
-/** The first wish that a task ends is numbered, too: hosts acknowledge that they act on it. */
+/** The first desired state that ends a task is numbered, too: hosts acknowledge that they act on it. */
 function marks(
   task: Task,
   before: Task | undefined,
@@ -202,12 +202,12 @@ function performTaskStatus(
   // An end is an end: what has done its work must not be run again because it was then asked to stop.
   const over = level > 0 && isTerminal(task.status.state);
   if (over && action.status.state !== task.status.state) return undefined;
-  const status = { ...action.status, ...milestones(task, action.status.state, time) };
+  const status = { ...action.status, ...lifecycleTimestamps(task, action.status.state, time) };
   return write(tables, 'task', { ...task, status, ...metaOf(task, index, time) });
 }
 
 /** In the managers' time: a node whose clock is wrong must not hold up an update, or hide a failure. */
-function milestones(
+function lifecycleTimestamps(
   { status }: Task,
   state: TaskState,
   time: number,

@@ -256,7 +256,7 @@ const TASK = record({
   /** Written by the orchestrators only. */
   desiredState: oneOf(...TASK_STATES),
   /**
-   * Log position of the first wish that it ends: a host that has applied this much sends it nothing
+   * Log position of the first desired state that ends it: a host that has applied this much sends it nothing
    * new. Written by `apply`.
    */
   stoppingSince: optional(count()),

@@ -44,7 +44,7 @@ export const TASK_ASSIGNMENT = record({
   nameservers: optional(list(text(256), 1_000)),
   /** True when the service publishes through the mesh (decides over the default route). */
   publishesIngress: boolean(),
-  /** The task is the place of a user's container on its networks, see `Task.attachment`. */
+  /** The task is a user’s container on its networks, see `Task.attachment`. */
   attachment: optional(TASK_ATTACHMENT),
 });
 export type TaskAssignment = Decoded<typeof TASK_ASSIGNMENT>;

@@ -46,13 +46,13 @@ export const AGENT_MESSAGE = record({
   /** Kernel and resolver have what the set of this index says. */
   applied: optional(record({ index: count() })),
   /** Asks to be told when no host sends anything new to a task that is to stop. */
-  withdraw: optional(record({ taskId: ID })),
+  drain: optional(record({ taskId: ID })),
   /** The node leaves the cluster: the manager ends the session once that is recorded. */
   leaving: optional(present()),
 });
 export type AgentMessage = Decoded<typeof AGENT_MESSAGE>;
 
-const CLUSTER_NEWS = record({
+const CLUSTER_INFO = record({
   managers: list(HOST_PORT, 1000),
   /** Node ids of those that are to be managers: calls of others as one are refused. Absent: not told. */
   managerIds: optional(list(ID, 1000)),
@@ -63,7 +63,7 @@ const CLUSTER_NEWS = record({
   role: oneOf('worker', 'manager'),
   blacklist: list(ID, 1_000_000),
 });
-export type ClusterNews = Decoded<typeof CLUSTER_NEWS>;
+export type ClusterInfo = Decoded<typeof CLUSTER_INFO>;
 
 /** Items of one message of a manager; a set is sent in parts of 2,000. */
 const ITEMS_PER_MESSAGE_MAX = 100_000;
@@ -91,8 +91,8 @@ export const DISPATCHER_MESSAGE = record({
   registered: optional(record({ epoch: count(), heartbeatPeriodMs: number(1, 3_600_000) })),
   heartbeat: optional(present()),
   assignments: optional(ASSIGNMENTS_MESSAGE),
-  news: optional(CLUSTER_NEWS),
+  info: optional(CLUSTER_INFO),
   /** `missing`: node ids of the hosts that did not say in time that they send it nothing new. */
-  withdrawn: optional(record({ taskId: ID, missing: list(ID, 100_000) })),
+  drained: optional(record({ taskId: ID, missing: list(ID, 100_000) })),
 });
 export type DispatcherMessage = Decoded<typeof DISPATCHER_MESSAGE>;

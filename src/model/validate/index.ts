@@ -13,7 +13,7 @@ export {
   VNI_OPTION,
   checkNetworkOptions,
   isEncrypted,
-  wishedVni,
+  requestedVni,
 } from './network-options.ts';
 export { checkPrivileges, seccompMode } from './privileges.ts';
 export { SIGKILL, signalNumber } from './signals.ts';

@@ -24,7 +24,7 @@ export function isEncrypted(spec: NetworkSpec): boolean {
 }
 
 /** The VNI that the network is to have; undefined: any. */
-export function wishedVni(spec: NetworkSpec): number | undefined {
+export function requestedVni(spec: NetworkSpec): number | undefined {
   const value = spec.Options?.[VNI_OPTION];
   return value === undefined ? undefined : Number(value);
 }

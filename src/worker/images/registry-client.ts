@@ -63,7 +63,7 @@ export interface RegistryClientOptions {
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const schemes = new Map<string, 'http' | 'https'>();
   return {
-    session: (reference, wish) => new Session(options, schemes, reference, wish),
+    session: (reference, requested) => new Session(options, schemes, reference, requested),
   };
 }
 

@@ -1,9 +1,9 @@
-// The beginning of one run of a user's container: its place on networks of the cluster, ports of this
+// The beginning of one run of a user's container: its attachment to networks of the cluster, ports of this
 // machine that nobody else has, and the process.
 import { SwarmError, messageOf, newId, type Clock, type Random } from '../../base/index.ts';
 import { MESSAGE_MAX, type TaskAssignment, type TaskNetwork } from '../../model/index.ts';
 import type { ContainerRuntime, TaskContext } from '../runtime/index.ts';
-import type { Place, Places } from './places.ts';
+import type { NetworkAttachment, NetworkAttachments } from './network-attachments.ts';
 import type { ContainerRecord } from './record.ts';
 import { choosePorts, clusterNetworks, runContext } from './run-context.ts';
 
@@ -13,7 +13,7 @@ const PORT_TRIES_MAX = 20;
 /** What a container has of the network side of this machine. */
 export interface ContainerNetworking {
   /** By which id the network side knows the key's container; undefined: by the key. */
-  bind(key: string, placeId: string | undefined): void;
+  bind(key: string, attachmentId: string | undefined): void;
   /** Of the key's namespace, without prefix lengths. */
   addresses(key: string): readonly string[];
   /** Gives back everything. */
@@ -22,7 +22,7 @@ export interface ContainerNetworking {
 
 export interface RunOptions {
   readonly runtime: ContainerRuntime;
-  readonly places: Places;
+  readonly attachments: NetworkAttachments;
   readonly networking: ContainerNetworking;
   readonly node: () => TaskContext['node'];
   readonly clock: Clock;
@@ -30,7 +30,7 @@ export interface RunOptions {
 }
 
 export interface Run {
-  readonly place: Place | undefined;
+  readonly attachment: NetworkAttachment | undefined;
   readonly pid: number;
   readonly startedAt: number;
 }
@@ -41,33 +41,34 @@ export interface RecordHolder {
   change(change: Partial<ContainerRecord>): Promise<void>;
 }
 
-/** Raises why it could not begin; nothing is left then. `stop`: the managers want the place back. */
+/** Raises why it could not begin; nothing is left then. `stop`: the managers want the attachment back. */
 export async function beginRun(
   options: RunOptions,
   holder: RecordHolder,
   stop: () => Promise<void>,
 ): Promise<Run> {
-  const { runtime, places, networking, clock, random } = options;
+  const { runtime, attachments, networking, clock, random } = options;
   const { key, id, config } = holder.record;
   const networks = clusterNetworks(config);
-  const placeId = networks.length > 0 ? newId(random) : undefined;
+  const attachmentId = networks.length > 0 ? newId(random) : undefined;
   // Stored before anybody hears of it: a daemon that is killed on the way leaves nothing for ever.
-  await holder.change({ running: true, placeId, networks: [], error: '' });
-  const place = placeId === undefined ? undefined : places.open(placeId, id, stop);
-  networking.bind(key, placeId);
+  await holder.change({ running: true, attachmentId, networks: [], error: '' });
+  const attachment =
+    attachmentId === undefined ? undefined : attachments.open(attachmentId, id, stop);
+  networking.bind(key, attachmentId);
   try {
-    const request = { id: placeId ?? '', containerId: id, name: config.name, networks };
-    const assigned = place === undefined ? undefined : await places.obtain(request);
+    const request = { id: attachmentId ?? '', containerId: id, name: config.name, networks };
+    const assigned = attachment === undefined ? undefined : await attachments.obtain(request);
     const context = await prepare(options, holder, assigned);
     await runtime.start(key);
     const { pid, startedAt, end } = await runtime.observe(key);
     const own = withOwnAddress(context, networking.addresses(key));
     await holder.change({ networks: own, ran: true });
-    if (end === undefined) place?.run(pid);
-    return { place, pid, startedAt: startedAt ?? clock.now() };
+    if (end === undefined) attachment?.run(pid);
+    return { attachment, pid, startedAt: startedAt ?? clock.now() };
   } catch (error) {
     const message = messageOf(error).slice(0, MESSAGE_MAX);
-    place?.end({ exitCode: 128, oomKilled: false, error: message });
+    attachment?.end({ exitCode: 128, oomKilled: false, error: message });
     // What can't be undone now is undone by the next start, or with the container.
     await runtime.stop(key, { graceMs: 0 }).catch(() => undefined);
     await networking.detach(key).catch(() => undefined);

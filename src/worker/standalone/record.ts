@@ -33,13 +33,13 @@ const RECORD = record({
   restartCount: integer(),
   /** Why its last start failed. */
   error: text(),
-  /** Of the present or last run: its place on networks of the cluster, its addresses and ports. */
+  /** Of the present or last run: its attachment to networks of the cluster (the name on disk is older). */
   placeId: optional(text(128)),
   networks: list(TASK_NETWORK),
   ports: list(PORT_CONFIG),
 });
 export type ContainerRecord = Omit<Decoded<typeof RECORD>, 'placeId'> & {
-  readonly placeId?: string | undefined;
+  readonly attachmentId?: string | undefined;
 };
 
 const decodeFormat = decoder(record({ v: unknown() }), 'record of a container', {
@@ -47,8 +47,9 @@ const decodeFormat = decoder(record({ v: unknown() }), 'record of a container', 
 });
 const decodeStored = decoder(RECORD, 'record of a container', { code: 'dataLoss' });
 
-export function encodeRecord(record: ContainerRecord): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ v: FORMAT_VERSION, ...record }));
+export function encodeRecord({ attachmentId, ...record }: ContainerRecord): Uint8Array {
+  const stored = { v: FORMAT_VERSION, ...record, placeId: attachmentId };
+  return new TextEncoder().encode(JSON.stringify(stored));
 }
 
 /** Raises `invalid` for a record that could not be read again. */
@@ -64,7 +65,10 @@ export function checkRecord(record: ContainerRecord): void {
 export function decodeRecord(path: string, content: Uint8Array): ContainerRecord {
   try {
     const { v } = decodeFormat.json(content);
-    if (v === FORMAT_VERSION) return decodeStored.json(content);
+    if (v === FORMAT_VERSION) {
+      const { placeId, ...stored } = decodeStored.json(content);
+      return placeId === undefined ? stored : { ...stored, attachmentId: placeId };
+    }
     throw new SwarmError('dataLoss', `format ${String(v)}, this release reads ${FORMAT_VERSION}`);
   } catch (error) {
     throw new SwarmError('dataLoss', `${path} can't be read: ${messageOf(error)}`);

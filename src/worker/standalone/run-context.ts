@@ -1,4 +1,4 @@
-// What the runtime is told of a run of a user's container: its wishes in the form of a service's task, so
+// What the runtime is told of a run of a user's container: what is asked for in the form of a service's task, so
 // that everything behind is the same. Pure.
 import { SwarmError, type Random } from '../../base/index.ts';
 import {

@@ -22,7 +22,7 @@ export interface UserContainerOptions extends RunOptions {
   readonly logger: Logger;
 }
 
-export interface StopWish {
+export interface StopOptions {
   readonly signal?: string;
   readonly graceMs?: number;
 }
@@ -93,16 +93,18 @@ export class UserContainer {
   }
 
   async #adopt(): Promise<void> {
-    const { runtime, networking, places } = this.#options;
-    const { key, id, running, stopped, config, placeId, createdAt } = this.#record;
-    networking.bind(key, placeId);
+    const { runtime, networking, attachments } = this.#options;
+    const { key, id, running, stopped, config, attachmentId, createdAt } = this.#record;
+    networking.bind(key, attachmentId);
     const { state, pid, startedAt, end } = await runtime.observe(key);
     this.#last = { startedAt, end };
     if (state === 'running') {
-      const place =
-        placeId === undefined ? undefined : places.open(placeId, id, this.#stopForPlace);
-      place?.run(pid);
-      this.#began({ place, pid, startedAt: startedAt ?? createdAt });
+      const attachment =
+        attachmentId === undefined
+          ? undefined
+          : attachments.open(attachmentId, id, this.#stopForAttachment);
+      attachment?.run(pid);
+      this.#began({ attachment, pid, startedAt: startedAt ?? createdAt });
       return;
     }
     if (running) await networking.detach(key);
@@ -132,7 +134,7 @@ export class UserContainer {
   }
 
   /** False when it did not run. */
-  stop(how: StopWish): Promise<boolean> {
+  stop(how: StopOptions): Promise<boolean> {
     return this.#alone(async () => {
       await this.#change({ stopped: true });
       const waiting = this.#cancelRestart();
@@ -140,7 +142,7 @@ export class UserContainer {
     });
   }
 
-  restart(how: StopWish): Promise<void> {
+  restart(how: StopOptions): Promise<void> {
     return this.#alone(async () => {
       await this.#change({ stopped: true });
       this.#cancelRestart();
@@ -238,7 +240,7 @@ export class UserContainer {
       change: (change) => this.#change(change),
     };
     try {
-      this.#began(await beginRun(this.#options, holder, this.#stopForPlace));
+      this.#began(await beginRun(this.#options, holder, this.#stopForAttachment));
     } catch (error) {
       this.#ends++;
       this.changes.tell();
@@ -247,7 +249,7 @@ export class UserContainer {
     return true;
   }
 
-  readonly #stopForPlace = async (): Promise<void> => {
+  readonly #stopForAttachment = async (): Promise<void> => {
     await this.#alone(() => this.#stop({}));
   };
 
@@ -270,7 +272,7 @@ export class UserContainer {
     const { clock, networking } = this.#options;
     const { key } = this.#record;
     const end = await this.#end();
-    run.place?.end(end);
+    run.attachment?.end(end);
     await networking.detach(key).catch((error: unknown) => {
       // What is left goes with the next start, or with the container.
       this.#tell(error, 'networks of a container remain');
@@ -348,7 +350,7 @@ export class UserContainer {
     return waiting;
   }
 
-  async #stop(how: StopWish): Promise<boolean> {
+  async #stop(how: StopOptions): Promise<boolean> {
     const run = this.#run;
     if (run === undefined) return false;
     await this.#options.runtime.stop(this.#record.key, how);

@@ -1,5 +1,5 @@
 // Users' containers at their borders: a runtime in memory that outlives the daemon, managers who answer,
-// and an agent that runs the places that they assign.
+// and an agent that runs the attachments that they assign.
 import { Prng, SimDisk, VirtualClock, settle } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SwarmError, silentLogger } from '../../base/index.ts';
@@ -11,7 +11,7 @@ import type {
   TaskContext,
   TaskController,
 } from '../runtime/index.ts';
-import type { PlaceRequest } from './places.ts';
+import type { NetworkAttachmentRequest } from './network-attachments.ts';
 import { UserContainers } from './user-containers.ts';
 
 const NODE = { id: '', hostname: 'h', platform: { os: 'linux', architecture: 'x86_64' } };
@@ -105,11 +105,11 @@ let clock: VirtualClock;
 let runtime: FakeRuntime;
 let disk: SimDisk;
 let containers: UserContainers;
-let asked: PlaceRequest[];
+let asked: NetworkAttachmentRequest[];
 let refusal: SwarmError | undefined;
 /** Whether managers assign what they were asked for. */
 let assign: boolean;
-let places: Map<string, { task: TaskAssignment; controller: TaskController }>;
+let attachments: Map<string, { task: TaskAssignment; controller: TaskController }>;
 let bound: Map<string, string | undefined>;
 let detached: string[];
 
@@ -118,7 +118,7 @@ function daemon(): UserContainers {
     directory: '/data/containers',
     runtime,
     networking: {
-      bind: (key, placeId) => bound.set(key, placeId),
+      bind: (key, attachmentId) => bound.set(key, attachmentId),
       addresses: () => ['172.18.0.5'],
       detach: async (key) => void detached.push(key),
     },
@@ -144,7 +144,7 @@ function daemon(): UserContainers {
 }
 
 /** What the agent does with an assignment, here and again after a restart. */
-function give({ id, containerId, networks }: PlaceRequest): void {
+function give({ id, containerId, networks }: NetworkAttachmentRequest): void {
   const task = {
     id,
     attachment: { containerId },
@@ -154,7 +154,7 @@ function give({ id, containerId, networks }: PlaceRequest): void {
       aliases,
     })),
   } as unknown as TaskAssignment;
-  places.set(id, { task, controller: controllerOf(task) });
+  attachments.set(id, { task, controller: controllerOf(task) });
 }
 
 function controllerOf(task: TaskAssignment): TaskController {
@@ -185,7 +185,7 @@ beforeEach(() => {
   asked = [];
   refusal = undefined;
   assign = true;
-  places = new Map();
+  attachments = new Map();
   bound = new Map();
   detached = [];
   containers = daemon();
@@ -267,18 +267,18 @@ describe('a container', () => {
 });
 
 describe('on networks of the cluster', () => {
-  it('a container has its place while it runs', async () => {
+  it('a container has its attachment while it runs', async () => {
     const id = await containers.create(onNetwork());
     await containers.start('db');
-    const [place] = places.values();
+    const [attachment] = attachments.values();
     expect(asked).toMatchObject([{ containerId: id, name: 'db' }]);
     expect(runtime.prepared[0]?.task).toMatchObject({
       id: keyOf(id),
       networks: [{ networkId: 'back', addresses: ['10.0.0.7/24'] }],
     });
-    expect(bound.get(keyOf(id))).toBe(place?.task.id);
-    expect(await place?.controller.observe()).toMatchObject({ state: 'running', pid: 42 });
-    const ended = place?.controller.wait(never);
+    expect(bound.get(keyOf(id))).toBe(attachment?.task.id);
+    expect(await attachment?.controller.observe()).toMatchObject({ state: 'running', pid: 42 });
+    const ended = attachment?.controller.wait(never);
     await runtime.exit(keyOf(id), 3);
     expect(await ended).toMatchObject({ exitCode: 3 });
     expect(detached).toEqual([keyOf(id)]);
@@ -304,16 +304,18 @@ describe('on networks of the cluster', () => {
     const [request] = asked;
     if (request === undefined) throw new Error('nobody was asked');
     give(request);
-    expect(await places.get(request.id)?.controller.observe()).toMatchObject({ state: 'exited' });
+    expect(await attachments.get(request.id)?.controller.observe()).toMatchObject({
+      state: 'exited',
+    });
   });
 
-  it('a place that the managers want back ends the run', async () => {
+  it('an attachment that the managers want back ends the run', async () => {
     await containers.create(onNetwork());
     await containers.start('db');
-    const [place] = places.values();
-    await place?.controller.shutdown();
+    const [attachment] = attachments.values();
+    await attachment?.controller.shutdown();
     expect(await states()).toEqual(['db exited 143']);
-    expect(await place?.controller.observe()).toMatchObject({ state: 'exited' });
+    expect(await attachment?.controller.observe()).toMatchObject({ state: 'exited' });
   });
 });
 
@@ -406,7 +408,7 @@ describe('a daemon that starts', () => {
     await settle();
   }
 
-  it('goes on with what runs, and its place', async () => {
+  it('goes on with what runs, and its attachment', async () => {
     const id = await containers.create(onNetwork());
     await containers.start('db');
     await again();
@@ -414,8 +416,8 @@ describe('a daemon that starts', () => {
       state: 'running',
       networks: [{ addresses: ['10.0.0.7/24'] }],
     });
-    const task = [...places.values()][0]?.task;
-    if (task === undefined) throw new Error('no place');
+    const task = [...attachments.values()][0]?.task;
+    if (task === undefined) throw new Error('no attachment');
     const controller = controllerOf(task);
     expect(await controller.observe()).toMatchObject({ state: 'running' });
     expect(bound.get(keyOf(id))).toBe(task.id);
@@ -503,7 +505,9 @@ describe('a daemon that starts', () => {
     const [request] = asked;
     if (request === undefined) throw new Error('nobody was asked');
     give(request);
-    expect(await places.get(request.id)?.controller.observe()).toMatchObject({ state: 'exited' });
+    expect(await attachments.get(request.id)?.controller.observe()).toMatchObject({
+      state: 'exited',
+    });
   });
 
   it('leaves a file that it can’t read alone, and says so', async () => {

@@ -26,9 +26,9 @@ import {
 } from '../runtime/index.ts';
 import type { ContainerNetworking } from './begin-run.ts';
 import { chooseName } from './container-name.ts';
-import { Places, type AskManagers } from './places.ts';
+import { NetworkAttachments, type AskManagers } from './network-attachments.ts';
 import { checkRecord, decodeRecord, encodeRecord, type ContainerRecord } from './record.ts';
-import { UserContainer, type StopWish } from './user-container.ts';
+import { UserContainer, type StopOptions } from './user-container.ts';
 
 /** Of one machine. */
 const CONTAINERS_MAX = 10_000;
@@ -51,16 +51,16 @@ export interface UserContainersOptions {
 
 export class UserContainers {
   readonly #options: UserContainersOptions;
-  readonly #places: Places;
+  readonly #attachments: NetworkAttachments;
   readonly #byKey = new Map<string, UserContainer>();
   readonly #writing = new Map<string, Promise<void>>();
 
   constructor(options: UserContainersOptions) {
     this.#options = options;
-    this.#places = new Places(options.askManagers, options.clock);
+    this.#attachments = new NetworkAttachments(options.askManagers, options.clock);
   }
 
-  /** Takes up what is on disk; before the agent begins, which asks for their places. */
+  /** Takes up what is on disk; before the agent begins, which asks for their attachments. */
   async open(): Promise<void> {
     const { disk, directory, logger } = this.#options;
     await disk.makeDirectory(directory);
@@ -91,9 +91,9 @@ export class UserContainers {
     await Promise.all([...this.#byKey.values()].map((container) => container.interrupt()));
   }
 
-  /** For the agent: what runs an assignment of a container's place. */
+  /** For the agent: what runs an assignment of a container's attachment. */
   controller(context: TaskContext): TaskController {
-    return this.#places.controller(context);
+    return this.#attachments.controller(context);
   }
 
   /** Raises `conflict` for a name in use, `notFound` for an image that is not here, `invalid`. */
@@ -156,12 +156,12 @@ export class UserContainers {
     return this.#find(reference).start();
   }
 
-  async stop(reference: string, how: StopWish): Promise<boolean> {
+  async stop(reference: string, how: StopOptions): Promise<boolean> {
     if (how.signal !== undefined) this.#options.runtime.checkSignal(how.signal);
     return this.#find(reference).stop(how);
   }
 
-  async restart(reference: string, how: StopWish): Promise<void> {
+  async restart(reference: string, how: StopOptions): Promise<void> {
     if (how.signal !== undefined) this.#options.runtime.checkSignal(how.signal);
     return this.#find(reference).restart(how);
   }
@@ -273,7 +273,7 @@ export class UserContainers {
     const container = new UserContainer(record, {
       runtime,
       networking,
-      places: this.#places,
+      attachments: this.#attachments,
       node,
       clock,
       random,

@@ -81,10 +81,10 @@ const IMAGE = { file: { config: {} }, chainId: '' } as unknown as Image;
 describe('a task that is removed while it is prepared', () => {
   it('gives up the pull, and makes nothing after it', async () => {
     const { controller, pulled, log } = scene();
-    const wish = new AbortController();
-    const preparing = controller.prepare(wish.signal);
+    const requested = new AbortController();
+    const preparing = controller.prepare(requested.signal);
     await settle();
-    wish.abort();
+    requested.abort();
     await expect(preparing).rejects.toMatchObject({ code: 'unavailable' });
     const removing = controller.remove();
     pulled.resolve(IMAGE);
@@ -94,11 +94,11 @@ describe('a task that is removed while it is prepared', () => {
 
   it('is removed when what was being made is there to be removed', async () => {
     const { controller, pulled, attached, log } = scene();
-    const wish = new AbortController();
-    const preparing = controller.prepare(wish.signal);
+    const requested = new AbortController();
+    const preparing = controller.prepare(requested.signal);
     pulled.resolve(IMAGE);
     await settle();
-    wish.abort();
+    requested.abort();
     await expect(preparing).rejects.toMatchObject({ code: 'unavailable' });
     const removing = controller.remove();
     await settle();

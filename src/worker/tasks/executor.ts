@@ -255,7 +255,7 @@ class ExecutorOnContainerd implements ContainerdExecutor {
       ...this.#controllers,
       key: (taskId) => this.#key(taskId),
       remove: (taskId, anonymous) => this.#remove(taskId, anonymous),
-      logs: (taskId, wish) => this.logs(taskId, wish),
+      logs: (taskId, requested) => this.logs(taskId, requested),
     });
   }
 

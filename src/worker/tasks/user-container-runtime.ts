@@ -89,7 +89,7 @@ export class UserContainerRuntime implements ContainerRuntime {
     const key = this.#options.key(id);
     const plan = await key.directory.readPlan();
     this.#forgetHealth(key);
-    await this.#options.containers.stop(key, plan && { ...plan, ...wishes(how) });
+    await this.#options.containers.stop(key, plan && { ...plan, ...requests(how) });
   }
 
   async kill(id: string, signal: string): Promise<void> {
@@ -122,7 +122,7 @@ export class UserContainerRuntime implements ContainerRuntime {
   }
 }
 
-function wishes(how: {
+function requests(how: {
   readonly signal?: string;
   readonly graceMs?: number;
 }): Partial<Pick<ContainerPlan, 'stopSignal' | 'gracePeriodMs'>> {

@@ -193,8 +193,8 @@ export class ContainerUser {
 
   async #stop(known: KnownContainer): Promise<void> {
     this.#unwant(known);
-    const wish = this.#random.chance(0.3) ? { graceMs: this.#random.below(2_000) } : {};
-    await this.#order(known, 'stop', (daemon) => daemon.containers.stop(known.id, wish));
+    const requested = this.#random.chance(0.3) ? { graceMs: this.#random.below(2_000) } : {};
+    await this.#order(known, 'stop', (daemon) => daemon.containers.stop(known.id, requested));
   }
 
   async #restart(known: KnownContainer): Promise<void> {

@@ -1,4 +1,4 @@
-// What is still missing until users' containers are at rest: each runs as its user wished, and the
+// What is still missing until users' containers are at rest: each runs as its user wants, and the
 // managers' places are those of the containers that run, with the same addresses.
 import { isTerminal, type ContainerDescription, type Task } from '../../../src/model/index.ts';
 import type { Manager, StoreView } from '../../../src/manager/index.ts';

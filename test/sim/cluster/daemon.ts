@@ -12,15 +12,18 @@ import { startLocalConsensus, type Member } from '../../../src/manager/raft/inde
 import {
   FEATURE_LEVEL,
   type AgentMessage,
-  type ClusterNews,
+  type ClusterInfo,
   type DispatcherMessage,
 } from '../../../src/model/index.ts';
 import type { Overlay } from '../../../src/overlay/index.ts';
-import { withPlaces } from '../../../src/daemon/bound-networking.ts';
+import { withNetworkAttachments } from '../../../src/daemon/bound-networking.ts';
 import { forgetLog } from '../../../src/daemon/config/raft-directory.ts';
 import { RoleFollower, type RoleSteps } from '../../../src/daemon/membership/role-follower.ts';
 import { Agent, type DispatcherConnection } from '../../../src/worker/index.ts';
-import type { PlaceRequest, UserContainers } from '../../../src/worker/standalone/index.ts';
+import type {
+  NetworkAttachmentRequest,
+  UserContainers,
+} from '../../../src/worker/standalone/index.ts';
 import { SimulatedStream } from './connections.ts';
 import { processDisk } from './disk.ts';
 import { SimulatedExecutor } from './executor.ts';
@@ -95,7 +98,7 @@ export class SimulatedDaemon {
   /** Takes up what is on disk, or joins, or (with `found`) founds the cluster. */
   async start(how: 'found' | { readonly join: 'manager' | 'worker' }): Promise<void> {
     await this.#overlay.start();
-    // Before the agent begins: it asks for the containers' places.
+    // Before the agent begins: it asks for the containers’ attachments.
     await this.containers.open();
     this.#membership = await this.#file.load();
     let begins: 'manager' | 'worker' | undefined;
@@ -153,7 +156,7 @@ export class SimulatedDaemon {
   /** Whatever the request says: a node speaks for itself alone. */
   async serveAttach(nodeId: string, body: string): Promise<void> {
     if (this.#blacklist.has(nodeId)) throw new SwarmError('denied', `${nodeId} was removed`);
-    const request = JSON.parse(body) as PlaceRequest;
+    const request = JSON.parse(body) as NetworkAttachmentRequest;
     await this.#requireManager().call('attachment.create', { ...request, nodeId });
   }
 
@@ -179,7 +182,7 @@ export class SimulatedDaemon {
     return this.#membership;
   }
 
-  async #attach(request: PlaceRequest): Promise<void> {
+  async #attach(request: NetworkAttachmentRequest): Promise<void> {
     if (this.#phase === 'starting') throw new SwarmError('unavailable', 'the daemon is starting');
     if (this.#phase === 'leaving') throw new SwarmError('notFound', 'this node is in no cluster');
     await this.#calls.attach(this.#managerAddresses().map(hostOf), request);
@@ -242,7 +245,7 @@ export class SimulatedDaemon {
     const executor = new SimulatedExecutor({ process, runtime, overlay, description });
     this.#agent = await Agent.start({
       nodeId,
-      executor: withPlaces(executor, this.containers),
+      executor: withNetworkAttachments(executor, this.containers),
       overlay,
       clock: process.clock,
       random: process.random,
@@ -253,7 +256,7 @@ export class SimulatedDaemon {
       managers: () => this.#managerAddresses(),
       address: machine.address,
       dataPathAddress: machine.underlay,
-      onNews: (news) => this.#onNews(news),
+      onClusterInfo: (info) => this.#onClusterInfo(info),
     });
   }
 
@@ -272,13 +275,13 @@ export class SimulatedDaemon {
     return [...new Set([...own, ...this.#member.managers])];
   }
 
-  #onNews(news: ClusterNews): void {
-    this.#blacklist = new Set(news.blacklist);
+  #onClusterInfo(info: ClusterInfo): void {
+    this.#blacklist = new Set(info.blacklist);
     const { managers } = this.#member;
-    if (news.managers.length > 0 && news.managers.join() !== managers.join()) {
-      this.#saveLogged({ managers: news.managers });
+    if (info.managers.length > 0 && info.managers.join() !== managers.join()) {
+      this.#saveLogged({ managers: info.managers });
     }
-    this.#role.want(news.role === 'manager' ? 'manager' : 'worker');
+    this.#role.want(info.role === 'manager' ? 'manager' : 'worker');
   }
 
   #roleSteps(): RoleSteps {

@@ -115,7 +115,7 @@ export class HostileWorker {
       const dataPathAddress = machine.underlay;
       return { register: { ...this.#register(), dataPathAddress } };
     }
-    if (random.chance(0.2)) return { withdraw: { taskId: task.id } };
+    if (random.chance(0.2)) return { drain: { taskId: task.id } };
     const state = random.pick(['running', 'failed', 'complete', 'shutdown'] as const);
     const status = JSON.stringify({ ...STATUS, state, message: HOSTILE_MESSAGE });
     return { statuses: { reports: [{ taskId: task.id, status, sequence: 2 ** 40 }] } };

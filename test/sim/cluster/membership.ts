@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { SwarmError, type Disk, type Peer } from '../../../src/base/index.ts';
 import type { Issued, Signer } from '../../../src/manager/index.ts';
 import type { Member } from '../../../src/manager/raft/index.ts';
-import type { PlaceRequest } from '../../../src/worker/standalone/index.ts';
+import type { NetworkAttachmentRequest } from '../../../src/worker/standalone/index.ts';
 import type { SimulatedDaemon } from './daemon.ts';
 import type { World } from './world.ts';
 
@@ -82,8 +82,8 @@ export class DaemonCalls {
     return (JSON.parse(reply.body) as { members: Member[] }).members;
   }
 
-  /** Asks for the place of a container of this node on networks of the cluster. */
-  async attach(hosts: readonly string[], request: PlaceRequest): Promise<void> {
+  /** Asks for the attachment of a container of this node to networks of the cluster. */
+  async attach(hosts: readonly string[], request: NetworkAttachmentRequest): Promise<void> {
     const { nodeId = '' } = this.#daemon;
     const body = JSON.stringify(request);
     await this.#onAny(hosts, CALL_TIMEOUT_MS, (daemon) => daemon.serveAttach(nodeId, body));

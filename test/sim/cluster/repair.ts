@@ -37,9 +37,11 @@ export async function repair(world: World): Promise<void> {
     const { id } = service;
     const version = specIndexOf(service);
     const nodes = view.count('node');
-    const wish = feasible(service, nodes, world.options.smallNetworks);
+    const requested = feasible(service, nodes, world.options.smallNetworks);
     const others = [...view.all('service')].filter((other) => other.id !== id);
-    const spec = clashes(wish, others) ? { ...wish, EndpointSpec: { Mode: 'vip' as const } } : wish;
+    const spec = clashes(requested, others)
+      ? { ...requested, EndpointSpec: { Mode: 'vip' as const } }
+      : requested;
     await call(world, 'service.update', { id, version, spec });
   });
 }

@@ -70,13 +70,13 @@ export class UserRuntime {
     return image.startsWith('crash') && !this.#calm() && this.#random.chance(0.2);
   }
 
-  create(context: TaskContext, nodeId: string, placeId: string | undefined): void {
+  create(context: TaskContext, nodeId: string, attachmentId: string | undefined): void {
     const { id: key, networks } = context.task;
     this.runs.set(key, {
       key,
       containerId: containerIdOf(key),
-      overlayId: placeId ?? key,
-      taskId: placeId ?? `${key}/${++this.#count}`,
+      overlayId: attachmentId ?? key,
+      taskId: attachmentId ?? `${key}/${++this.#count}`,
       nodeId,
       serviceId: '',
       image: context.revision.spec.TaskTemplate.ContainerSpec.Image,
@@ -152,9 +152,9 @@ export function keepUserContainers(setup: UserContainersSetup): UserContainers {
     directory: '/containers',
     runtime: new ProcessRuntime(setup, bound, places),
     networking: {
-      bind: (key, placeId) => {
-        places.set(key, placeId);
-        bound.bind(key, placeId);
+      bind: (key, attachmentId) => {
+        places.set(key, attachmentId);
+        bound.bind(key, attachmentId);
       },
       addresses: (key) => bound.addresses(key),
       detach: (key) => bound.detach(key),

@@ -340,9 +340,9 @@ export class World {
 }
 
 function textOf(message: DispatcherMessage): string {
-  const { registered, assignments, news } = message;
+  const { registered, assignments, info } = message;
   if (registered !== undefined) return `registered ${registered.epoch}`;
-  if (news !== undefined) return 'news';
+  if (info !== undefined) return 'info';
   if (assignments === undefined) return 'heartbeat';
   const { complete, index, updates, removes } = assignments;
   return `assignments${complete ? ' complete' : ''} ${index} +${updates.length} -${removes.length}`;

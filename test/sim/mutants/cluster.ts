@@ -46,11 +46,11 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'stop-before-the-hosts-know',
     size: 'cluster',
-    file: 'src/manager/dispatcher/withdrawal.ts',
+    file: 'src/manager/dispatcher/endpoint-drain.ts',
     find: '    if ((applied(id) ?? -1) < since) missing.add(id);',
     replace: '    if ((applied(id) ?? -1) < 0) missing.add(id);',
     why: 'A task is stopped while hosts still send it new connections: any word of a host will do.',
-    checker: 'withdrawal',
+    checker: 'endpoint drain',
   },
   {
     name: 'accept-an-older-set',

@@ -59,4 +59,4 @@ export const REFUSED_PEERS_MAX = 100;
 export const KEEPALIVE_TIME_MS = 2000;
 export const KEEPALIVE_TIMEOUT_MS = 1500;
 /** Log indexes skipped when a group is founded anew: more than a cluster writes while one manager is away. */
-export const REFOUND_INDEX_GAP = 1_000_000_000;
+export const FORCED_INDEX_GAP = 1_000_000_000;

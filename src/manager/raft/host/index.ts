@@ -3,4 +3,9 @@ export { Applier } from './applier.ts';
 export type { ProposalItem } from './proposals.ts';
 export { quorumLoss } from './quorum-loss.ts';
 export { RaftHost } from './raft-host.ts';
-export { type FoundingState, type GroupFiles, foundGroup, refoundGroup } from './refound.ts';
+export {
+  type FoundingState,
+  type GroupFiles,
+  foundGroup,
+  forceNewGroup,
+} from './force-new-group.ts';

@@ -147,9 +147,9 @@ function taskKeys(task: Task): Owned {
 }
 
 function isFixed(view: StoreView, { revisionId }: Task, key: string): boolean {
-  const wishes = view.get('revision', revisionId)?.spec.TaskTemplate.Networks ?? [];
-  return wishes.some((wish) =>
-    fixedAddresses(wish).some((address) => addressKey(wish.Target, address) === key),
+  const requests = view.get('revision', revisionId)?.spec.TaskTemplate.Networks ?? [];
+  return requests.some((requested) =>
+    fixedAddresses(requested).some((address) => addressKey(requested.Target, address) === key),
   );
 }
 

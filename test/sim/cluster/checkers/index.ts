@@ -11,7 +11,7 @@ import { SessionChecker } from './sessions.ts';
 import { StoreChecker } from './store.ts';
 import { TaskChecker } from './tasks.ts';
 import { VersionChecker } from './versions.ts';
-import { WithdrawalChecker } from './withdrawal.ts';
+import { EndpointDrainChecker } from './endpoint-drain.ts';
 
 /** New checkers for one run. */
 export function allCheckers(world: World): Checker[] {
@@ -25,7 +25,7 @@ export function allCheckers(world: World): Checker[] {
     new OverlayChecker(world),
     new ReferenceChecker(world),
     new VersionChecker(world),
-    new WithdrawalChecker(world),
+    new EndpointDrainChecker(world),
     new HostileChecker(world),
   ];
 }

@@ -63,7 +63,7 @@ export class TaskChecker implements Checker {
     }
     if (TASK_STATE[after.desiredState] < TASK_STATE[before.desiredState]) {
       const way = `${before.desiredState} to ${after.desiredState}`;
-      this.#world.fail(this.name, `the wish for task ${id} went back from ${way}`);
+      this.#world.fail(this.name, `the requested for task ${id} went back from ${way}`);
     }
     const same =
       before.serviceId === after.serviceId &&

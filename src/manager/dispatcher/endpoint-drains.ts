@@ -3,8 +3,8 @@
 import { SwarmError, sleep, type Clock, type Logger, type Timer } from '../../base/index.ts';
 import { desiredAlive } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
-import { WITHDRAWALS_MAX, WITHDRAWAL_LIMIT_MS } from './limits.ts';
-import { hostsThatKnow, missingHosts } from './withdrawal.ts';
+import { ENDPOINT_DRAINS_MAX, ENDPOINT_DRAIN_LIMIT_MS } from './limits.ts';
+import { hostsThatKnow, missingHosts } from './endpoint-drain.ts';
 
 /** Between two looks at whether a host's daemon is still away. */
 const AWAY_LOOK_MS = 250;
@@ -18,7 +18,7 @@ interface Waiting {
   readonly giveUp: (error: Error) => void;
 }
 
-export class Withdrawals {
+export class EndpointDrains {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -68,14 +68,14 @@ export class Withdrawals {
    * Resolves with the hosts that were waited for in vain; with none for a task that is not to stop in
    * the state of `index` or later. A follower may have applied more than this leader.
    */
-  async whenWithdrawn(question: {
+  async whenDrained(question: {
     readonly nodeId: string;
     readonly taskId: string;
     readonly index: number;
   }): Promise<string[]> {
     const { nodeId, taskId, index } = question;
     const stop = new AbortController();
-    const late = sleep(this.#clock, WITHDRAWAL_LIMIT_MS, stop.signal);
+    const late = sleep(this.#clock, ENDPOINT_DRAIN_LIMIT_MS, stop.signal);
     await Promise.race([this.#store.applied(index), late]);
     stop.abort();
     const { view } = this.#store;
@@ -83,13 +83,13 @@ export class Withdrawals {
     if (task === undefined || task.nodeId !== nodeId || desiredAlive(task)) return [];
     const missing = missingHosts(view, task, (id) => this.#applied.get(id));
     if (missing.size === 0) return [];
-    if (this.#waiting.size >= WITHDRAWALS_MAX) return [...missing];
+    if (this.#waiting.size >= ENDPOINT_DRAINS_MAX) return [...missing];
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         taskId,
         since: task.stoppingSince ?? task.version,
         missing,
-        timer: this.#clock.after(WITHDRAWAL_LIMIT_MS, () => this.#late(waiting)),
+        timer: this.#clock.after(ENDPOINT_DRAIN_LIMIT_MS, () => this.#late(waiting)),
         answer: resolve,
         giveUp: reject,
       };

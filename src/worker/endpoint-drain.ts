@@ -10,32 +10,32 @@ import { sleep, type Clock } from '../base/index.ts';
 export const ANSWER_LIMIT_MS = 12_500;
 
 /** The session's half that is needed here. */
-export interface WithdrawalSession {
-  withdraw(taskId: string): void;
+export interface DrainSession {
+  drain(taskId: string): void;
 }
 
-/** What came of a withdrawal; `missing` is undefined when no manager answered in time. */
-export interface Withdrawn {
+/** What came of an endpoint drain; `missing` is undefined when no manager answered in time. */
+export interface Drained {
   readonly missing: readonly string[] | undefined;
 }
 
 /** Questions of this agent that are open, one a task. */
-export class WithdrawalQuestions {
+export class DrainQuestions {
   readonly #clock: Clock;
-  readonly #session: () => WithdrawalSession | undefined;
+  readonly #session: () => DrainSession | undefined;
   readonly #open = new Map<string, (missing: readonly string[]) => void>();
 
-  constructor(clock: Clock, session: () => WithdrawalSession | undefined) {
+  constructor(clock: Clock, session: () => DrainSession | undefined) {
     this.#clock = clock;
     this.#session = session;
   }
 
   /** Resolves when the managers answer, the limit is over, or `signal` aborts. */
-  async ask(taskId: string, signal: AbortSignal): Promise<Withdrawn> {
+  async ask(taskId: string, signal: AbortSignal): Promise<Drained> {
     if (signal.aborted) return { missing: undefined };
     const stop = abortedWith(signal);
     const answered = new Promise<readonly string[]>((resolve) => this.#open.set(taskId, resolve));
-    this.#session()?.withdraw(taskId);
+    this.#session()?.drain(taskId);
     try {
       const late = sleep(this.#clock, ANSWER_LIMIT_MS, stop.signal).then(() => undefined);
       return { missing: await Promise.race([answered, late]) };
@@ -52,7 +52,7 @@ export class WithdrawalQuestions {
 
   /** A new session: the one before it may have taken questions with it. */
   askAgain(): void {
-    for (const taskId of this.#open.keys()) this.#session()?.withdraw(taskId);
+    for (const taskId of this.#open.keys()) this.#session()?.drain(taskId);
   }
 }
 

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../base/index.ts';
 import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
 import { create, update, type Draft, type Task } from '../../model/index.ts';
-import { WITHDRAWAL_LIMIT_MS } from './limits.ts';
-import { hostsThatKnow } from './withdrawal.ts';
-import { Withdrawals } from './withdrawals.ts';
+import { ENDPOINT_DRAIN_LIMIT_MS } from './limits.ts';
+import { hostsThatKnow } from './endpoint-drain.ts';
+import { EndpointDrains } from './endpoint-drains.ts';
 
 const NET = { networkId: 'net', addresses: ['10.0.0.5/24'], aliases: [] };
 const INGRESS = { networkId: 'ingress', addresses: ['10.255.0.5/16'], aliases: [] };
@@ -47,16 +47,16 @@ async function cluster() {
   };
   /** Hosts whose daemons are being restarted. */
   const away = new Set<string>();
-  const withdrawals = new Withdrawals(store, clock, silentLogger, (id) => away.has(id));
+  const endpointDrains = new EndpointDrains(store, clock, silentLogger, (id) => away.has(id));
   /** Asks for t1, and shows the answer as soon as there is one. */
   const ask = (): { missing: readonly string[] | undefined } => {
     const answer: { missing: readonly string[] | undefined } = { missing: undefined };
-    void withdrawals
-      .whenWithdrawn({ nodeId: 'a', taskId: 't1', index: 1 })
+    void endpointDrains
+      .whenDrained({ nodeId: 'a', taskId: 't1', index: 1 })
       .then((missing) => (answer.missing = missing));
     return answer;
   };
-  return { clock, store, stop, setDown, withdrawals, ask, away };
+  return { clock, store, stop, setDown, endpointDrains, ask, away };
 }
 
 describe('hostsThatKnow', () => {
@@ -75,100 +75,100 @@ describe('hostsThatKnow', () => {
   });
 });
 
-describe('Withdrawals', () => {
-  it('answers once every host has applied the wish', async () => {
-    const { stop, ask, clock, withdrawals } = await cluster();
+describe('EndpointDrains', () => {
+  it('answers once every host has applied the desired state', async () => {
+    const { stop, ask, clock, endpointDrains } = await cluster();
     const since = await stop('t1');
-    withdrawals.applied([{ nodeId: 'a', index: since - 1 }]);
+    endpointDrains.applied([{ nodeId: 'a', index: since - 1 }]);
     const answer = ask();
-    withdrawals.applied([{ nodeId: 'a', index: since }]);
-    withdrawals.applied([{ nodeId: 'b', index: since - 1 }]);
+    endpointDrains.applied([{ nodeId: 'a', index: since }]);
+    endpointDrains.applied([{ nodeId: 'b', index: since - 1 }]);
     await clock.advance(100);
     expect(answer.missing).toBeUndefined();
-    withdrawals.applied([{ nodeId: 'b', index: since + 7 }]);
+    endpointDrains.applied([{ nodeId: 'b', index: since + 7 }]);
     await clock.advance(0);
     expect(answer.missing).toEqual([]);
   });
 
-  it('counts from the first wish, whatever the task says meanwhile', async () => {
-    const { store, stop, ask, clock, withdrawals } = await cluster();
+  it('counts from the first desired state that ends it, whatever the task says meanwhile', async () => {
+    const { store, stop, ask, clock, endpointDrains } = await cluster();
     const since = await stop('t1');
     const task = store.view.get('task', 't1');
     if (task === undefined) throw new Error('no task');
     await store.propose([update('task', { ...task, desiredState: 'remove' })]);
     expect(store.view.get('task', 't1')?.stoppingSince).toBe(since);
     const hosts = ['a', 'b'].map((nodeId) => ({ nodeId, index: since }));
-    withdrawals.applied(hosts);
+    endpointDrains.applied(hosts);
     const answer = ask();
     await clock.advance(0);
     expect(answer.missing).toEqual([]);
   });
 
   it('names those that did not say so in time', async () => {
-    const { stop, ask, clock, withdrawals } = await cluster();
+    const { stop, ask, clock, endpointDrains } = await cluster();
     const since = await stop('t1');
     const answer = ask();
-    withdrawals.applied([{ nodeId: 'a', index: since }]);
-    await clock.advance(WITHDRAWAL_LIMIT_MS - 1);
+    endpointDrains.applied([{ nodeId: 'a', index: since }]);
+    await clock.advance(ENDPOINT_DRAIN_LIMIT_MS - 1);
     expect(answer.missing).toBeUndefined();
     await clock.advance(1);
     expect(answer.missing).toEqual(['b']);
   });
 
   it('waits for a host whose daemon is being restarted until it has said so', async () => {
-    const { stop, ask, clock, withdrawals, away } = await cluster();
+    const { stop, ask, clock, endpointDrains, away } = await cluster();
     const since = await stop('t1');
     const answer = ask();
-    withdrawals.applied([{ nodeId: 'a', index: since }]);
+    endpointDrains.applied([{ nodeId: 'a', index: since }]);
     away.add('b');
-    await clock.advance(3 * WITHDRAWAL_LIMIT_MS);
+    await clock.advance(3 * ENDPOINT_DRAIN_LIMIT_MS);
     expect(answer.missing).toBeUndefined();
     away.delete('b');
-    withdrawals.applied([{ nodeId: 'b', index: since }]);
+    endpointDrains.applied([{ nodeId: 'b', index: since }]);
     await clock.advance(0);
     expect(answer.missing).toEqual([]);
   });
 
   it('does not wait for a host that goes down', async () => {
-    const { stop, ask, clock, setDown, withdrawals } = await cluster();
+    const { stop, ask, clock, setDown, endpointDrains } = await cluster();
     const since = await stop('t1');
     const answer = ask();
-    withdrawals.applied([{ nodeId: 'a', index: since }]);
+    endpointDrains.applied([{ nodeId: 'a', index: since }]);
     await setDown('b');
     await clock.advance(0);
     expect(answer.missing).toEqual([]);
   });
 
   it('catches up with the manager that serves the agent before it judges', async () => {
-    const { store, stop, clock, withdrawals } = await cluster();
+    const { store, stop, clock, endpointDrains } = await cluster();
     let missing: readonly string[] | undefined;
     const index = store.view.index + 1;
-    void withdrawals
-      .whenWithdrawn({ nodeId: 'a', taskId: 't1', index })
+    void endpointDrains
+      .whenDrained({ nodeId: 'a', taskId: 't1', index })
       .then((hosts) => (missing = hosts));
     await clock.advance(100);
     expect(missing).toBeUndefined();
     const since = await stop('t1');
-    withdrawals.applied(['a', 'b'].map((nodeId) => ({ nodeId, index: since })));
+    endpointDrains.applied(['a', 'b'].map((nodeId) => ({ nodeId, index: since })));
     await clock.advance(0);
     expect(missing).toEqual([]);
   });
 
   it('sends those that wait to the next leader', async () => {
-    const { stop, clock, withdrawals } = await cluster();
+    const { stop, clock, endpointDrains } = await cluster();
     await stop('t1');
-    const asked = withdrawals.whenWithdrawn({ nodeId: 'a', taskId: 't1', index: 1 });
+    const asked = endpointDrains.whenDrained({ nodeId: 'a', taskId: 't1', index: 1 });
     await clock.advance(0);
     const refused = expect(asked).rejects.toMatchObject({ code: 'unavailable' });
-    withdrawals.stop();
+    endpointDrains.stop();
     await refused;
-    await clock.advance(WITHDRAWAL_LIMIT_MS);
+    await clock.advance(ENDPOINT_DRAIN_LIMIT_MS);
   });
 
   it('has nothing to wait for: no such task, one of another node, one that is to go on', async () => {
-    const { withdrawals } = await cluster();
+    const { endpointDrains } = await cluster();
     const ask = (nodeId: string, taskId: string) =>
-      withdrawals.whenWithdrawn({ nodeId, taskId, index: 1 });
+      endpointDrains.whenDrained({ nodeId, taskId, index: 1 });
     expect(await ask('a', 't1')).toEqual([]);
     expect(await ask('b', 't1')).toEqual([]);
     expect(await ask('a', 'gone')).toEqual([]);

@@ -1,4 +1,4 @@
-// Places of users' containers on networks of the cluster. A container asks the managers for one; it comes
+// Network attachments of users' containers on networks of the cluster. A container asks the managers for one; it comes
 // as an assignment to the agent, which runs it like a task: its "container" is the user's, and its end is
 // the end of that one's run. So addresses are given back however a daemon, a node or a leader dies.
 import { SwarmError, sleep, type Clock } from '../../base/index.ts';
@@ -16,7 +16,7 @@ const ASSIGNMENT_LIMIT_MS = 20_000;
 
 const ENDED: TaskExit = { exitCode: 0, oomKilled: false };
 
-export interface PlaceRequest {
+export interface NetworkAttachmentRequest {
   readonly id: string;
   readonly containerId: string;
   readonly name: string;
@@ -24,34 +24,34 @@ export interface PlaceRequest {
 }
 
 /** Asks the managers; raises what they refuse, and `notFound` on a node that is in no cluster. */
-export type AskManagers = (request: PlaceRequest) => Promise<void>;
+export type AskManagers = (request: NetworkAttachmentRequest) => Promise<void>;
 
-export class Places {
+export class NetworkAttachments {
   readonly #ask: AskManagers;
   readonly #clock: Clock;
-  readonly #open = new Map<string, Place>();
+  readonly #open = new Map<string, NetworkAttachment>();
 
   constructor(ask: AskManagers, clock: Clock) {
     this.#ask = ask;
     this.#clock = clock;
   }
 
-  /** A place that is wanted; `stop` ends the container's run when the managers want it to go. */
-  open(id: string, containerId: string, stop: () => Promise<void>): Place {
-    const place = new Place(containerId, stop, () => this.#open.delete(id));
-    this.#open.set(id, place);
-    return place;
+  /** An attachment that is wanted; `stop` ends the container's run when the managers want it to go. */
+  open(id: string, containerId: string, stop: () => Promise<void>): NetworkAttachment {
+    const attachment = new NetworkAttachment(containerId, stop, () => this.#open.delete(id));
+    this.#open.set(id, attachment);
+    return attachment;
   }
 
-  /** Addresses for an open place. */
-  async obtain(request: PlaceRequest): Promise<TaskAssignment> {
-    const place = this.#open.get(request.id);
-    if (place === undefined) throw new Error('invariant broken: the place is not open');
+  /** Addresses for an open attachment. */
+  async obtain(request: NetworkAttachmentRequest): Promise<TaskAssignment> {
+    const attachment = this.#open.get(request.id);
+    if (attachment === undefined) throw new Error('invariant broken: the attachment is not open');
     await this.#ask(request);
     const late = new AbortController();
     const names = request.networks.map(({ target }) => target).join(', ');
     const timeout = sleep(this.#clock, ASSIGNMENT_LIMIT_MS, late.signal).then(() => undefined);
-    const task = await Promise.race([place.assigned, timeout]);
+    const task = await Promise.race([attachment.assigned, timeout]);
     late.abort();
     if (task !== undefined) return task;
     throw new SwarmError(
@@ -60,28 +60,28 @@ export class Places {
     );
   }
 
-  /** What the agent runs for an assignment of a place. */
+  /** What the agent runs for an assignment of an attachment. */
   controller({ task }: TaskContext): TaskController {
-    const place = this.#open.get(task.id);
-    if (place === undefined) return endedPlace(task.attachment?.containerId ?? '');
-    place.take(task);
-    return place;
+    const attachment = this.#open.get(task.id);
+    if (attachment === undefined) return endedAttachment(task.attachment?.containerId ?? '');
+    attachment.take(task);
+    return attachment;
   }
 }
 
 /** Whoever asked for it has gone: its agent says that it has ended. */
-function endedPlace(containerId: string): Place {
-  const place = new Place(
+function endedAttachment(containerId: string): NetworkAttachment {
+  const attachment = new NetworkAttachment(
     containerId,
     () => Promise.resolve(),
     () => {},
   );
-  place.end(ENDED);
-  return place;
+  attachment.end(ENDED);
+  return attachment;
 }
 
-/** One run's place. */
-export class Place implements TaskController {
+/** One run's attachment. */
+export class NetworkAttachment implements TaskController {
   readonly assigned: Promise<TaskAssignment>;
   readonly #containerId: string;
   readonly #stop: () => Promise<void>;

@@ -1,9 +1,9 @@
 // A group of one member out of state that is at hand: after the other managers are lost for good
-// (`refoundGroup`), or on a fresh machine out of a backup (`foundGroup`). Both come down to one
+// (`forceNewGroup`), or on a fresh machine out of a backup (`foundGroup`). Both come down to one
 // snapshot that names the only voter; making it the newest one is the single step that counts.
 import { decodeConfChange, emptyConfState, NO_LIMIT, type Snapshot } from 'raft-ts';
 import { SwarmError, type Disk, type Random } from '../../../base/index.ts';
-import { REFOUND_INDEX_GAP, type CommittedEntry, type Member } from '../contract/index.ts';
+import { FORCED_INDEX_GAP, type CommittedEntry, type Member } from '../contract/index.ts';
 import { MemberTable } from '../wire/index.ts';
 import { recover, type RecoveryOptions } from './recovery.ts';
 import { SnapshotStore } from '../log/index.ts';
@@ -51,7 +51,7 @@ export async function foundGroup(
  * also those of which it never heard that they are committed: one of them may have been acknowledged.
  * The state machine is left with that state. Doing it twice does no harm. Raises what a start raises.
  */
-export async function refoundGroup(
+export async function forceNewGroup(
   files: GroupFiles,
   self: Member,
   machine: FoundingMachine,
@@ -93,7 +93,7 @@ async function publish(
   for (const { raftId } of table.all) if (raftId !== self.raftId) table.remove(raftId);
   table.put(self);
   const head: Snapshot = {
-    index: state.index + REFOUND_INDEX_GAP,
+    index: state.index + FORCED_INDEX_GAP,
     term: Math.max(1, state.term),
     confState: { ...emptyConfState, voters: [self.raftId] },
     data: table.encode(),

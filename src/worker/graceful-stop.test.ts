@@ -1,22 +1,22 @@
 import { VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../base/index.ts';
-import { retire } from './retirement.ts';
+import { stopGracefully } from './graceful-stop.ts';
 
 interface Case {
   readonly drainMs: number;
   readonly connections: () => Promise<number>;
 }
 
-async function retired({ drainMs, connections }: Case) {
+async function stopped({ drainMs, connections }: Case) {
   const clock = new VirtualClock();
   const events: string[] = [];
   let doneAt: number | undefined;
   const stop = new AbortController();
   const options = {
     taskId: 't1',
-    withdraw: async () => {
-      events.push('withdrawn');
+    drainEndpoints: async () => {
+      events.push('drained');
       return { missing: [] };
     },
     connections: () => {
@@ -28,22 +28,22 @@ async function retired({ drainMs, connections }: Case) {
     clock,
     logger: silentLogger,
   };
-  void retire(options, stop.signal).then(() => (doneAt = clock.monotonicMs()));
+  void stopGracefully(options, stop.signal).then(() => (doneAt = clock.monotonicMs()));
   await clock.advance(0);
   return { clock, events, stop, doneAt: () => doneAt };
 }
 
-describe('retire', () => {
+describe('gracefulStop', () => {
   it('is over once two looks in a row find nobody', async () => {
-    const { clock, events, doneAt } = await retired({ drainMs: 2_000, connections: async () => 0 });
+    const { clock, events, doneAt } = await stopped({ drainMs: 2_000, connections: async () => 0 });
     await clock.advance(1_000);
-    expect(events).toEqual(['withdrawn', 'look', 'look']);
+    expect(events).toEqual(['drained', 'look', 'look']);
     expect(doneAt()).toBe(50);
   });
 
   it('waits for clients and says how many there are', async () => {
     let open = 3;
-    const { clock, events, doneAt } = await retired({
+    const { clock, events, doneAt } = await stopped({
       drainMs: 10_000,
       connections: async () => open,
     });
@@ -59,22 +59,22 @@ describe('retire', () => {
   });
 
   it('waits no longer than the drain time, and not at all when that is 0', async () => {
-    const long = await retired({ drainMs: 2_000, connections: async () => 9 });
+    const long = await stopped({ drainMs: 2_000, connections: async () => 9 });
     await long.clock.advance(1_999);
     expect(long.doneAt()).toBeUndefined();
     await long.clock.advance(1);
     expect(long.doneAt()).toBe(2_000);
-    const none = await retired({ drainMs: 0, connections: async () => 9 });
-    expect(none.events).toEqual(['withdrawn']);
+    const none = await stopped({ drainMs: 0, connections: async () => 9 });
+    expect(none.events).toEqual(['drained']);
     expect(none.doneAt()).toBe(0);
   });
 
   it('ends when it is given up, and when the process is gone', async () => {
-    const given = await retired({ drainMs: 5_000, connections: async () => 9 });
+    const given = await stopped({ drainMs: 5_000, connections: async () => 9 });
     given.stop.abort();
     await given.clock.advance(0);
     expect(given.doneAt()).toBe(0);
-    const gone = await retired({
+    const gone = await stopped({
       drainMs: 5_000,
       connections: () => Promise.reject(new Error('ENOENT')),
     });

@@ -1,6 +1,6 @@
 // A task that is to stop is told so only when no host sends it new connections any more, unless that
 // took longer than the limit. Looks into the kernels, not at what anybody says. (docs/networking.md.)
-import { WITHDRAWAL_LIMIT_MS } from '../../../../src/manager/dispatcher/limits.ts';
+import { ENDPOINT_DRAIN_LIMIT_MS } from '../../../../src/manager/dispatcher/limits.ts';
 import {
   TASK_STATE,
   isTerminal,
@@ -12,20 +12,20 @@ import type { SimulatedContainer } from '../executor.ts';
 import type { Machine } from '../machine.ts';
 import type { AppliedStep, Checker, World } from '../world.ts';
 
-/** The first wish that a task stops, as the log has it. */
+/** The first desired state that stops a task, as the log has it. */
 interface Wish {
   readonly at: number;
   readonly desired: Task['desiredState'];
   /** The processes at that time, by host: what came later has to find its way first. */
   readonly processes: ReadonlyMap<string, unknown>;
-  /** The wish was followed by another: then nobody is waited for. */
+  /** The desired state was followed by another: then nobody is waited for. */
   repeated: boolean;
 }
 
-export class WithdrawalChecker implements Checker {
-  readonly name = 'withdrawal';
+export class EndpointDrainChecker implements Checker {
+  readonly name = 'endpoint drain';
   readonly #world: World;
-  readonly #wishes = new Map<string, Wish>();
+  readonly #requests = new Map<string, Wish>();
   readonly #tasks = new Map<string, Task>();
   /** Chains of ports in host mode, by revision: they are the task's own and stay until it ends. */
   readonly #hostPorts = new Map<string, ReadonlySet<string>>();
@@ -65,13 +65,13 @@ export class WithdrawalChecker implements Checker {
   /** Within the limit every host that is up has let go; a machine that leaves the cluster asks nobody. */
   containerStopping(host: string, { taskId, addresses }: SimulatedContainer): void {
     if (this.#world.machines.some((machine) => machine.host === host && machine.retired)) return;
-    const wish = this.#wishes.get(taskId);
+    const requested = this.#requests.get(taskId);
     const task = this.#tasks.get(taskId);
-    if (wish === undefined || wish.repeated || task?.status.state !== 'running') return;
-    const waited = this.#world.clock.monotonicMs() - wish.at;
-    if (waited >= WITHDRAWAL_LIMIT_MS) return;
+    if (requested === undefined || requested.repeated || task?.status.state !== 'running') return;
+    const waited = this.#world.clock.monotonicMs() - requested.at;
+    if (waited >= ENDPOINT_DRAIN_LIMIT_MS) return;
     for (const machine of this.#world.machines) {
-      if (!this.#isWaitedFor(machine, wish)) continue;
+      if (!this.#isWaitedFor(machine, requested)) continue;
       const texts = addresses
         .filter(({ networkId }) => this.#hasClients(machine, networkId))
         .map(({ address }) => address);
@@ -87,18 +87,18 @@ export class WithdrawalChecker implements Checker {
 
   #observe(task: Task | undefined, before: string | undefined, now: number): void {
     if (task === undefined) {
-      this.#wishes.delete(before ?? '');
+      this.#requests.delete(before ?? '');
       this.#tasks.delete(before ?? '');
       return;
     }
     this.#tasks.set(task.id, task);
     if (TASK_STATE[task.desiredState] < TASK_STATE.shutdown) return;
-    const wish = this.#wishes.get(task.id);
-    if (wish !== undefined) {
-      wish.repeated ||= wish.desired !== task.desiredState;
+    const requested = this.#requests.get(task.id);
+    if (requested !== undefined) {
+      requested.repeated ||= requested.desired !== task.desiredState;
       return;
     }
-    this.#wishes.set(task.id, {
+    this.#requests.set(task.id, {
       at: now,
       desired: task.desiredState,
       processes: new Map(this.#world.machines.map(({ host, process }) => [host, process])),
@@ -125,11 +125,11 @@ export class WithdrawalChecker implements Checker {
     );
   }
 
-  #isWaitedFor(machine: Machine, wish: Wish): boolean {
+  #isWaitedFor(machine: Machine, requested: Wish): boolean {
     const { nodeId, host, process, daemon } = machine;
     if (nodeId === undefined || daemon === undefined) return false;
-    if ((this.#downAt.get(nodeId) ?? -Infinity) >= wish.at) return false;
-    return wish.processes.get(host) === process;
+    if ((this.#downAt.get(nodeId) ?? -Infinity) >= requested.at) return false;
+    return requested.processes.get(host) === process;
   }
 }
 

@@ -1,13 +1,13 @@
 import { VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
-import { ANSWER_LIMIT_MS, AppliedSets, WithdrawalQuestions } from './withdrawal.ts';
+import { ANSWER_LIMIT_MS, AppliedSets, DrainQuestions } from './endpoint-drain.ts';
 
-describe('WithdrawalQuestions', () => {
+describe('DrainQuestions', () => {
   function questions() {
     const clock = new VirtualClock();
     const asked: string[] = [];
-    const session = { withdraw: (id: string) => void asked.push(id) };
-    const open = new WithdrawalQuestions(clock, () => session);
+    const session = { drain: (id: string) => void asked.push(id) };
+    const open = new DrainQuestions(clock, () => session);
     return { clock, asked, open };
   }
 

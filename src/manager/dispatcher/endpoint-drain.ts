@@ -1,4 +1,4 @@
-// Which hosts may still send something new to a task that is to stop. Pure; see withdrawals.ts.
+// Which hosts may still send something new to a task that is to stop. Pure; see endpoint-drains.ts.
 import { TASK_STATE, isPredefinedNetwork, isTerminal, type Task } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 
@@ -30,7 +30,7 @@ export function hostsThatKnow(view: StoreView, task: Task): Set<string> {
   return hosts;
 }
 
-/** The hosts that have not yet said that they act on the wish that the task ends. */
+/** The hosts that have not yet said that they act on the desired state that ends the task. */
 export function missingHosts(view: StoreView, task: Task, applied: AppliedIndex): Set<string> {
   const since = task.stoppingSince ?? task.version;
   const missing = new Set<string>();

@@ -17,7 +17,7 @@ export interface Successor {
 }
 
 /** Nothing for what is so already: doing it twice does no harm. */
-export function takeOverActions(view: StoreView, self: Successor, now: number): Action[] {
+export function forceNewClusterActions(view: StoreView, self: Successor, now: number): Action[] {
   const { id, raftId, address, raftAddress, certificateExpiresAt, availability } = self;
   const manager = { raftId, address, raftAddress };
   const actions: Action[] = [];

@@ -2,8 +2,8 @@
 import type { Message } from 'raft-ts';
 import { Network, Prng, SimDisk, VirtualClock } from 'sim';
 import { afterEach, describe, expect, it } from 'vitest';
-import { REFOUND_INDEX_GAP } from '../contract/index.ts';
-import { foundGroup, refoundGroup } from './refound.ts';
+import { FORCED_INDEX_GAP } from '../contract/index.ts';
+import { foundGroup, forceNewGroup } from './force-new-group.ts';
 import {
   RecordingMachine,
   SimulatedHost,
@@ -11,7 +11,7 @@ import {
 } from '../../../../test/builders/simulated-hosts.ts';
 
 class World {
-  readonly prng = new Prng('refound');
+  readonly prng = new Prng('force new group');
   readonly clock = new VirtualClock();
   readonly links = new SimulatedLinks(new Network<Message>(this.clock, this.prng.split('net')));
   readonly disks = new Map<number, SimDisk>();
@@ -37,7 +37,7 @@ class World {
     return settled;
   }
 
-  files(host: SimulatedHost): Parameters<typeof refoundGroup>[0] {
+  files(host: SimulatedHost): Parameters<typeof forceNewGroup>[0] {
     const { raftId } = host.self;
     const disk = this.disks.get(raftId) ?? new SimDisk();
     const dataKey = new Uint8Array(32).fill(raftId);
@@ -81,15 +81,15 @@ describe('a group whose other members are lost', () => {
     for (const host of w.hosts.values()) host.crash();
     w.disks.get(1)?.crash(w.prng);
     // Twice, as when the process is killed in the middle and started again.
-    await w.run(refoundGroup(w.files(first), first.self, new RecordingMachine()));
+    await w.run(forceNewGroup(w.files(first), first.self, new RecordingMachine()));
     const machine = new RecordingMachine();
-    await w.run(refoundGroup(w.files(first), first.self, machine));
+    await w.run(forceNewGroup(w.files(first), first.self, machine));
     expect(machine.log.map(({ text }) => text)).toEqual(texts(20));
     await w.run(first.start({ kind: 'restart' }));
     await w.clock.until(() => first.isLeader, 5_000);
     expect(first.texts).toEqual(texts(20));
     expect(first.host?.status.members).toEqual([first.self]);
-    expect(await w.run(first.propose('after'))).toBeGreaterThan(before + REFOUND_INDEX_GAP);
+    expect(await w.run(first.propose('after'))).toBeGreaterThan(before + FORCED_INDEX_GAP);
     const fourth = w.add(4);
     await w.run(first.host?.addMember(fourth.self) ?? Promise.reject(new Error('no host')));
     await w.run(fourth.start({ kind: 'join', members: first.host?.status.members ?? [] }));
@@ -102,7 +102,7 @@ describe('a group whose other members are lost', () => {
     const first = await w.three();
     for (const text of texts(3)) await w.run(first.propose(text));
     for (const host of w.hosts.values()) host.crash();
-    await w.run(refoundGroup(w.files(first), first.self, new RecordingMachine()));
+    await w.run(forceNewGroup(w.files(first), first.self, new RecordingMachine()));
     for (const text of ['x', 'y']) {
       await w.run(first.start({ kind: 'restart' }));
       await w.clock.until(() => first.isLeader, 5_000);
@@ -119,7 +119,7 @@ describe('a group whose other members are lost', () => {
     const w = world();
     const first = await w.three();
     for (const host of w.hosts.values()) host.crash();
-    await w.run(refoundGroup(w.files(first), first.self, new RecordingMachine()));
+    await w.run(forceNewGroup(w.files(first), first.self, new RecordingMachine()));
     await w.run(first.start({ kind: 'restart' }));
     await w.clock.until(() => first.isLeader, 5_000);
     const receiver = w.links.receivers.get(1);

@@ -1,7 +1,7 @@
-// What a running task does between the wish that it stops and its stop signal: it leaves names and
+// What a running task does between the order to stop and its stop signal: it leaves names and
 // addresses of all hosts, then the connections that are open come to their end, within limits.
 import { messageOf, sleep, type Clock, type Logger } from '../base/index.ts';
-import type { Withdrawn } from './withdrawal.ts';
+import type { Drained } from './endpoint-drain.ts';
 
 /** Between two looks at the open connections; the last one must find none twice. */
 const FIRST_LOOK_MS = 50;
@@ -9,10 +9,10 @@ const LONGEST_LOOK_MS = 500;
 /** Between two words about how many are left. */
 const SAY_MS = 5_000;
 
-export interface RetirementOptions {
+export interface GracefulStopOptions {
   readonly taskId: string;
   /** Asks that no host sends the task anything new. */
-  readonly withdraw: (taskId: string, signal: AbortSignal) => Promise<Withdrawn>;
+  readonly drainEndpoints: (taskId: string, signal: AbortSignal) => Promise<Drained>;
   /** How many clients are being served. */
   readonly connections: () => Promise<number>;
   readonly drainMs: number;
@@ -23,9 +23,12 @@ export interface RetirementOptions {
 }
 
 /** Resolves when the task may get its stop signal; early when `signal` aborts. Raises nothing. */
-export async function retire(options: RetirementOptions, signal: AbortSignal): Promise<void> {
-  const { taskId, withdraw, clock, logger } = options;
-  const { missing } = await withdraw(taskId, signal);
+export async function stopGracefully(
+  options: GracefulStopOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { taskId, drainEndpoints, clock, logger } = options;
+  const { missing } = await drainEndpoints(taskId, signal);
   if (signal.aborted) return;
   if (missing === undefined || missing.length > 0) {
     logger.warn(
@@ -35,7 +38,7 @@ export async function retire(options: RetirementOptions, signal: AbortSignal): P
   }
   const deadline = clock.monotonicMs() + options.drainMs;
   try {
-    await drain(options, deadline, signal);
+    await drainConnections(options, deadline, signal);
   } catch (error) {
     // Its process may have ended meanwhile: nobody is left to be waited for.
     logger.debug({ taskId, error: messageOf(error) }, 'open connections could not be counted');
@@ -43,8 +46,8 @@ export async function retire(options: RetirementOptions, signal: AbortSignal): P
 }
 
 /** What was on its way when the last host let go arrives between the two looks. */
-async function drain(
-  { connections, clock, say }: RetirementOptions,
+async function drainConnections(
+  { connections, clock, say }: GracefulStopOptions,
   deadline: number,
   signal: AbortSignal,
 ): Promise<void> {
