@@ -14,7 +14,7 @@ import type {
   VolumeBackend,
 } from '../engine-api/index.ts';
 import { issuerInfo } from '../platform/index.ts';
-import type { Manager } from '../manager/index.ts';
+import { type Manager, ClusterQueries } from '../manager/index.ts';
 import type { ContainerdExecutor } from '../worker/tasks/index.ts';
 import type { UserContainers } from '../worker/standalone/index.ts';
 import { VERSION, checkAddresses, type DaemonConfig } from './config/index.ts';
@@ -113,14 +113,14 @@ function cachedIssuer(roots: string): ReturnType<typeof issuerInfo> {
 
 function managerBackend(node: ClusterNode, manager: Manager): ManagerBackend {
   return {
-    view: manager.view,
-    call: (method, request) => manager.call(method, request),
+    queries: new ClusterQueries(manager.view),
+    submit: (principal, method, request) => manager.submit(principal, method, request),
     get leaderId() {
       return manager.consensus.status.leader?.nodeId;
     },
     reachability: (nodeId) => reachability(manager, nodeId),
     acknowledged: async () => {
-      const { hosts } = await manager.call('leader.acknowledged', {});
+      const { hosts } = await manager.forward('leader.acknowledged', {});
       return new Map(hosts.map(({ nodeId, index }) => [nodeId, index]));
     },
     trace: (request) =>

@@ -36,7 +36,7 @@ async function got(path: string): Promise<Body> {
 }
 
 const idOf = (table: 'secret' | 'config' | 'network'): string =>
-  api.manager.view.byName(table, table === 'network' ? 'net' : table)?.id ?? '';
+  api.world.store.view.byName(table, table === 'network' ? 'net' : table)?.id ?? '';
 
 /** What a value of this kind is, when nothing better is said below. */
 function sampleOf(kind: string): unknown {
@@ -177,7 +177,7 @@ const payloadFields = (kind: 'secret' | 'config'): Pick<Route, 'base' | 'samples
   samples: () => ({ Data: 'c2FtcGxl' }),
   read: async () => {
     const { ID, Spec } = await got(`/${kind}s/sample`);
-    const Data = api.manager.view.get('payload', String(ID))?.data;
+    const Data = api.world.store.view.get('payload', String(ID))?.data;
     return { ...(Spec as Body), Data };
   },
 });

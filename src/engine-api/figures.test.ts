@@ -86,7 +86,7 @@ describe('POST /swarm/init', () => {
 describe('POST /swarm/update', () => {
   it('refuses what init refuses, and takes zeroes as nothing asked for', async () => {
     const update = (body: object): Promise<unknown> => {
-      const { version } = api.manager.view.cluster ?? { version: 0 };
+      const { version } = api.world.store.view.cluster ?? { version: 0 };
       return api.call('POST', `/swarm/update?version=${version}`, { body });
     };
     expect(await update({ Dispatcher: { HeartbeatPeriod: 1 } })).toMatchObject(refusal('100 ms'));
@@ -99,7 +99,7 @@ describe('POST /swarm/update', () => {
         CAConfig: { NodeCertExpiry: 0 },
       }),
     ).toMatchObject({ status: 200 });
-    expect(api.manager.view.cluster?.spec).toMatchObject({
+    expect(api.world.store.view.cluster?.spec).toMatchObject({
       Orchestration: { TaskHistoryRetentionLimit: 2 },
       Dispatcher: { HeartbeatPeriod: 5e8 },
       Raft: { ElectionTick: 10, HeartbeatTick: 1 },
@@ -282,5 +282,5 @@ function ipam(Subnet: string, Gateway: string): object {
 }
 
 function versionOf(path: string): string {
-  return path.includes('/nodes') ? `=${api.manager.view.get('node', 'n1')?.version}` : '=1';
+  return path.includes('/nodes') ? `=${api.world.store.view.get('node', 'n1')?.version}` : '=1';
 }

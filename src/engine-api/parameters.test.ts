@@ -130,7 +130,7 @@ describe('taken and given back as Docker does', () => {
     expect(body).toMatchObject({
       Spec: { TaskTemplate: { Placement, ContainerSpec: { Isolation: 'default' } } },
     });
-    const task = [...api.manager.view.all('task')].find(({ nodeId, serviceId }) => {
+    const task = [...api.world.store.view.all('task')].find(({ nodeId, serviceId }) => {
       return serviceId === (body as { ID: string }).ID && nodeId === 'n1';
     });
     expect(task).toBeDefined();
@@ -144,7 +144,7 @@ describe('taken and given back as Docker does', () => {
     });
     await settle();
     expect(await api.call('GET', '/networks/vni')).toMatchObject({ body: { Options } });
-    expect(api.manager.view.byName('network', 'vni')?.vni).toBe(4711);
+    expect(api.world.store.view.byName('network', 'vni')?.vni).toBe(4711);
     const again = { ...made, Name: 'again' };
     expect(await api.call('POST', '/networks/create', { body: again })).toMatchObject({
       status: 409,

@@ -5,6 +5,7 @@ import { chmod, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ifPresent, SwarmError, messageOf, type Logger } from '../base/index.ts';
+import { OPERATOR, authorize } from '../manager/index.ts';
 import type { EngineBackend } from './backend/index.ts';
 import {
   API_VERSION,
@@ -116,6 +117,9 @@ export class EngineApiServer {
     const method = raw.method ?? 'GET';
     const found = this.#router.find(method, path);
     if (found === undefined) throw new SwarmError('notFound', 'page not found');
+    // Who can open the socket is root.
+    const principal = OPERATOR;
+    authorize(principal, found.permission);
     const request: Request = {
       method,
       path,
@@ -124,6 +128,7 @@ export class EngineApiServer {
       params: found.params,
       raw,
       backend: this.#backend,
+      principal,
       json: () => readJson(raw),
       header: (name) => {
         const value = raw.headers[name];

@@ -3,12 +3,21 @@ export { DEFAULT_CLUSTER_SPEC, type NewCluster } from './bootstrap.ts';
 export { ISSUED, type Issued, type Signer } from './ca/index.ts';
 export {
   ATTACHMENT_REQUEST,
-  find,
   type AttachmentRequest,
   type ControlApi,
   type ControlMethod,
   type ControlMethods,
 } from './control/index.ts';
+export {
+  MANAGER,
+  OPERATOR,
+  authorize,
+  nodePrincipal,
+  principalText,
+  type Permission,
+  type Principal,
+} from './access/index.ts';
+export { ClusterQueries, find } from './queries/index.ts';
 export { isActive } from './dispatcher/index.ts';
 export {
   decodeRequest,
@@ -17,7 +26,7 @@ export {
   type LeaderMethod,
   type LeaderMethods,
 } from './methods/index.ts';
-export type { ManagerCaller } from './leader-proxy.ts';
+export type { ForwardedCall, ManagerCaller } from './leader-proxy.ts';
 export { Manager, type ManagerOptions } from './manager.ts';
 export type {
   Consensus,

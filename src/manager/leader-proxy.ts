@@ -2,6 +2,7 @@
 // change of leader, and afterwards for this manager's own store to have what the call wrote, so that a
 // client reads its own writes wherever it asks.
 import { SwarmError, sleep, type Clock } from '../base/index.ts';
+import { MANAGER, type Principal } from './access/index.ts';
 import type { Consensus } from './raft/contract/index.ts';
 import {
   decodeResponse,
@@ -36,26 +37,43 @@ const NOT_BEGUN = [
   'No connection established',
 ];
 
-/** A call to another manager; `signal` aborts when leadership moves. */
+/** A method on its way to another manager. */
+export interface ForwardedCall {
+  readonly method: string;
+  /** JSON of its request. */
+  readonly body: string;
+  /** JSON of who asks; '' from a release before that was told. */
+  readonly principal: string;
+}
+
 export interface ManagerCaller {
-  call(
+  /** Sends a call to another manager; `signal` aborts when leadership moves. */
+  send(
     manager: { nodeId: string; address: string },
-    method: string,
-    body: string,
+    call: ForwardedCall,
     signal: AbortSignal,
   ): Promise<{ body: string; index: number }>;
+}
+
+/** The leader itself, when it is this manager. */
+export interface LocalLeader {
+  execute<M extends LeaderMethod>(
+    method: M,
+    request: LeaderMethods[M]['request'],
+    principal: Principal,
+  ): Promise<LeaderMethods[M]['response']>;
 }
 
 export class LeaderProxy implements LeaderApi {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #local: LeaderApi;
+  readonly #local: LocalLeader;
   readonly #remote: ManagerCaller;
   #consensus: Consensus | undefined;
   /** Calls to the present leader; aborted when another one is elected. */
   #era = new AbortController();
 
-  constructor(store: Store, clock: Clock, local: LeaderApi, remote: ManagerCaller) {
+  constructor(store: Store, clock: Clock, local: LocalLeader, remote: ManagerCaller) {
     this.#store = store;
     this.#clock = clock;
     this.#local = local;
@@ -71,15 +89,16 @@ export class LeaderProxy implements LeaderApi {
     this.#era = new AbortController();
   }
 
-  async call<M extends LeaderMethod>(
+  async forward<M extends LeaderMethod>(
     method: M,
     request: LeaderMethods[M]['request'],
+    principal: Principal = MANAGER,
   ): Promise<LeaderMethods[M]['response']> {
     const deadline = this.#clock.monotonicMs() + LEADER_WAIT_MS;
     let uncertain = false;
     for (;;) {
       try {
-        return await this.#try(method, request);
+        return await this.#try(method, request, principal);
       } catch (error) {
         const known = error instanceof SwarmError;
         if (known && uncertain && MADE_BY_SUCCESS.has(error.code)) throw outcomeUnknown(method);
@@ -95,17 +114,17 @@ export class LeaderProxy implements LeaderApi {
   async #try<M extends LeaderMethod>(
     method: M,
     request: LeaderMethods[M]['request'],
+    principal: Principal,
   ): Promise<LeaderMethods[M]['response']> {
     const status = this.#consensus?.status;
-    if (status?.isLeader) return this.#local.call(method, request);
+    if (status?.isLeader) return this.#local.execute(method, request, principal);
     const leader = status?.leader;
     if (leader === undefined) throw noLeader();
     const address = this.#store.view.get('node', leader.nodeId)?.manager?.address;
     if (address === undefined) throw noLeader();
-    const reply = await this.#remote.call(
+    const reply = await this.#remote.send(
       { nodeId: leader.nodeId, address },
-      method,
-      JSON.stringify(request),
+      { method, body: JSON.stringify(request), principal: JSON.stringify(principal) },
       this.#era.signal,
     );
     await Promise.race([this.#store.applied(reply.index), sleep(this.#clock, CATCH_UP_MS)]);

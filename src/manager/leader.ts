@@ -1,5 +1,6 @@
 // The methods that only the leader carries out, beside the users' control methods. Everything ends in
 // a proposal; what decides is in the parts that are called here.
+import { ReadWriteLock } from '../base/async/index.ts';
 import { SwarmError, decoder, type Clock, type Logger } from '../base/index.ts';
 import {
   NODE_DESCRIPTION,
@@ -10,9 +11,11 @@ import {
 } from '../model/index.ts';
 import type { Authority } from './ca/index.ts';
 import { addressProblem, foreignAddresses } from './queries/index.ts';
-import { Gate, type ControlMethod, type LeaderControl } from './control/index.ts';
+import { type ControlMethod, type LeaderControl } from './control/index.ts';
 import type { Liveness, EndpointDrains } from './dispatcher/index.ts';
-import type { LeaderApi, LeaderMethod, LeaderMethods } from './methods/index.ts';
+import { METHOD_PERMISSIONS, authorize, type Principal } from './access/index.ts';
+import type { LocalLeader } from './leader-proxy.ts';
+import type { LeaderMethod, LeaderMethods } from './methods/index.ts';
 import type { Consensus } from './raft/contract/index.ts';
 import { quorumLoss } from './raft/host/index.ts';
 import type { Store } from './store/index.ts';
@@ -49,13 +52,13 @@ type Handlers = {
   [M in Own]: (request: LeaderMethods[M]['request']) => Promise<LeaderMethods[M]['response']>;
 };
 
-export class Leader implements LeaderApi {
+export class Leader implements LocalLeader {
   readonly #options: LeaderOptions;
   readonly #handlers: Handlers;
   /** One after another: a node that is demoted while it is being added must not stay in Raft alone. */
-  readonly #membership = new Gate();
+  readonly #membership = new ReadWriteLock();
   /** One that claims addresses which its connection does not show waits for the others, and they for it. */
-  readonly #registrations = new Gate();
+  readonly #registrations = new ReadWriteLock();
 
   constructor(options: LeaderOptions) {
     this.#options = options;
@@ -86,10 +89,14 @@ export class Leader implements LeaderApi {
     };
   }
 
-  async call<M extends LeaderMethod>(
+  /** Carries out a method; raises `denied` where `principal` may not have a control method. */
+  async execute<M extends LeaderMethod>(
     method: M,
     request: LeaderMethods[M]['request'],
+    principal: Principal,
   ): Promise<LeaderMethods[M]['response']> {
+    const isControl = (one: string): one is ControlMethod => Object.hasOwn(METHOD_PERMISSIONS, one);
+    if (isControl(method)) authorize(principal, METHOD_PERMISSIONS[method]);
     await this.#options.whenReady();
     if (method === 'node.update') {
       this.#checkDemotion(request as LeaderMethods['node.update']['request']);
@@ -97,7 +104,7 @@ export class Leader implements LeaderApi {
     const own = this.#handlers as Partial<Record<string, (request: object) => Promise<object>>>;
     const handler = own[method];
     if (handler !== undefined) return handler(request) as Promise<LeaderMethods[M]['response']>;
-    const control = this.#options.control.call(
+    const control = this.#options.control.handle(
       method as ControlMethod,
       request as LeaderMethods[ControlMethod]['request'],
     );

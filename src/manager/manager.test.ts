@@ -2,6 +2,7 @@ import { Prng, VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
 import { silentLogger, SwarmError, type Logger } from '../base/index.ts';
 import { update } from '../model/index.ts';
+import { OPERATOR } from './access/index.ts';
 import { Manager } from './manager.ts';
 import type { Consensus, ConsensusHandler, ConsensusStatus } from './raft/contract/index.ts';
 
@@ -35,7 +36,7 @@ class ManagerOnWires {
       logger,
       signer: { sign: () => Promise.reject(new Error('not here')) } as never,
       newJoinToken: () => 'token',
-      caller: { call: () => Promise.reject(new SwarmError('unavailable', 'nobody else')) },
+      caller: { send: () => Promise.reject(new SwarmError('unavailable', 'nobody else')) },
       probe: () => Promise.resolve(false),
       startConsensus: (handler) => {
         this.#handler = handler;
@@ -104,7 +105,7 @@ describe('a manager that begins to lead', () => {
   it('decides nothing before it has applied what earlier leaders committed', async () => {
     const wires = new ManagerOnWires();
     const manager = await wires.start();
-    const created = manager.call('secret.create', secret);
+    const created = manager.submit(OPERATOR, 'secret.create', secret);
     await turns();
     expect(wires.proposed).toHaveLength(0);
     wires.caughtUp();
@@ -118,7 +119,7 @@ describe('a manager that begins to lead', () => {
     wires.caughtUp();
     await turns();
     wires.leadership(true, 3);
-    const created = manager.call('secret.create', secret);
+    const created = manager.submit(OPERATOR, 'secret.create', secret);
     await turns();
     expect(wires.proposed).toHaveLength(0);
     wires.caughtUp();
@@ -132,7 +133,7 @@ describe('a leader whom no quorum confirms in time', () => {
   it('asks again, and those who wait for it are served', async () => {
     const wires = new ManagerOnWires();
     const manager = await wires.start();
-    const created = manager.call('secret.create', secret);
+    const created = manager.submit(OPERATOR, 'secret.create', secret);
     wires.silence();
     await turns();
     await wires.clock.advance(100);
@@ -144,7 +145,7 @@ describe('a leader whom no quorum confirms in time', () => {
   it('gives up with its term', async () => {
     const wires = new ManagerOnWires();
     const manager = await wires.start();
-    const created = manager.call('secret.create', secret);
+    const created = manager.submit(OPERATOR, 'secret.create', secret);
     wires.leadership(false, 2);
     await expect(created).rejects.toThrow();
     expect(wires.proposed).toHaveLength(0);
@@ -169,7 +170,7 @@ describe('the members of Raft', () => {
     const object = { id: 'n2', spec, role: 'manager', certificateExpiresAt: 1, status } as const;
     await manager.store.propose([{ kind: 'addNode', object }]);
     const request = { nodeId: 'n2', raftId: 7, address: 'b:1', raftAddress: 'b:2' };
-    const adding = manager.call('leader.addMember', request);
+    const adding = manager.forward('leader.addMember', request);
     await turns();
     const node = manager.view.get('node', 'n2');
     if (node === undefined) throw new Error('no node');

@@ -1,6 +1,7 @@
 // Puts one manager together: store, Raft, control, loops, dispatcher, certificate authority. Leads or
 // follows; the list of what starts with leadership is all there is to it.
 import {
+  decoder,
   newId,
   sleep,
   SwarmError,
@@ -12,11 +13,12 @@ import {
   type Timer,
 } from '../base/index.ts';
 import type { ClusterInfo } from '../model/index.ts';
+import { OPERATOR, PRINCIPAL, type Principal } from './access/index.ts';
 import { Allocator } from './allocator/index.ts';
 import { bootstrapActions, type NewCluster } from './bootstrap.ts';
 import { Authority, type Issued, type Signer } from './ca/index.ts';
 import { ControlLoopRunner } from './loops/index.ts';
-import { LeaderControl } from './control/index.ts';
+import { LeaderControl, type ControlMethod, type ControlMethods } from './control/index.ts';
 import {
   Dispatcher,
   Liveness,
@@ -32,7 +34,7 @@ import {
   type LeaderMethod,
   type LeaderMethods,
 } from './methods/index.ts';
-import { LeaderProxy, type ManagerCaller } from './leader-proxy.ts';
+import { LeaderProxy, type ForwardedCall, type ManagerCaller } from './leader-proxy.ts';
 import { Leader } from './leader.ts';
 import { ConstraintEnforcer, Orchestrator, TaskReaper } from './orchestrator/index.ts';
 import { SchedulerLoop } from './placement/index.ts';
@@ -50,6 +52,8 @@ const CATCH_UP_POLL_MS = 50;
 const ELECTION_MS = 1_500;
 /** Heartbeat periods grow with the cluster: this much for every node. */
 const PERIOD_MS_PER_NODE = 0.5;
+
+const decodePrincipal = decoder(PRINCIPAL, 'principal');
 
 export interface ManagerOptions {
   readonly nodeId: string;
@@ -182,18 +186,34 @@ export class Manager implements LeaderApi {
     return Math.max(requested, this.view.count('node') * PERIOD_MS_PER_NODE);
   }
 
-  /** Carries out a method here or on the leader; see LeaderProxy. */
-  call<M extends LeaderMethod>(
+  /** Has a control method carried out for `principal`, here or on the leader; see LeaderProxy. */
+  submit<M extends ControlMethod>(
+    principal: Principal,
+    method: M,
+    request: ControlMethods[M]['request'],
+  ): Promise<ControlMethods[M]['response']> {
+    const response = this.#proxy.forward<ControlMethod>(method, request, principal);
+    return response as Promise<ControlMethods[M]['response']>;
+  }
+
+  /** Has one of the managers' own methods carried out, here or on the leader. */
+  forward<M extends LeaderMethod>(
     method: M,
     request: LeaderMethods[M]['request'],
   ): Promise<LeaderMethods[M]['response']> {
-    return this.#proxy.call(method, request);
+    return this.#proxy.forward(method, request);
   }
 
-  /** What another manager sent to us as the leader. */
-  async callFromPeer(method: string, body: string): Promise<{ body: string; index: number }> {
+  /** Carries out what another manager sent to us as the leader. Raises `invalid` for what is no call. */
+  async receive({
+    method,
+    body,
+    principal,
+  }: ForwardedCall): Promise<{ body: string; index: number }> {
     const known = checkMethod(method);
-    const response = await this.#leader.call(known, decodeRequest(known, body));
+    // A manager of a release before principals hands on what an operator asked it for.
+    const caller = principal === '' ? OPERATOR : decodePrincipal.json(principal);
+    const response = await this.#leader.execute(known, decodeRequest(known, body), caller);
     return { body: JSON.stringify(response), index: this.view.index };
   }
 
@@ -231,11 +251,11 @@ export class Manager implements LeaderApi {
   }
 
   join(request: LeaderMethods['leader.join']['request']): Promise<Issued> {
-    return this.#proxy.call('leader.join', request);
+    return this.#proxy.forward('leader.join', request);
   }
 
   renew(csr: string, peer: Peer): Promise<Issued> {
-    return this.#proxy.call('leader.renew', { csr, peer });
+    return this.#proxy.forward('leader.renew', { csr, peer });
   }
 
   /** Stops this manager in good order: leadership is handed over first. */

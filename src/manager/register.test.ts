@@ -1,4 +1,5 @@
 // Which registrations begin a session: one that was on its way for long ends nobody else's.
+import { MANAGER } from './access/index.ts';
 import { VirtualClock } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../base/index.ts';
@@ -37,19 +38,23 @@ beforeEach(async () => {
 });
 
 async function register(lastEpoch?: number): Promise<number> {
-  const { epoch } = await leader.call('leader.register', {
-    nodeId: 'w1',
-    managerId: 'm1',
-    description: JSON.stringify({
-      hostname: 'w1',
-      platform: { architecture: 'x86_64', os: 'linux' },
-      resources: { nanoCpus: 4e9, memoryBytes: 8e9 },
-      engine: { version: 'test', labels: {}, plugins: [] },
-    }),
-    address: '10.0.0.1:2377',
-    dataPathAddress: '10.0.0.1',
-    ...(lastEpoch === undefined ? {} : { lastEpoch }),
-  });
+  const { epoch } = await leader.execute(
+    'leader.register',
+    {
+      nodeId: 'w1',
+      managerId: 'm1',
+      description: JSON.stringify({
+        hostname: 'w1',
+        platform: { architecture: 'x86_64', os: 'linux' },
+        resources: { nanoCpus: 4e9, memoryBytes: 8e9 },
+        engine: { version: 'test', labels: {}, plugins: [] },
+      }),
+      address: '10.0.0.1:2377',
+      dataPathAddress: '10.0.0.1',
+      ...(lastEpoch === undefined ? {} : { lastEpoch }),
+    },
+    MANAGER,
+  );
   return epoch;
 }
 

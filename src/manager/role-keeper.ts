@@ -1,5 +1,6 @@
 // On the leader: carries out demotions. A node whose desired role is worker leaves Raft first; only then
 // does it get a worker's certificate. (Promotion is driven by the node itself, which asks to be added.)
+import { MANAGER } from './access/index.ts';
 import { messageOf, type Clock, type Logger, type Timer } from '../base/index.ts';
 import type { Leader } from './leader.ts';
 import type { Store } from './store/index.ts';
@@ -79,7 +80,7 @@ export class RoleKeeper {
   async #remove(nodeIds: readonly string[]): Promise<unknown> {
     if (nodeIds.length === 0) return undefined;
     try {
-      await this.#leader.call('leader.removeMembers', { nodeIds });
+      await this.#leader.execute('leader.removeMembers', { nodeIds }, MANAGER);
       return undefined;
     } catch (error) {
       return error;

@@ -1,6 +1,7 @@
 // The little that the kernel can't tell after a restart: which tasks are attached and which
 // endpoints went away lately. Written in the background, the newest state wins; whoever needs it on
 // disk waits for `flushed`.
+import { Coalescer } from '../base/async/index.ts';
 import {
   decoder,
   integerOf,
@@ -45,8 +46,7 @@ export class StateFile {
   readonly #logger: Logger;
   readonly #path: string;
   readonly #texts = new WeakMap<AttachedTask, string>();
-  #pending: SavedState | undefined;
-  #writing: Promise<void> | undefined;
+  readonly #writes = new Coalescer<SavedState>((state) => this.#write(state));
 
   constructor(disk: Disk, logger: Logger, path: string) {
     this.#disk = disk;
@@ -63,13 +63,12 @@ export class StateFile {
   }
 
   save(state: SavedState): void {
-    this.#pending = state;
-    this.#writing ??= this.#write();
+    this.#writes.add(state);
   }
 
   /** Resolves when the state handed in last is on disk. */
   async flushed(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
+    await this.#writes.settled();
   }
 
   async remove(): Promise<void> {
@@ -89,17 +88,12 @@ export class StateFile {
     return text;
   }
 
-  async #write(): Promise<void> {
-    // Takes the newest state each time; one write is enough for all that came while it ran.
-    for (let state = this.#pending; state !== undefined; state = this.#pending) {
-      this.#pending = undefined;
-      const bytes = new TextEncoder().encode(this.#text(state));
-      try {
-        await this.#disk.writeFileAtomic(this.#path, bytes);
-      } catch (error) {
-        this.#logger.error({ path: this.#path, error: messageOf(error) }, 'state was not saved');
-      }
+  async #write(state: SavedState): Promise<void> {
+    const bytes = new TextEncoder().encode(this.#text(state));
+    try {
+      await this.#disk.writeFileAtomic(this.#path, bytes);
+    } catch (error) {
+      this.#logger.error({ path: this.#path, error: messageOf(error) }, 'state was not saved');
     }
-    this.#writing = undefined;
   }
 }

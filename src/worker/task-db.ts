@@ -1,6 +1,7 @@
 // What the agent remembers on disk: its assignments, the last status of each task, the epoch and
 // index it saw last. Secrets and registry credentials stay in memory. One write at a time; changes
 // that come meanwhile go with the next.
+import { Coalescer } from '../base/async/index.ts';
 import {
   SwarmError,
   count,
@@ -66,8 +67,7 @@ export class TaskDb {
   readonly #clock: Clock;
   readonly #pause = new AbortController();
   #hurry = false;
-  #next: AgentState | undefined;
-  #writing: Promise<void> | undefined;
+  readonly #writes = new Coalescer<AgentState>((state) => this.#write(state));
 
   constructor(disk: Disk, path: string, clock: Clock, logger: Logger) {
     this.#disk = disk;
@@ -102,36 +102,30 @@ export class TaskDb {
 
   /** Stores soon; an older state that was not written yet is skipped. */
   save(state: AgentState): void {
-    this.#next = state;
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writes.add(state);
   }
 
   /** Resolves when everything handed in is on disk (or failed to get there). */
   async flushed(): Promise<void> {
     this.#hurry = true;
     this.#pause.abort();
-    await this.#writing;
+    await this.#writes.settled();
   }
 
-  async #writeAll(): Promise<void> {
-    while (this.#next !== undefined) {
-      if (!this.#hurry) await sleep(this.#clock, WRITE_PAUSE_MS, this.#pause.signal);
-      const state = this.#next;
-      this.#next = undefined;
-      try {
-        await this.#disk.writeFileAtomic(this.#path, encode(state), 0o600);
-      } catch (error) {
-        // Without it a restart would ask the managers first; running containers are safe either way.
-        this.#logger.error(
-          { path: this.#path, error: messageOf(error) },
-          'assignments could not be stored',
-        );
-        if (this.#hurry) return;
-        this.#next ??= state;
-        await sleep(this.#clock, RETRY_MS, this.#pause.signal);
-      }
+  async #write(state: AgentState): Promise<void> {
+    if (!this.#hurry) await sleep(this.#clock, WRITE_PAUSE_MS, this.#pause.signal);
+    if (this.#writes.superseded) return;
+    try {
+      await this.#disk.writeFileAtomic(this.#path, encode(state), 0o600);
+    } catch (error) {
+      // Without it a restart would ask the managers first; running containers are safe either way.
+      this.#logger.error(
+        { path: this.#path, error: messageOf(error) },
+        'assignments could not be stored',
+      );
+      if (this.#hurry) return;
+      await sleep(this.#clock, RETRY_MS, this.#pause.signal);
+      if (!this.#writes.superseded) this.#writes.add(state);
     }
   }
 }

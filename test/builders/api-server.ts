@@ -1,5 +1,6 @@
 // The Engine API of a manager over a real socket: real control and a real store, without Raft, engine
 // and processes. For tests of what clients send and get.
+import { ClusterQueries } from '../../src/manager/queries/index.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -51,8 +52,8 @@ export class ApiServer {
     this.#imageWork = imageWork;
     const { store, control } = this.world;
     this.manager = {
-      view: store.view,
-      call: (method, request) => control.call(method, request),
+      queries: new ClusterQueries(store.view),
+      submit: (_principal, method, request) => control.handle(method, request),
       leaderId: 'n1',
       reachability: () => 'reachable',
       acknowledged: () => Promise.resolve(new Map()),

@@ -17,14 +17,14 @@ const place = (id: string): Task | undefined => world.store.view.get('task', id)
 
 async function network(Name: string, more: Partial<NetworkSpec> = {}): Promise<string> {
   const spec = { Name, Driver: 'overlay', Attachable: true, ...more };
-  const { id } = await world.control.call('network.create', { spec });
+  const { id } = await world.control.handle('network.create', { spec });
   await world.clock.advance(100);
   return id;
 }
 
 async function attach(id: string, target: string, address?: string): Promise<void> {
   const addresses = address === undefined ? [] : [address];
-  await world.control.call('attachment.create', {
+  await world.control.handle('attachment.create', {
     id,
     nodeId: 'a',
     containerId: `${id}-container`,
@@ -69,7 +69,9 @@ describe('a container on an attachable network', () => {
       name: 'x',
       networks: [{ target: 'back', aliases: [], addresses: [] }],
     };
-    await expect(world.control.call('attachment.create', other)).rejects.toThrow('exists already');
+    await expect(world.control.handle('attachment.create', other)).rejects.toThrow(
+      'exists already',
+    );
     expect(place('c1')?.nodeId).toBe('a');
   });
 
@@ -90,13 +92,13 @@ describe('a container on an attachable network', () => {
   it('holds its network until it ends, and is forgotten then', async () => {
     const id = await network('back');
     await attach('c1', 'back');
-    await expect(world.control.call('network.remove', { id })).rejects.toThrow(
+    await expect(world.control.handle('network.remove', { id })).rejects.toThrow(
       'is in use by container c1-container on node a',
     );
     await end('c1');
     expect(place('c1')).toBeUndefined();
     expect(world.store.view.get('revision', 'c1')).toBeUndefined();
-    await world.control.call('network.remove', { id });
+    await world.control.handle('network.remove', { id });
   });
 
   it('stays while its node is drained or down, and goes with it', async () => {
@@ -110,7 +112,7 @@ describe('a container on an attachable network', () => {
     expect(place('c1')?.status.state).toBe('running');
     const set = buildAssignments(world.store.view, 'b');
     expect(set.has(`taskEndpoint\n${id}/c1`)).toBe(false);
-    await world.control.call('node.remove', { id: 'a', force: true });
+    await world.control.handle('node.remove', { id: 'a', force: true });
     await world.clock.advance(1_000);
     expect(place('c1')).toBeUndefined();
   });
@@ -126,7 +128,7 @@ describe('a container on an attachable network', () => {
     expect(world.store.view.get('revision', 'late')).toBeUndefined();
     expect(given.map((one) => place(one)?.status.state)).toEqual(given.map(() => 'running'));
     for (const one of given) await end(one);
-    await world.control.call('network.remove', { id });
+    await world.control.handle('network.remove', { id });
   });
 
   // Only tasks that had been assigned were looked at: it got its addresses later, for nobody.
@@ -134,7 +136,7 @@ describe('a container on an attachable network', () => {
     await network('tiny', { IPAM: { Config: [{ Subnet: '10.77.0.0/29' }] } });
     for (const one of ['c1', 'c2', 'c3', 'c4', 'c5', 'late']) await attach(one, 'tiny');
     expect(place('late')?.status).toMatchObject({ state: 'new' });
-    await world.control.call('node.remove', { id: 'a', force: true });
+    await world.control.handle('node.remove', { id: 'a', force: true });
     await world.clock.advance(1_000);
     expect([...world.store.view.all('task')]).toEqual([]);
     expect([...world.store.view.all('revision')]).toEqual([]);
@@ -184,7 +186,7 @@ describe('a fixed address', () => {
   it('waits for the end of the container’s last run', async () => {
     await network('back', { IPAM: { Config: [{ Subnet: '10.77.0.0/24' }] } });
     await attach('c1', 'back', '10.77.0.50');
-    await world.control.call('attachment.create', {
+    await world.control.handle('attachment.create', {
       id: 'again',
       nodeId: 'a',
       containerId: 'c1-container',

@@ -109,7 +109,7 @@ const spec = (name: string, rest: Partial<ServiceSpec> = {}): ServiceSpec =>
 
 async function network(world: World, name: string): Promise<string> {
   const requested = { Name: name, Labels: {}, Driver: 'overlay' };
-  const { id } = await world.control.call('network.create', { spec: requested });
+  const { id } = await world.control.handle('network.create', { spec: requested });
   await world.clock.advance(200);
   return id;
 }

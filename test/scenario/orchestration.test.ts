@@ -144,7 +144,7 @@ describe('replicated services', () => {
   it('removes every task of a removed service', async () => {
     const id = await world.create(aServiceSpec({ replicas: 3 }));
     await world.clock.advance(100);
-    await world.control.call('service.remove', { id });
+    await world.control.handle('service.remove', { id });
     await world.clock.advance(100);
     expect(world.tasks(id)).toEqual([]);
     expect([...world.store.view.all('revision')]).toEqual([]);

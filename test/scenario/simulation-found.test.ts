@@ -90,7 +90,7 @@ describe('a start-first update to tasks that find no place', () => {
 describe('two requests at the same time', () => {
   // Each was checked while the other was on its way: the service named a network that was gone.
   it('never remove what the other one uses', async () => {
-    const network = await world.control.call('network.create', {
+    const network = await world.control.handle('network.create', {
       spec: { Name: 'front', Driver: 'overlay' },
     });
     const { TaskTemplate } = aServiceSpec();
@@ -98,8 +98,8 @@ describe('two requests at the same time', () => {
       TaskTemplate: { ...TaskTemplate, Networks: [{ Target: 'front' }] },
     });
     const outcomes = await Promise.allSettled([
-      world.control.call('service.create', { spec }),
-      world.control.call('network.remove', network),
+      world.control.handle('service.create', { spec }),
+      world.control.handle('network.remove', network),
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
     expect(world.store.view.get('network', network.id)).toBeDefined();
@@ -114,8 +114,8 @@ describe('two requests at the same time', () => {
         },
       });
     const outcomes = await Promise.allSettled([
-      world.control.call('service.create', { spec: published('a') }),
-      world.control.call('service.create', { spec: published('b') }),
+      world.control.handle('service.create', { spec: published('a') }),
+      world.control.handle('service.create', { spec: published('b') }),
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
   });
@@ -193,7 +193,7 @@ describe('a port that a service gave up in an update', () => {
     const id = await world.create(aServiceSpec({ Name: 'a', ...port(8080) }));
     await world.clock.advance(1_000);
     world.runner.stop();
-    await world.control.call('service.remove', { id });
+    await world.control.handle('service.remove', { id });
     world.runner.start();
     const next = await world.create(aServiceSpec({ Name: 'b', ...port(8080) }));
     await world.clock.advance(1_000);
@@ -217,7 +217,7 @@ describe('a port that a service gave up in an update', () => {
     await world.create(other);
     const version = world.store.view.get('service', id)?.version ?? 0;
     const spec = aServiceSpec({ Name: 'a' });
-    const rollback = world.control.call('service.update', { id, version, spec, rollback: true });
+    const rollback = world.control.handle('service.update', { id, version, spec, rollback: true });
     await expect(rollback).rejects.toThrow("port '8080' is already in use by service 'b'");
   });
 });
@@ -225,7 +225,7 @@ describe('a port that a service gave up in an update', () => {
 describe('a network that a service gave up in an update', () => {
   // The rollback went back to a network that was gone; no later update of the service was possible.
   it('stays while the update may go back to it, and is missed by a rollback afterwards', async () => {
-    const { id: network } = await world.control.call('network.create', {
+    const { id: network } = await world.control.handle('network.create', {
       spec: { Name: 'front', Driver: 'overlay' },
     });
     const on = (spec: ServiceSpec, networks: readonly string[]): ServiceSpec => ({
@@ -236,13 +236,13 @@ describe('a network that a service gave up in an update', () => {
     const id = await world.create(on(aServiceSpec({ Name: 'a' }), [network]));
     await world.clock.advance(1_000);
     await world.update(id, (spec) => on(spec, []));
-    const removal = (): Promise<unknown> => world.control.call('network.remove', { id: network });
+    const removal = (): Promise<unknown> => world.control.handle('network.remove', { id: network });
     await expect(removal()).rejects.toThrow('is in use by service');
     await world.clock.advance(60_000);
     await removal();
     const version = world.store.view.get('service', id)?.version ?? 0;
     const spec = aServiceSpec({ Name: 'a' });
-    const rollback = world.control.call('service.update', { id, version, spec, rollback: true });
+    const rollback = world.control.handle('service.update', { id, version, spec, rollback: true });
     await expect(rollback).rejects.toThrow(`network ${network} not found`);
   });
 });

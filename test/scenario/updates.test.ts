@@ -61,7 +61,7 @@ const ids = (id: string): string[] =>
 async function rollBack(id: string): Promise<void> {
   const { spec } = service(id);
   const version = specIndexOf(service(id));
-  await world.control.call('service.update', { id, version, spec, rollback: true });
+  await world.control.handle('service.update', { id, version, spec, rollback: true });
 }
 
 describe('a change of something else between an update and its rollback', () => {

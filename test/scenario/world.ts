@@ -141,12 +141,12 @@ export class World {
     const node = this.store.view.get('node', id);
     if (node === undefined) throw new Error(`no node ${id}`);
     const spec: NodeSpec = { ...node.spec, Availability: 'drain' };
-    await this.control.call('node.update', { id, version: specIndexOf(node), spec });
+    await this.control.handle('node.update', { id, version: specIndexOf(node), spec });
     await settle();
   }
 
   async create(spec: ServiceSpec): Promise<string> {
-    const { id } = await this.control.call('service.create', { spec });
+    const { id } = await this.control.handle('service.create', { spec });
     return id;
   }
 
@@ -154,7 +154,7 @@ export class World {
     const service = this.store.view.get('service', id);
     if (service === undefined) throw new Error(`no service ${id}`);
     const version = specIndexOf(service);
-    await this.control.call('service.update', { id, version, spec: change(service.spec) });
+    await this.control.handle('service.update', { id, version, spec: change(service.spec) });
   }
 
   tasks(serviceId: string, state?: TaskState): Task[] {

@@ -2,7 +2,7 @@
 // A leave ends the one that is under way: its signal aborts, it stops where it is, and then the leave
 // takes down what it had begun.
 import { SwarmError, messageOf, sleep, type Clock, type Logger } from '../../base/index.ts';
-import { untilAborted } from '../../base/async/index.ts';
+import { untilAborted, deferred } from '../../base/async/index.ts';
 
 export type ChangeKind = 'init' | 'join' | 'restore' | 'start' | 'leave';
 
@@ -33,15 +33,14 @@ export class MembershipChange {
   async run<T>(kind: ChangeKind, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#current !== undefined) throw underWay(this.#current.kind);
     const abort = new AbortController();
-    let end = (): void => {};
-    const over = new Promise<void>((resolve) => (end = resolve));
-    const current: Current = { kind, abort, over };
+    const over = deferred();
+    const current: Current = { kind, abort, over: over.promise };
     this.#current = current;
     try {
       return await act(abort.signal);
     } finally {
       this.#current = undefined;
-      end();
+      over.resolve();
     }
   }
 

@@ -1,5 +1,6 @@
 // Makes a node what the managers want it to be, one step after another, until it holds. What the steps
 // do is their owner's; which one is next is in role-step.ts.
+import { deferred, type Deferred } from '../../base/async/index.ts';
 import {
   SwarmError,
   messageOf,
@@ -37,7 +38,7 @@ export class RoleFollower {
   #busy = false;
   #timer: Timer | undefined;
   /** Ends a pause between two steps. */
-  #wake: (() => void) | undefined;
+  #woken: Deferred<void> | undefined;
 
   constructor(steps: RoleSteps, clock: Clock, logger: Logger) {
     this.#steps = steps;
@@ -68,7 +69,7 @@ export class RoleFollower {
   }
 
   async #follow(): Promise<void> {
-    this.#wake?.();
+    this.#woken?.resolve();
     if (this.#busy) return;
     this.#busy = true;
     try {
@@ -126,8 +127,8 @@ export class RoleFollower {
 
   /** Until something is new, or it is time for another look. */
   async #pause(): Promise<void> {
-    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-    await Promise.race([woken, sleep(this.#clock, RETRY_MS)]);
-    this.#wake = undefined;
+    this.#woken = deferred();
+    await Promise.race([this.#woken.promise, sleep(this.#clock, RETRY_MS)]);
+    this.#woken = undefined;
   }
 }

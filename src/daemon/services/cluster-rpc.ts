@@ -30,11 +30,13 @@ import {
   ISSUED,
   decodeRequest,
   decodeResponse,
+  nodePrincipal,
   type AttachmentRequest,
   type Issued,
   type LeaderMethod,
   type LeaderMethods,
   type Manager,
+  type ForwardedCall,
   type ManagerCaller,
 } from '../../manager/index.ts';
 import { RpcClient, RpcServer, type TlsIdentity, type WireMethod } from '../../platform/index.ts';
@@ -126,16 +128,16 @@ export class ClusterRpc implements ManagerCaller {
     return stream;
   }
 
-  async call(
+  /** A method for another manager. */
+  async send(
     manager: { nodeId: string; address: string },
-    method: string,
-    body: string,
+    call: ForwardedCall,
     signal: AbortSignal,
   ): Promise<{ body: string; index: number }> {
     const client = this.#client(manager.address, manager.nodeId);
     const reply = client.unary<{ body: string; index: number }>(
       '/tsswarm.v1.Control/Call',
-      { method, body },
+      call,
       CALL_TIMEOUT_MS,
     );
     if (signal.aborted) throw new SwarmError('unavailable', 'the leader has changed');
@@ -354,17 +356,21 @@ export class ClusterRpc implements ManagerCaller {
     this.server.unary<{ request: string }, object>(
       '/tsswarm.v1.Attachments/Attach',
       ({ request }, { peer }) =>
-        this.#manager().call('attachment.create', parseAttachment(request, peer?.nodeId ?? '')),
+        this.#manager().submit(
+          nodePrincipal(peer?.nodeId ?? ''),
+          'attachment.create',
+          parseAttachment(request, peer?.nodeId ?? ''),
+        ),
     );
-    this.server.unary<{ method: string; body: string }, { body: string; index: number }>(
+    this.server.unary<ForwardedCall, { body: string; index: number }>(
       '/tsswarm.v1.Control/Call',
-      async ({ method, body }, { peer }) => {
+      async ({ method, body, principal }, { peer }) => {
         const manager = this.#manager();
         // A new manager knows no leader yet: whoever it asks hands its call on.
-        if (method !== 'leader.addMember') return manager.callFromPeer(method, body);
+        if (method !== 'leader.addMember') return manager.receive({ method, body, principal });
         const request = decodeRequest(method, body);
         checkSender(manager, request.nodeId, peer);
-        const reply = await manager.call('leader.addMember', request);
+        const reply = await manager.forward('leader.addMember', request);
         return { body: JSON.stringify(reply), index: manager.view.index };
       },
     );

@@ -1,6 +1,11 @@
 // What the Engine API needs of the daemon behind it. The API knows HTTP and Docker's shapes; whatever
 // has an effect is behind this contract.
-import type { ControlMethod, ControlMethods, StoreView } from '../../manager/index.ts';
+import type {
+  ControlMethod,
+  ControlMethods,
+  ClusterQueries,
+  Principal,
+} from '../../manager/index.ts';
 import type {
   ClusterSpec,
   ContainerConfig,
@@ -77,8 +82,11 @@ export interface ClusterState {
 }
 
 export interface ManagerBackend {
-  readonly view: StoreView;
-  call<M extends ControlMethod>(
+  /** The state that this manager has applied. */
+  readonly queries: ClusterQueries;
+  /** Has a control method carried out for `principal`. Raises what the method raises, and `denied`. */
+  submit<M extends ControlMethod>(
+    principal: Principal,
     method: M,
     request: ControlMethods[M]['request'],
   ): Promise<ControlMethods[M]['response']>;

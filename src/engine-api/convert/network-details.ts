@@ -1,6 +1,6 @@
 // `network inspect -v`: Docker's lists of services with their tasks and of peers, and beside them the
 // version of the network's endpoints and which hosts have said that kernel and resolver have it. Pure.
-import { isActive, type StoreView } from '../../manager/index.ts';
+import { isActive, type ClusterQueries } from '../../manager/index.ts';
 import {
   TASK_STATE,
   addressFamily,
@@ -15,12 +15,12 @@ export type Acknowledged = ReadonlyMap<string, number>;
 
 /** What `verbose` adds to the network; undefined acknowledgements: the leader could not be asked. */
 export function networkDetails(
-  view: StoreView,
+  queries: ClusterQueries,
   network: Network,
   acknowledged: Acknowledged | undefined,
 ): object {
-  const tasks = [...view.tasksOfNetwork(network.id)];
-  const version = endpointVersion(view, network, tasks);
+  const tasks = queries.endpointsOfNetwork(network.id);
+  const version = endpointVersion(queries, network, tasks);
   const byService = new Map<string, Task[]>();
   for (const task of tasks) {
     const list = byService.get(task.serviceId);
@@ -28,15 +28,15 @@ export function networkDetails(
     else byService.set(task.serviceId, [task]);
   }
   const services: Record<string, object> = {};
-  for (const service of view.all('service')) {
+  for (const service of queries.list('service')) {
     const own = byService.get(service.id);
     if (own === undefined && !isOn(service, network)) continue;
-    services[service.spec.Name] = serviceDetails(view, network, service, own ?? []);
+    services[service.spec.Name] = serviceDetails(queries, network, service, own ?? []);
   }
   return {
     Services: services,
-    Peers: peers(view, network, tasks).map((nodeId) => {
-      const node = view.get('node', nodeId);
+    Peers: peers(queries, network, tasks).map((nodeId) => {
+      const node = queries.node(nodeId);
       const index = acknowledged?.get(nodeId);
       return {
         Name: node?.description?.hostname ?? nodeId,
@@ -50,15 +50,18 @@ export function networkDetails(
 }
 
 /** Users' containers on the network, of all nodes: Docker shows those of the asked one alone. */
-export function attachedContainers(view: StoreView, network: Network): Record<string, object> {
+export function attachedContainers(
+  queries: ClusterQueries,
+  network: Network,
+): Record<string, object> {
   const containers: Record<string, object> = {};
-  for (const task of view.tasksOfNetwork(network.id)) {
+  for (const task of queries.endpointsOfNetwork(network.id)) {
     if (task.attachment === undefined || isTerminal(task.status.state)) continue;
     const own = task.networks.find(({ networkId }) => networkId === network.id);
     const of = (family: 4 | 6): string =>
       own?.addresses.find((address) => addressFamily(address.split('/')[0] ?? '') === family) ?? '';
     containers[task.attachment.containerId] = {
-      Name: view.get('revision', task.revisionId)?.spec.Name ?? '',
+      Name: queries.revisionOf(task)?.spec.Name ?? '',
       EndpointID: `${network.id}.${task.id}`,
       MacAddress: '',
       IPv4Address: of(4),
@@ -70,11 +73,11 @@ export function attachedContainers(view: StoreView, network: Network): Record<st
 
 /** Position in the log of the last change of anything that the network's hosts are told. */
 export function endpointVersion(
-  view: StoreView,
+  queries: ClusterQueries,
   network: Network,
-  tasks: readonly Task[] = [...view.tasksOfNetwork(network.id)],
+  tasks: readonly Task[] = queries.endpointsOfNetwork(network.id),
 ): number {
-  const services = [...view.all('service')].filter((service) => isOn(service, network));
+  const services = queries.list('service').filter((service) => isOn(service, network));
   return Math.max(network.version, ...[...tasks, ...services].map(({ version }) => version));
 }
 
@@ -85,14 +88,14 @@ function isOn(service: Service, network: Network): boolean {
 }
 
 function serviceDetails(
-  view: StoreView,
+  queries: ClusterQueries,
   network: Network,
   service: Service,
   tasks: readonly Task[],
 ): object {
   const vip = service.endpoint.virtualIps.find(({ networkId }) => networkId === network.id);
   const active = tasks.filter((task) => {
-    const node = view.get('node', task.nodeId ?? '');
+    const node = queries.node(task.nodeId);
     return node !== undefined && isActive(task, node);
   });
   return {
@@ -102,13 +105,18 @@ function serviceDetails(
     ),
     // Docker's number in IPVS; there is none here.
     LocalLBIndex: 0,
-    Tasks: active.map((task) => taskDetails(view, network, service, task)),
+    Tasks: active.map((task) => taskDetails(queries, network, service, task)),
   };
 }
 
-function taskDetails(view: StoreView, network: Network, service: Service, task: Task): object {
+function taskDetails(
+  queries: ClusterQueries,
+  network: Network,
+  service: Service,
+  task: Task,
+): object {
   const own = task.networks.find(({ networkId }) => networkId === network.id);
-  const node = view.get('node', task.nodeId ?? '');
+  const node = queries.node(task.nodeId);
   return {
     Name: `${service.spec.Name}.${task.slot === 0 ? (task.nodeId ?? '') : task.slot}.${task.id}`,
     EndpointID: `${network.id}.${task.id}`,
@@ -118,10 +126,10 @@ function taskDetails(view: StoreView, network: Network, service: Service, task: 
 }
 
 /** Hosts with tasks on the network; on ingress all that are up. */
-function peers(view: StoreView, network: Network, tasks: readonly Task[]): string[] {
+function peers(queries: ClusterQueries, network: Network, tasks: readonly Task[]): string[] {
   const found = new Set<string>();
   if (network.spec.Ingress === true) {
-    for (const node of view.all('node')) if (node.status.state !== 'down') found.add(node.id);
+    for (const node of queries.list('node')) if (node.status.state !== 'down') found.add(node.id);
     return [...found].sort();
   }
   for (const { nodeId, status } of tasks) {

@@ -17,7 +17,7 @@ import {
   type TaskSpec,
   modeOf,
 } from '../../model/index.ts';
-import type { StoreView } from '../../manager/index.ts';
+import type { ClusterQueries } from '../../manager/index.ts';
 
 /** RFC 3339; Docker's zero time for "never". */
 export function timeText(ms: number | undefined): string {
@@ -123,11 +123,11 @@ export function withSpecDefaults(service: Service): Service {
 }
 
 /** Running, desired and completed tasks, as `service ls` shows them. */
-export function serviceStatus(view: StoreView, service: Service): object {
+export function serviceStatus(queries: ClusterQueries, service: Service): object {
   let running = 0;
   let wanted = 0;
-  for (const task of view.tasksOfService(service.id)) {
-    const nodeDown = view.get('node', task.nodeId ?? '')?.status.state === 'down';
+  for (const task of queries.tasksOfService(service.id)) {
+    const nodeDown = queries.node(task.nodeId)?.status.state === 'down';
     if (task.status.state === 'running' && task.desiredState === 'running' && !nodeDown) running++;
     if (task.desiredState === 'running') wanted++;
   }
@@ -136,8 +136,8 @@ export function serviceStatus(view: StoreView, service: Service): object {
   return { RunningTasks: running, DesiredTasks: desired, CompletedTasks: 0 };
 }
 
-export function taskToApi(view: StoreView, task: Task): object {
-  const revision = view.get('revision', task.revisionId);
+export function taskToApi(queries: ClusterQueries, task: Task): object {
+  const revision = queries.revisionOf(task);
   const { status } = task;
   const container = status.container;
   return {
@@ -166,7 +166,7 @@ export function taskToApi(view: StoreView, task: Task): object {
     },
     DesiredState: task.desiredState,
     NetworksAttachments: task.networks.flatMap((attachment) => {
-      const network = view.get('network', attachment.networkId);
+      const network = queries.network(attachment.networkId);
       return network ? [{ Network: networkObject(network), Addresses: attachment.addresses }] : [];
     }),
   };

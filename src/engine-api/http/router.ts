@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SwarmError } from '../../base/index.ts';
+import type { Permission, Principal } from '../../manager/index.ts';
 import type { EngineBackend } from '../backend/index.ts';
 import { decoded } from './request-target.ts';
 
@@ -15,6 +16,8 @@ export interface Request {
   readonly version: number;
   readonly raw: IncomingMessage;
   readonly backend: EngineBackend;
+  /** Who asks. */
+  readonly principal: Principal;
   /** The JSON body; `{}` when there is none. Raises `invalid`. */
   json(): Promise<Readonly<Record<string, unknown>>>;
   header(name: string): string | undefined;
@@ -39,6 +42,8 @@ export type Handler = (request: Request, response: ServerResponse) => Promise<Re
 export interface Route {
   readonly method: string;
   readonly pattern: string;
+  /** What the caller needs; checked before the handler runs. */
+  readonly permission: Permission;
   readonly handler: Handler;
   /** Clients may ask for the bare connection. */
   readonly upgrades?: true;
@@ -90,6 +95,7 @@ interface Compiled {
   readonly expression: RegExp;
   readonly names: readonly { readonly name: string; readonly kind: NameKind }[];
   readonly handler: Handler;
+  readonly permission: Permission;
 }
 
 export class Router {
@@ -103,7 +109,14 @@ export class Router {
   find(
     method: string,
     path: string,
-  ): { handler: Handler; params: Record<string, string>; upgrades: boolean } | undefined {
+  ):
+    | {
+        handler: Handler;
+        params: Record<string, string>;
+        permission: Permission;
+        upgrades: boolean;
+      }
+    | undefined {
     for (const route of this.#routes) {
       if (route.method !== method && !(method === 'HEAD' && route.method === 'GET')) continue;
       const match = route.expression.exec(path);
@@ -111,7 +124,8 @@ export class Router {
       const params = Object.fromEntries(
         route.names.map(({ name, kind }, i) => [name, checked(kind, decoded(match[i + 1] ?? ''))]),
       );
-      return { handler: route.handler, params, upgrades: route.upgrades };
+      const { handler, permission, upgrades } = route;
+      return { handler, params, permission, upgrades };
     }
     return undefined;
   }
@@ -126,7 +140,7 @@ function isKind(text: string): text is Kind {
   return Object.hasOwn(KINDS, text);
 }
 
-function compile({ method, pattern, handler, upgrades }: Route): Compiled {
+function compile({ method, pattern, permission, handler, upgrades }: Route): Compiled {
   const names: Compiled['names'][number][] = [];
   const source = pattern.replace(/\{(\w+):(\w+)\}/g, (_all, name: string, kind: string) => {
     if (!isKind(kind)) throw new Error(`route ${pattern}: ${kind} is no kind of name`);
@@ -137,6 +151,7 @@ function compile({ method, pattern, handler, upgrades }: Route): Compiled {
     method,
     expression: new RegExp(`^${source}$`),
     names,
+    permission,
     handler,
     upgrades: upgrades === true,
   };

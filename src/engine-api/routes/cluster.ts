@@ -3,14 +3,24 @@ import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { SwarmError } from '../../base/index.ts';
 import { ok, type Reply, type Request, type Route } from '../http/index.ts';
-import { manager } from './context.ts';
+import { manager } from '../requests/index.ts';
 
 /** The key of a backup: in a header, since addresses end up in logs. */
 const KEY_HEADER = 'x-tsswarm-backup-key';
 
 export const clusterRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/tsswarm/v1/cluster/backup', handler: backup },
-  { method: 'POST', pattern: '/tsswarm/v1/cluster/restore', handler: restore },
+  {
+    method: 'GET',
+    pattern: '/tsswarm/v1/cluster/backup',
+    permission: 'swarm.write',
+    handler: backup,
+  },
+  {
+    method: 'POST',
+    pattern: '/tsswarm/v1/cluster/restore',
+    permission: 'swarm.write',
+    handler: restore,
+  },
 ];
 
 async function backup(request: Request, response: ServerResponse): Promise<Reply> {

@@ -6,13 +6,29 @@ import { SwarmError, messageOf } from '../../base/index.ts';
 import type { WaitCondition } from '../../model/index.ts';
 import type { LogLine } from '../backend/index.ts';
 import type { Reply, Request, Route } from '../http/index.ts';
-import { flag, refuseParameters } from './context.ts';
-import { LogOutput, outputOptions, parseLogQuery, pump, streamType } from './log-stream.ts';
+import { flag, refuseParameters } from '../requests/index.ts';
+import { LogOutput, outputOptions, parseLogQuery, pump, streamType } from '../streams/index.ts';
 
 export const containerStreamRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/containers/{id:container}/logs', handler: logs },
-  { method: 'POST', pattern: '/containers/{id:container}/attach', handler: attach, upgrades: true },
-  { method: 'POST', pattern: '/containers/{id:container}/wait', handler: wait },
+  {
+    method: 'GET',
+    pattern: '/containers/{id:container}/logs',
+    permission: 'container.read',
+    handler: logs,
+  },
+  {
+    method: 'POST',
+    pattern: '/containers/{id:container}/attach',
+    permission: 'container.write',
+    handler: attach,
+    upgrades: true,
+  },
+  {
+    method: 'POST',
+    pattern: '/containers/{id:container}/wait',
+    permission: 'container.read',
+    handler: wait,
+  },
 ];
 
 const CONDITIONS: readonly WaitCondition[] = ['not-running', 'next-exit', 'removed'];

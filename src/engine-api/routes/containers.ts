@@ -25,19 +25,54 @@ import {
   type Request,
   type Route,
 } from '../http/index.ts';
-import { checkPlatform, flag, refuseParameters } from './context.ts';
+import { checkPlatform, flag, refuseParameters } from '../requests/index.ts';
 
 export const containerRoutes: readonly Route[] = [
-  { method: 'POST', pattern: '/containers/create', handler: create },
-  { method: 'POST', pattern: '/containers/prune', handler: prune },
-  { method: 'GET', pattern: '/containers/json', handler: list },
-  { method: 'GET', pattern: '/containers/{id:container}/json', handler: inspect },
-  { method: 'POST', pattern: '/containers/{id:container}/start', handler: start },
-  { method: 'POST', pattern: '/containers/{id:container}/stop', handler: stop },
-  { method: 'POST', pattern: '/containers/{id:container}/restart', handler: restart },
-  { method: 'POST', pattern: '/containers/{id:container}/kill', handler: kill },
-  { method: 'POST', pattern: '/containers/{id:container}/rename', handler: rename },
-  { method: 'DELETE', pattern: '/containers/{id:container}', handler: remove },
+  { method: 'POST', pattern: '/containers/create', permission: 'container.write', handler: create },
+  { method: 'POST', pattern: '/containers/prune', permission: 'container.write', handler: prune },
+  { method: 'GET', pattern: '/containers/json', permission: 'container.read', handler: list },
+  {
+    method: 'GET',
+    pattern: '/containers/{id:container}/json',
+    permission: 'container.read',
+    handler: inspect,
+  },
+  {
+    method: 'POST',
+    pattern: '/containers/{id:container}/start',
+    permission: 'container.write',
+    handler: start,
+  },
+  {
+    method: 'POST',
+    pattern: '/containers/{id:container}/stop',
+    permission: 'container.write',
+    handler: stop,
+  },
+  {
+    method: 'POST',
+    pattern: '/containers/{id:container}/restart',
+    permission: 'container.write',
+    handler: restart,
+  },
+  {
+    method: 'POST',
+    pattern: '/containers/{id:container}/kill',
+    permission: 'container.write',
+    handler: kill,
+  },
+  {
+    method: 'POST',
+    pattern: '/containers/{id:container}/rename',
+    permission: 'container.write',
+    handler: rename,
+  },
+  {
+    method: 'DELETE',
+    pattern: '/containers/{id:container}',
+    permission: 'container.write',
+    handler: remove,
+  },
 ];
 
 const IMAGE_ID = /^(?:sha256:)?[0-9a-f]{4,64}$/;

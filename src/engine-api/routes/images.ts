@@ -1,13 +1,10 @@
-// /images, /distribution and /volumes: the engine of this machine alone.
-import { randomBytes } from 'node:crypto';
+// /images and /distribution: the engine of this machine alone.
 import type { ServerResponse } from 'node:http';
 import { SwarmError, messageOf } from '../../base/index.ts';
 import {
   checkValues,
-  created,
   empty,
   matchesGlob,
-  nameMatcher,
   ok,
   parseFilters,
   passes,
@@ -17,29 +14,31 @@ import {
   type Request,
   type Route,
 } from '../http/index.ts';
-import type { ImageSummary, VolumeInfo } from '../backend/index.ts';
-import { checkPlatform, flag, refuseParameters } from './context.ts';
-import { parseTime } from './log-stream.ts';
-import { bodyOf, streamed } from './progress-lines.ts';
-import { parseVolume, timeText } from '../convert/index.ts';
+import type { ImageSummary } from '../backend/index.ts';
+import { checkPlatform, flag, refuseParameters } from '../requests/index.ts';
+import { parseTime } from '../streams/index.ts';
+import { bodyOf, streamed } from '../streams/index.ts';
 
-/** As Docker names volumes that have no name. */
-const ANONYMOUS_BYTES = 32;
-const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 const SHORT_ID = 12;
 
 export const imageRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/images/json', handler: list },
-  { method: 'POST', pattern: '/images/create', handler: pull },
-  { method: 'POST', pattern: '/images/load', handler: load },
-  { method: 'GET', pattern: '/images/{name:image}/json', handler: inspect },
-  { method: 'POST', pattern: '/images/{name:image}/tag', handler: tag },
-  { method: 'DELETE', pattern: '/images/{name:image}', handler: remove },
-  { method: 'GET', pattern: '/distribution/{name:image}/json', handler: distribution },
-  { method: 'GET', pattern: '/volumes', handler: listVolumes },
-  { method: 'POST', pattern: '/volumes/create', handler: createVolume },
-  { method: 'GET', pattern: '/volumes/{name:volume}', handler: inspectVolume },
-  { method: 'DELETE', pattern: '/volumes/{name:volume}', handler: removeVolume },
+  { method: 'GET', pattern: '/images/json', permission: 'image.read', handler: list },
+  { method: 'POST', pattern: '/images/create', permission: 'image.write', handler: pull },
+  { method: 'POST', pattern: '/images/load', permission: 'image.write', handler: load },
+  {
+    method: 'GET',
+    pattern: '/images/{name:image}/json',
+    permission: 'image.read',
+    handler: inspect,
+  },
+  { method: 'POST', pattern: '/images/{name:image}/tag', permission: 'image.write', handler: tag },
+  { method: 'DELETE', pattern: '/images/{name:image}', permission: 'image.write', handler: remove },
+  {
+    method: 'GET',
+    pattern: '/distribution/{name:image}/json',
+    permission: 'image.read',
+    handler: distribution,
+  },
 ];
 
 const IMAGE_FILTERS = ['reference', 'label', 'dangling', 'before', 'since', 'until'];
@@ -168,60 +167,4 @@ async function distribution(request: Request): Promise<Reply> {
   const { backend, params } = request;
   const auth = request.header('x-registry-auth');
   return ok(await backend.images.distribution(params['name'] ?? '', auth));
-}
-
-function volumeToApi(volume: VolumeInfo): object {
-  return {
-    Name: volume.name,
-    Driver: 'local',
-    Mountpoint: volume.mountpoint,
-    CreatedAt: timeText(volume.createdAt),
-    Labels: volume.labels,
-    Scope: 'local',
-    Options: Object.keys(volume.options).length > 0 ? volume.options : null,
-  };
-}
-
-async function listVolumes({ backend, query }: Request): Promise<Reply> {
-  const filters = parseFilters(query.get('filters'), ['name', 'label', 'driver'], ['dangling']);
-  const hasName = nameMatcher(filters, 'name');
-  const volumes = (await backend.volumes.list()).filter(
-    (volume) =>
-      hasName(volume.name) &&
-      passes(filters, 'driver', (driver) => driver === 'local') &&
-      passesLabels(filters, 'label', volume.labels),
-  );
-  return ok({ Volumes: volumes.map(volumeToApi), Warnings: null });
-}
-
-async function createVolume(request: Request): Promise<Reply> {
-  const body = parseVolume(await request.json());
-  const { Name = '', Driver = '', DriverOpts = {}, Labels = {} } = body;
-  if (Driver !== '' && Driver !== 'local') {
-    throw new SwarmError(
-      'notFound',
-      `volume driver ${JSON.stringify(Driver)} is unknown: use local`,
-    );
-  }
-  const name = Name || randomBytes(ANONYMOUS_BYTES).toString('hex');
-  const labels = Name === '' ? { [ANONYMOUS_LABEL]: '', ...Labels } : Labels;
-  return created(volumeToApi(await request.backend.volumes.create(name, labels, DriverOpts)));
-}
-
-async function inspectVolume({ backend, params }: Request): Promise<Reply> {
-  const name = params['name'] ?? '';
-  const volume = (await backend.volumes.list()).find((one) => one.name === name);
-  if (volume === undefined) throw new SwarmError('notFound', `get ${name}: no such volume`);
-  return ok(volumeToApi(volume));
-}
-
-/** By force also one that is gone already; one in use stays, as in Docker. */
-async function removeVolume(request: Request): Promise<Reply> {
-  try {
-    await request.backend.volumes.remove(request.params['name'] ?? '');
-  } catch (error) {
-    const gone = error instanceof SwarmError && error.code === 'notFound';
-    if (!gone || !flag(request, 'force')) throw error;
-  }
-  return empty(204);
 }

@@ -12,6 +12,7 @@ import { serviceRoutes } from './services.ts';
 import { swarmRoutes } from './swarm.ts';
 import { systemRoutes } from './system.ts';
 import { traceRoutes } from './trace.ts';
+import { volumeRoutes } from './volumes.ts';
 
 export const ROUTES: readonly Route[] = [
   ...systemRoutes,
@@ -24,6 +25,7 @@ export const ROUTES: readonly Route[] = [
   ...traceRoutes,
   ...payloadRoutes,
   ...imageRoutes,
+  ...volumeRoutes,
   ...containerRoutes,
   ...containerStreamRoutes,
 ];

@@ -1,18 +1,23 @@
 // /services/{id}/logs and /tasks/{id}/logs: lines of all tasks of a service from all nodes in one
 // stream of frames. With follow, tasks that are made later join in, until no line can come any more. A node that is away takes its own
 // lines with it and no others.
+import { deferred } from '../../base/async/index.ts';
 import type { ServerResponse } from 'node:http';
-import { find } from '../../manager/index.ts';
 import { TASK_STATE, isTerminal, type Task } from '../../model/index.ts';
 import type { ManagerBackend } from '../backend/index.ts';
 import type { Reply, Request, Route } from '../http/index.ts';
-import { manager } from './context.ts';
-import { LogOutput, outputOptions, parseLogQuery, streamType } from './log-stream.ts';
-import { TaskLogReader } from './task-log-reader.ts';
+import { manager } from '../requests/index.ts';
+import { LogOutput, outputOptions, parseLogQuery, streamType } from '../streams/index.ts';
+import { TaskLogReader } from '../streams/index.ts';
 
 export const logRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/services/{id:service}/logs', handler: serviceLogs },
-  { method: 'GET', pattern: '/tasks/{id:task}/logs', handler: taskLogs },
+  {
+    method: 'GET',
+    pattern: '/services/{id:service}/logs',
+    permission: 'log.read',
+    handler: serviceLogs,
+  },
+  { method: 'GET', pattern: '/tasks/{id:task}/logs', permission: 'log.read', handler: taskLogs },
 ];
 
 /** Tasks of one service whose logs are read at once. */
@@ -20,19 +25,19 @@ const TASKS_MAX = 1_000;
 
 function serviceLogs(request: Request, response: ServerResponse): Promise<Reply> {
   const { manager: backend } = manager(request);
-  const service = find(backend.view, 'service', request.params['id'] ?? '');
-  const tasks = (): readonly Task[] => [...backend.view.tasksOfService(service.id)];
-  const isOver = (): boolean => backend.view.get('service', service.id) === undefined;
+  const service = backend.queries.find('service', request.params['id'] ?? '');
+  const tasks = (): readonly Task[] => backend.queries.tasksOfService(service.id);
+  const isOver = (): boolean => backend.queries.service(service.id) === undefined;
   const tty = service.spec.TaskTemplate.ContainerSpec.TTY === true;
   return stream(request, response, backend, { tasks, isOver }, tty);
 }
 
 function taskLogs(request: Request, response: ServerResponse): Promise<Reply> {
   const { manager: backend } = manager(request);
-  const { id, revisionId } = find(backend.view, 'task', request.params['id'] ?? '');
-  const tasks = (): readonly Task[] => [backend.view.get('task', id)].flatMap((task) => task ?? []);
+  const { id, revisionId } = backend.queries.find('task', request.params['id'] ?? '');
+  const tasks = (): readonly Task[] => [backend.queries.task(id)].flatMap((task) => task ?? []);
   const tty =
-    backend.view.get('revision', revisionId)?.spec.TaskTemplate.ContainerSpec.TTY === true;
+    backend.queries.revisionOf({ revisionId })?.spec.TaskTemplate.ContainerSpec.TTY === true;
   const isOver = (): boolean => tasks().every((task) => isTerminal(task.status.state));
   return stream(request, response, backend, { tasks, isOver }, tty);
 }
@@ -77,8 +82,8 @@ async function stream(
   };
   add();
   if (query.follow) {
-    let over = (): void => {};
-    const ended = new Promise<void>((resolve) => (over = resolve));
+    const ended = deferred();
+    const over = (): void => ended.resolve();
     const look = (): void => {
       add();
       if (abort.signal.aborted || isOver()) over();
@@ -86,7 +91,7 @@ async function stream(
     const stop = backend.changes(look);
     abort.signal.addEventListener('abort', over);
     look();
-    await ended;
+    await ended.promise;
     stop();
   }
   await Promise.all(readers.values());

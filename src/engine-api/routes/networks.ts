@@ -1,6 +1,6 @@
 // /networks: the cluster's networks beside the predefined ones of this machine.
 import { SwarmError } from '../../base/index.ts';
-import { find, type StoreView } from '../../manager/index.ts';
+import type { ClusterQueries } from '../../manager/index.ts';
 import { PREDEFINED_NETWORKS, isPredefinedNetwork, type Network } from '../../model/index.ts';
 import {
   attachedContainers,
@@ -22,13 +22,23 @@ import {
   type Request,
   type Route,
 } from '../http/index.ts';
-import { flag, manager } from './context.ts';
+import { flag, manager } from '../requests/index.ts';
 
 export const networkRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/networks', handler: list },
-  { method: 'POST', pattern: '/networks/create', handler: create },
-  { method: 'GET', pattern: '/networks/{id:network}', handler: inspect },
-  { method: 'DELETE', pattern: '/networks/{id:network}', handler: remove },
+  { method: 'GET', pattern: '/networks', permission: 'network.read', handler: list },
+  { method: 'POST', pattern: '/networks/create', permission: 'network.write', handler: create },
+  {
+    method: 'GET',
+    pattern: '/networks/{id:network}',
+    permission: 'network.read',
+    handler: inspect,
+  },
+  {
+    method: 'DELETE',
+    pattern: '/networks/{id:network}',
+    permission: 'network.write',
+    handler: remove,
+  },
 ];
 
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
@@ -38,9 +48,9 @@ type NameTest = (name: string) => boolean;
 function list(request: Request): Reply {
   const filters = parseFilters(request.query.get('filters'), FILTERS);
   const hasName = nameMatcher(filters, 'name');
-  const view = request.backend.cluster()?.manager?.view;
-  const isDangling = view === undefined ? (): boolean => true : unusedIn(view);
-  const swarm = [...(view?.all('network') ?? [])].filter(
+  const queries = request.backend.cluster()?.manager?.queries;
+  const isDangling = queries === undefined ? (): boolean => true : unusedIn(queries);
+  const swarm = (queries?.list('network') ?? []).filter(
     (network) =>
       matches(network, filters, hasName) &&
       passes(filters, 'dangling', (wanted) => isTrue(wanted) === isDangling(network)),
@@ -52,14 +62,14 @@ function list(request: Request): Reply {
 const isTrue = (text: string): boolean => ['1', 'true'].includes(text);
 
 /** No task has it, and no service asks for it. */
-function unusedIn(view: StoreView): (network: Network) => boolean {
+function unusedIn(queries: ClusterQueries): (network: Network) => boolean {
   const asked = new Set(
-    [...view.all('service')].flatMap(({ spec }) =>
-      (spec.TaskTemplate.Networks ?? []).map(({ Target }) => Target),
-    ),
+    queries
+      .list('service')
+      .flatMap(({ spec }) => (spec.TaskTemplate.Networks ?? []).map(({ Target }) => Target)),
   );
   return ({ id, spec }) =>
-    spec.Ingress !== true && !asked.has(id) && [...view.tasksOfNetwork(id)].length === 0;
+    spec.Ingress !== true && !asked.has(id) && queries.endpointsOfNetwork(id).length === 0;
 }
 
 function matches(network: Network, filters: Filters, hasName: NameTest): boolean {
@@ -96,11 +106,14 @@ async function inspect(request: Request): Promise<Reply> {
   if (isPredefinedNetwork(id)) return ok(predefinedNetworkToApi(id));
   const backend = request.backend.cluster()?.manager;
   if (backend === undefined) throw new SwarmError('notFound', `network ${id} not found`);
-  const network = find(backend.view, 'network', id);
+  const network = backend.queries.find('network', id);
   if (scope !== '' && scope !== 'swarm') {
     throw new SwarmError('notFound', `network ${id} not found in scope ${scope}`);
   }
-  const body = { ...networkToApi(network), Containers: attachedContainers(backend.view, network) };
+  const body = {
+    ...networkToApi(network),
+    Containers: attachedContainers(backend.queries, network),
+  };
   if (!flag(request, 'verbose')) return ok(body);
   // While there is no leader the rest is still worth showing.
   const acknowledged = await backend.acknowledged().catch((error: unknown) => {
@@ -109,7 +122,7 @@ async function inspect(request: Request): Promise<Reply> {
   });
   return ok({
     ...body,
-    ...networkDetails(backend.view, network, acknowledged),
+    ...networkDetails(backend.queries, network, acknowledged),
   });
 }
 
@@ -122,12 +135,12 @@ async function create(request: Request): Promise<Reply> {
     );
   }
   const { manager: backend } = manager(request);
-  const { id } = await backend.call('network.create', { spec });
+  const { id } = await backend.submit(request.principal, 'network.create', { spec });
   return created({ Id: id, Warning: '' });
 }
 
 async function remove(request: Request): Promise<Reply> {
   const { manager: backend } = manager(request);
-  await backend.call('network.remove', { id: request.params['id'] ?? '' });
+  await backend.submit(request.principal, 'network.remove', { id: request.params['id'] ?? '' });
   return empty(204);
 }

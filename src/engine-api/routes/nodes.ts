@@ -1,5 +1,4 @@
 // /nodes: list, inspect, update, remove.
-import { find } from '../../manager/index.ts';
 import type { Node } from '../../model/index.ts';
 import { nodeToApi, parseNodeSpec, type NodeView } from '../convert/index.ts';
 import {
@@ -14,13 +13,13 @@ import {
   type Request,
   type Route,
 } from '../http/index.ts';
-import { flag, manager, versionOf } from './context.ts';
+import { flag, manager, versionOf } from '../requests/index.ts';
 
 export const nodeRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/nodes', handler: list },
-  { method: 'GET', pattern: '/nodes/{id:node}', handler: inspect },
-  { method: 'DELETE', pattern: '/nodes/{id:node}', handler: remove },
-  { method: 'POST', pattern: '/nodes/{id:node}/update', handler: update },
+  { method: 'GET', pattern: '/nodes', permission: 'node.read', handler: list },
+  { method: 'GET', pattern: '/nodes/{id:node}', permission: 'node.read', handler: inspect },
+  { method: 'DELETE', pattern: '/nodes/{id:node}', permission: 'node.write', handler: remove },
+  { method: 'POST', pattern: '/nodes/{id:node}/update', permission: 'node.write', handler: update },
 ];
 
 const FILTERS = ['id', 'name', 'label', 'node.label', 'role', 'membership'];
@@ -35,11 +34,11 @@ function nodeView(request: Request): NodeView {
 }
 
 function list(request: Request): Reply {
-  const { view } = manager(request).manager;
+  const { queries } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), FILTERS);
   checkValues(filters, 'role', ['worker', 'manager']);
   checkValues(filters, 'membership', ['accepted', 'pending']);
-  const nodes = [...view.all('node')].filter((node) => matches(node, filters));
+  const nodes = queries.list('node').filter((node) => matches(node, filters));
   const cluster = nodeView(request);
   return ok(nodes.map((node) => nodeToApi(node, cluster)));
 }
@@ -56,14 +55,14 @@ function matches(node: Node, filters: Filters): boolean {
 }
 
 function inspect(request: Request): Reply {
-  const { view } = manager(request).manager;
-  return ok(nodeToApi(find(view, 'node', request.params['id'] ?? ''), nodeView(request)));
+  const { queries } = manager(request).manager;
+  return ok(nodeToApi(queries.find('node', request.params['id'] ?? ''), nodeView(request)));
 }
 
 async function update(request: Request): Promise<Reply> {
   const { manager: backend } = manager(request);
   const spec = parseNodeSpec(await request.json());
-  await backend.call('node.update', {
+  await backend.submit(request.principal, 'node.update', {
     id: request.params['id'] ?? '',
     version: versionOf(request),
     spec,
@@ -73,7 +72,7 @@ async function update(request: Request): Promise<Reply> {
 
 async function remove(request: Request): Promise<Reply> {
   const { manager: backend } = manager(request);
-  await backend.call('node.remove', {
+  await backend.submit(request.principal, 'node.remove', {
     id: request.params['id'] ?? '',
     force: flag(request, 'force'),
   });

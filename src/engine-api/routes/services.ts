@@ -1,6 +1,6 @@
 // /services and /tasks: list, inspect, create, update, remove.
 import { SwarmError } from '../../base/index.ts';
-import { find, type StoreView } from '../../manager/index.ts';
+import type { ClusterQueries } from '../../manager/index.ts';
 import { TASK_STATE, desiredAlive, type Service, type Task, modeOf } from '../../model/index.ts';
 import {
   compareTasks,
@@ -23,16 +23,31 @@ import {
   type Request,
   type Route,
 } from '../http/index.ts';
-import { flag, manager, versionOf } from './context.ts';
+import { flag, manager, versionOf } from '../requests/index.ts';
 
 export const serviceRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/services', handler: list },
-  { method: 'POST', pattern: '/services/create', handler: create },
-  { method: 'GET', pattern: '/services/{id:service}', handler: inspect },
-  { method: 'DELETE', pattern: '/services/{id:service}', handler: remove },
-  { method: 'POST', pattern: '/services/{id:service}/update', handler: update },
-  { method: 'GET', pattern: '/tasks', handler: listTasks },
-  { method: 'GET', pattern: '/tasks/{id:task}', handler: inspectTask },
+  { method: 'GET', pattern: '/services', permission: 'service.read', handler: list },
+  { method: 'POST', pattern: '/services/create', permission: 'service.write', handler: create },
+  {
+    method: 'GET',
+    pattern: '/services/{id:service}',
+    permission: 'service.read',
+    handler: inspect,
+  },
+  {
+    method: 'DELETE',
+    pattern: '/services/{id:service}',
+    permission: 'service.write',
+    handler: remove,
+  },
+  {
+    method: 'POST',
+    pattern: '/services/{id:service}/update',
+    permission: 'service.write',
+    handler: update,
+  },
+  { method: 'GET', pattern: '/tasks', permission: 'task.read', handler: listTasks },
+  { method: 'GET', pattern: '/tasks/{id:task}', permission: 'task.read', handler: inspectTask },
 ];
 
 const SERVICE_FILTERS = ['id', 'name', 'label', 'mode', 'runtime'];
@@ -49,16 +64,16 @@ const TASK_FILTERS = [
 ];
 
 function list(request: Request): Reply {
-  const { view } = manager(request).manager;
+  const { queries } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), SERVICE_FILTERS);
   checkValues(filters, 'mode', MODES);
-  const services = [...view.all('service')].filter((service) => matches(service, filters));
+  const services = queries.list('service').filter((service) => matches(service, filters));
   services.sort((a, b) => (a.spec.Name < b.spec.Name ? -1 : 1));
   const withStatus = flag(request, 'status');
   return ok(
     services.map((service) =>
       withStatus
-        ? { ...serviceToApi(service), ServiceStatus: serviceStatus(view, service) }
+        ? { ...serviceToApi(service), ServiceStatus: serviceStatus(queries, service) }
         : serviceToApi(service),
     ),
   );
@@ -76,8 +91,8 @@ function matches(service: Service, filters: Filters): boolean {
 }
 
 function inspect(request: Request): Reply {
-  const { view } = manager(request).manager;
-  const service = find(view, 'service', request.params['id'] ?? '');
+  const { queries } = manager(request).manager;
+  const service = queries.find('service', request.params['id'] ?? '');
   return ok(serviceToApi(flag(request, 'insertDefaults') ? withSpecDefaults(service) : service));
 }
 
@@ -85,13 +100,16 @@ async function create(request: Request): Promise<Reply> {
   const { manager: backend } = manager(request);
   const spec = parseServiceSpec(await request.json());
   const registryAuth = authOf(request);
-  const { id, warnings } = await backend.call('service.create', { spec, registryAuth });
+  const { id, warnings } = await backend.submit(request.principal, 'service.create', {
+    spec,
+    registryAuth,
+  });
   return created({ ID: id, ...(warnings.length > 0 ? { Warnings: warnings } : {}) });
 }
 
 async function update(request: Request): Promise<Reply> {
   const { manager: backend } = manager(request);
-  const service = find(backend.view, 'service', request.params['id'] ?? '');
+  const service = backend.queries.find('service', request.params['id'] ?? '');
   const rollback = request.query.get('rollback');
   if (rollback !== null && rollback !== '' && rollback !== 'previous') {
     throw new SwarmError('invalid', `unrecognized rollback option ${rollback}: use previous`);
@@ -106,7 +124,7 @@ async function update(request: Request): Promise<Reply> {
       `unsupported registryAuthFrom ${JSON.stringify(from)}: use spec or previous-spec`,
     );
   }
-  const { warnings } = await backend.call('service.update', {
+  const { warnings } = await backend.submit(request.principal, 'service.update', {
     id: service.id,
     version: versionOf(request),
     spec: rollback === 'previous' ? service.spec : parseServiceSpec(body, replicas),
@@ -125,45 +143,45 @@ function authOf(request: Request): string | undefined {
 
 async function remove(request: Request): Promise<Reply> {
   const { manager: backend } = manager(request);
-  await backend.call('service.remove', { id: request.params['id'] ?? '' });
+  await backend.submit(request.principal, 'service.remove', { id: request.params['id'] ?? '' });
   return empty();
 }
 
 function listTasks(request: Request): Reply {
-  const { view } = manager(request).manager;
+  const { queries } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), TASK_FILTERS);
-  const nodes = filters.get('node')?.map((reference) => find(view, 'node', reference).id);
-  const tasks = candidates(view, filters).filter(
+  const nodes = filters.get('node')?.map((reference) => queries.find('node', reference).id);
+  const tasks = candidates(queries, filters).filter(
     (task) =>
       // Network attachments of users' containers are tasks to the managers alone.
       task.attachment === undefined &&
       (nodes === undefined || nodes.length === 0 || nodes.includes(task.nodeId ?? '')) &&
-      taskMatches(view, task, filters),
+      taskMatches(queries, task, filters),
   );
-  return ok(tasks.sort(compareTasks).map((task) => taskToApi(view, task)));
+  return ok(tasks.sort(compareTasks).map((task) => taskToApi(queries, task)));
 }
 
 /** A filter on a service (id or name) leaves only its tasks to be looked at. */
-function candidates(view: StoreView, filters: Filters): Task[] {
+function candidates(queries: ClusterQueries, filters: Filters): Task[] {
   const services = filters.get('service') ?? [];
-  if (services.length === 0) return [...view.all('task')];
+  if (services.length === 0) return queries.tasks();
   return services.flatMap((reference) => [
-    ...view.tasksOfService(find(view, 'service', reference).id),
+    ...queries.tasksOfService(queries.find('service', reference).id),
   ]);
 }
 
-function taskMatches(view: StoreView, task: Task, filters: Filters): boolean {
+function taskMatches(queries: ClusterQueries, task: Task, filters: Filters): boolean {
   const upToDate = (): boolean => {
-    const service = view.get('service', task.serviceId);
+    const service = queries.service(task.serviceId);
     return task.revisionId === service?.revisionId && desiredAlive(task);
   };
   return (
     passes(filters, 'id', (id) => task.id.startsWith(id)) &&
-    passes(filters, 'name', (name) => taskNameOf(view, task).startsWith(name)) &&
+    passes(filters, 'name', (name) => taskNameOf(queries, task).startsWith(name)) &&
     passes(filters, 'runtime', (runtime) => runtime === 'container') &&
     passes(filters, 'desired-state', (wanted) => desiredMatches(task, wanted)) &&
     passes(filters, '_up-to-date', (wanted) => wanted !== 'true' || upToDate()) &&
-    passesLabels(filters, 'label', view.get('revision', task.revisionId)?.spec.Labels)
+    passesLabels(filters, 'label', queries.revisionOf(task)?.spec.Labels)
   );
 }
 
@@ -178,12 +196,12 @@ function desiredMatches(task: Task, wanted: string): boolean {
   return task.desiredState === wanted.toLowerCase();
 }
 
-function taskNameOf(view: StoreView, task: Task): string {
-  const name = view.get('revision', task.revisionId)?.spec.Name ?? '';
+function taskNameOf(queries: ClusterQueries, task: Task): string {
+  const name = queries.revisionOf(task)?.spec.Name ?? '';
   return `${name}.${task.slot > 0 ? task.slot : (task.nodeId ?? '')}`;
 }
 
 function inspectTask(request: Request): Reply {
-  const { view } = manager(request).manager;
-  return ok(taskToApi(view, find(view, 'task', request.params['id'] ?? '')));
+  const { queries } = manager(request).manager;
+  return ok(taskToApi(queries, queries.find('task', request.params['id'] ?? '')));
 }

@@ -15,15 +15,15 @@ import {
   unsupported,
 } from '../convert/index.ts';
 import { empty, ok, type Reply, type Request, type Route } from '../http/index.ts';
-import { flag, manager, refuseParameters, versionOf } from './context.ts';
+import { flag, manager, refuseParameters, versionOf } from '../requests/index.ts';
 
 export const swarmRoutes: readonly Route[] = [
-  { method: 'POST', pattern: '/swarm/init', handler: init },
-  { method: 'POST', pattern: '/swarm/join', handler: join },
-  { method: 'POST', pattern: '/swarm/leave', handler: leave },
-  { method: 'GET', pattern: '/swarm', handler: inspect },
-  { method: 'POST', pattern: '/swarm/update', handler: update },
-  { method: 'GET', pattern: '/swarm/unlockkey', handler: unlockKey },
+  { method: 'POST', pattern: '/swarm/init', permission: 'swarm.write', handler: init },
+  { method: 'POST', pattern: '/swarm/join', permission: 'swarm.write', handler: join },
+  { method: 'POST', pattern: '/swarm/leave', permission: 'swarm.write', handler: leave },
+  { method: 'GET', pattern: '/swarm', permission: 'swarm.read', handler: inspect },
+  { method: 'POST', pattern: '/swarm/update', permission: 'swarm.write', handler: update },
+  { method: 'GET', pattern: '/swarm/unlockkey', permission: 'swarm.write', handler: unlockKey },
 ];
 
 async function init(request: Request): Promise<Reply> {
@@ -110,7 +110,7 @@ async function leave(request: Request): Promise<Reply> {
 
 function inspect(request: Request): Reply {
   const { cluster, manager: backend } = manager(request);
-  const stored = backend.view.cluster;
+  const stored = backend.queries.cluster;
   if (stored === undefined)
     throw new SwarmError('unavailable', 'the cluster is being set up, try again');
   const { worker, manager: managerToken } = stored.joinTokens;
@@ -123,12 +123,12 @@ function inspect(request: Request): Reply {
 async function update(request: Request): Promise<Reply> {
   refuseParameters(request, { rotateManagerUnlockKey: 'managers are not locked' });
   const { manager: backend } = manager(request);
-  const stored = backend.view.cluster;
+  const stored = backend.queries.cluster;
   if (stored === undefined)
     throw new SwarmError('unavailable', 'the cluster is being set up, try again');
   const requested = withoutZeroes(parseClusterSpec(await request.json()));
   refuseRaftFigures(stored.spec.Raft, requested.Raft);
-  await backend.call('cluster.update', {
+  await backend.submit(request.principal, 'cluster.update', {
     version: versionOf(request),
     spec: merged(stored.spec, requested),
     rotateWorkerToken: flag(request, 'rotateWorkerToken'),

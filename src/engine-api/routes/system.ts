@@ -11,9 +11,9 @@ import {
 } from '../http/index.ts';
 
 export const systemRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/_ping', handler: ping },
-  { method: 'GET', pattern: '/version', handler: version },
-  { method: 'GET', pattern: '/info', handler: info },
+  { method: 'GET', pattern: '/_ping', permission: 'system.read', handler: ping },
+  { method: 'GET', pattern: '/version', permission: 'system.read', handler: version },
+  { method: 'GET', pattern: '/info', permission: 'system.read', handler: info },
 ];
 
 function ping({ backend }: Request): Reply {
@@ -140,8 +140,8 @@ function swarmInfo(backend: Request['backend']): object {
     };
   }
   const { manager } = cluster;
-  const stored = manager?.view.cluster;
-  const managers = [...(manager?.view.all('node') ?? [])].filter(
+  const stored = manager?.queries.cluster;
+  const managers = (manager?.queries.list('node') ?? []).filter(
     (node) => node.manager !== undefined,
   );
   const remotes =
@@ -155,7 +155,7 @@ function swarmInfo(backend: Request['backend']): object {
     ControlAvailable: manager !== undefined,
     Error: error,
     RemoteManagers: remotes,
-    ...(manager ? { Nodes: manager.view.count('node'), Managers: managers.length } : {}),
+    ...(manager ? { Nodes: manager.queries.count('node'), Managers: managers.length } : {}),
     ...(stored ? { Cluster: clusterToApi(stored, cluster.tls) } : {}),
   };
 }

@@ -1,10 +1,15 @@
 // /tsswarm/v1/networks/trace: where the way from one task or service to another breaks.
 import { SwarmError } from '../../base/index.ts';
 import { ok, type Reply, type Request, type Route } from '../http/index.ts';
-import { manager } from './context.ts';
+import { manager } from '../requests/index.ts';
 
 export const traceRoutes: readonly Route[] = [
-  { method: 'GET', pattern: '/tsswarm/v1/networks/trace', handler: trace },
+  {
+    method: 'GET',
+    pattern: '/tsswarm/v1/networks/trace',
+    permission: 'trace.read',
+    handler: trace,
+  },
 ];
 
 const PORT_MAX = 65_535;

@@ -15,7 +15,7 @@ import {
 import type { StoreView } from '../store/index.ts';
 import type { AttachmentRequest } from './control.ts';
 import { checkAddress } from './fixed-addresses.ts';
-import { find } from './lookup.ts';
+import { find } from '../queries/index.ts';
 import type { Change } from './services.ts';
 
 /** As for services: Docker sets no limit, interfaces do. */

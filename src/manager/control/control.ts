@@ -100,7 +100,7 @@ export type ControlMethod = keyof ControlMethods;
 
 /** Raises `invalid`, `notFound`, `conflict`, `outOfSequence`, `precondition`, `unimplemented`, `unavailable`. */
 export interface ControlApi {
-  call<M extends ControlMethod>(
+  handle<M extends ControlMethod>(
     method: M,
     request: ControlMethods[M]['request'],
   ): Promise<ControlMethods[M]['response']>;

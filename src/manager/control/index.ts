@@ -8,6 +8,4 @@ export {
   type ControlMethods,
   type MethodsOf,
 } from './control.ts';
-export { Gate } from './gate.ts';
 export { LeaderControl, type LeaderControlOptions } from './leader-control.ts';
-export { find } from './lookup.ts';

@@ -1,11 +1,11 @@
 // Control on the leader: validates against its store, proposes, answers. Everything before the
 // proposal is pure; the transaction repeats what could have changed meanwhile (versions, unique names).
+import { ReadWriteLock } from '../../base/async/index.ts';
 import { SwarmError, type Clock, type Random } from '../../base/index.ts';
 import { specIndexOf, update, validateClusterSpec } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
 import { createAttachment } from './attachments.ts';
-import { Gate } from './gate.ts';
 import { removeNode, updateNode } from './nodes.ts';
 import {
   checkLabels,
@@ -37,20 +37,24 @@ export interface LeaderControlOptions {
 export class LeaderControl implements ControlApi {
   readonly #store: Store;
   readonly #handlers: Handlers;
-  readonly #gate = new Gate();
+  /**
+   * Changes go on side by side, but for those whose check looks at objects that the transaction itself
+   * does not guard: what is on its way to be committed is not in the store yet.
+   */
+  readonly #lock = new ReadWriteLock();
 
   constructor(options: LeaderControlOptions) {
     this.#store = options.store;
     this.#handlers = handlers(options);
   }
 
-  async call<M extends ControlMethod>(
+  async handle<M extends ControlMethod>(
     method: M,
     request: ControlMethods[M]['request'],
   ): Promise<ControlMethods[M]['response']> {
     const handler = this.#handlers[method];
     if (handler === undefined) throw new SwarmError('unimplemented', `unknown method ${method}`);
-    return this.#gate.run(goesAlone(method, request), () => this.#carryOut(handler, request));
+    return this.#lock.run(goesAlone(method, request), () => this.#carryOut(handler, request));
   }
 
   async #carryOut<Request, Response>(

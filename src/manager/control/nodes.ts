@@ -4,7 +4,7 @@ import { SwarmError } from '../../base/index.ts';
 import { remove, specIndexOf, update, type Action, type Node } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
-import { find } from './lookup.ts';
+import { find } from '../queries/index.ts';
 import { checkLabels } from './objects.ts';
 import type { Change } from './services.ts';
 

@@ -23,7 +23,7 @@ import {
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
-import { find } from './lookup.ts';
+import { find } from '../queries/index.ts';
 import type { Change } from './services.ts';
 import { specsInForce } from './specs-in-force.ts';
 

@@ -27,7 +27,7 @@ import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
 import { checkFixedAddresses } from './fixed-addresses.ts';
 import { specsInForce } from './specs-in-force.ts';
-import { find } from './lookup.ts';
+import { find } from '../queries/index.ts';
 import { randomName } from './random-name.ts';
 
 type Request<M extends keyof ControlMethods> = ControlMethods[M]['request'];

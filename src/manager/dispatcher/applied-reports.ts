@@ -47,7 +47,7 @@ export class AppliedReports {
     const hosts = [...this.#next].map(([nodeId, index]) => ({ nodeId, index }));
     this.#next = new Map();
     try {
-      await this.#leader.call('leader.applied', { hosts });
+      await this.#leader.forward('leader.applied', { hosts });
     } catch (error) {
       // Whoever leads next is told everything anew.
       this.#logger.debug(

@@ -185,7 +185,7 @@ export class Dispatcher {
     // Decoded here, so that nothing which is none of ours is handed on.
     const description = JSON.stringify(decodeDescription.json(register.description));
     const claimed = { nodeId, managerId, description, address, dataPathAddress, lastEpoch, from };
-    const { epoch } = await leader.call('leader.register', claimed);
+    const { epoch } = await leader.forward('leader.register', claimed);
     await this.#applied(Math.max(epoch, register.lastIndex));
     if (store.view.get('session', nodeId)?.epoch !== epoch || this.#closed) {
       throw new SwarmError('unavailable', `session ${epoch} of node ${nodeId} was replaced`);
@@ -235,7 +235,7 @@ export class Dispatcher {
   async #leave({ nodeId, epoch, connection }: AgentSession): Promise<void> {
     const { leader, logger } = this.#options;
     try {
-      await leader.call('leader.left', { nodeId, epoch });
+      await leader.forward('leader.left', { nodeId, epoch });
       logger.info({ nodeId, epoch }, 'node has left');
     } catch (error) {
       logger.warn({ nodeId, error: messageOf(error) }, 'a node leaves, the leader does not know');
@@ -251,7 +251,7 @@ export class Dispatcher {
     const { nodeId } = session;
     try {
       const question = { nodeId, taskId, index: store.view.index };
-      const { missing } = await leader.call('leader.withdrawn', question);
+      const { missing } = await leader.forward('leader.withdrawn', question);
       if (this.#sessions.get(nodeId) !== session) return;
       session.connection.send({ drained: { taskId, missing } });
     } catch (error) {
@@ -276,7 +276,7 @@ export class Dispatcher {
     this.#heartbeats.clear();
     this.#sendingHeartbeats = true;
     try {
-      const { refused } = await this.#options.leader.call('leader.heartbeats', { heartbeats });
+      const { refused } = await this.#options.leader.forward('leader.heartbeats', { heartbeats });
       for (const nodeId of refused) this.end(nodeId);
     } catch (error) {
       this.#options.logger.debug(

@@ -1,5 +1,6 @@
 // A worker's certificate in wrong hands: its holder may say anything in its session. 100,000 malformed
 // messages of each kind change nothing but what the node may say of itself.
+import { MANAGER } from '../access/index.ts';
 import { Prng, VirtualClock, settle } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
@@ -94,7 +95,7 @@ beforeEach(async () => {
     probe: () => Promise.resolve(false),
   });
   const endpointDrains = new EndpointDrains(store, clock, silentLogger, () => false);
-  const leader: LeaderApi = new Leader({
+  const executor = new Leader({
     store,
     version: 'test',
     clock,
@@ -106,6 +107,9 @@ beforeEach(async () => {
     consensus: undefined as never,
     whenReady: () => Promise.resolve(),
   });
+  const leader: LeaderApi = {
+    forward: (method, request) => executor.execute(method, request, MANAGER),
+  };
   dispatcher = new Dispatcher({
     store,
     leader,

@@ -82,7 +82,7 @@ export class StatusReports {
         const batch = this.#queue.splice(0, batchLength(this.#queue));
         for (const { session, bytes } of batch) session.reportBytes -= bytes;
         const reports = batch.map(({ report }) => report);
-        await this.#leader.call('leader.statuses', { reports });
+        await this.#leader.forward('leader.statuses', { reports });
       }
     } catch (error) {
       // The agents don't know which of their reports are recorded: they register anew and repeat all.

@@ -11,6 +11,7 @@ import {
   text,
   type Decoder,
 } from '../../base/index.ts';
+import type { Principal } from '../access/index.ts';
 import { ADDRESS, HOST_PORT, ID, TASK_STATUS } from '../../model/index.ts';
 import { ISSUED, JOIN_REQUEST } from '../ca/index.ts';
 import { CONTROL_METHODS, type ControlMethods, type MethodsOf } from '../control/index.ts';
@@ -88,10 +89,16 @@ export interface LeaderMethods extends ControlMethods, MethodsOf<typeof LEADER_M
 
 export type LeaderMethod = keyof LeaderMethods;
 
+/** The leader, wherever it is. */
 export interface LeaderApi {
-  call<M extends LeaderMethod>(
+  /**
+   * Has a method carried out by the leader, this manager or another one. `principal`: who asks; absent:
+   * the managers themselves. Raises what the method raises, `denied`, and `unavailable` without a leader.
+   */
+  forward<M extends LeaderMethod>(
     method: M,
     request: LeaderMethods[M]['request'],
+    principal?: Principal,
   ): Promise<LeaderMethods[M]['response']>;
 }
 

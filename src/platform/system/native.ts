@@ -1,6 +1,7 @@
 // Loads the native addon (native/addon) and speaks its format: a list of steps in one buffer, done
 // in order by one thread inside one network namespace; one result per step in the buffer that comes
 // back. All numbers are 32 bits, little endian as on every machine that the addon is built for.
+import { Semaphore } from '../../base/async/index.ts';
 import { SwarmError } from '../../base/index.ts';
 
 interface Addon {
@@ -106,8 +107,7 @@ const SOCKET_LISTEN = 4;
 /** Runs steps inside network namespaces. */
 export class Native {
   readonly #addon: Addon;
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #threads = new Semaphore(MAX_THREADS);
 
   constructor(addon: Addon) {
     this.#addon = addon;
@@ -123,29 +123,14 @@ export class Native {
    */
   async run(path: string | undefined, steps: readonly NativeStep[]): Promise<NativeResult[]> {
     if (steps.length === 0) return [];
-    await this.#enter();
-    try {
-      const answer = await this.#addon.run(path ?? null, encodeSteps(steps));
-      return decodeResults(answer);
-    } catch (error) {
-      throw new SwarmError('internal', error instanceof Error ? error.message : String(error));
-    } finally {
-      this.#leave();
-    }
-  }
-
-  async #enter(): Promise<void> {
-    if (this.#running < MAX_THREADS) {
-      this.#running++;
-      return;
-    }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#running--;
+    return this.#threads.run(async () => {
+      try {
+        const answer = await this.#addon.run(path ?? null, encodeSteps(steps));
+        return decodeResults(answer);
+      } catch (error) {
+        throw new SwarmError('internal', error instanceof Error ? error.message : String(error));
+      }
+    });
   }
 }
 

@@ -9,7 +9,7 @@ import type {
   TaskController,
   TaskExit,
 } from '../runtime/index.ts';
-import { Changes } from './changes.ts';
+import { Condition } from '../../base/async/index.ts';
 
 /** From the managers' word that they know of it until its addresses are here. */
 const ASSIGNMENT_LIMIT_MS = 20_000;
@@ -86,7 +86,7 @@ export class NetworkAttachment implements TaskController {
   readonly #containerId: string;
   readonly #stop: () => Promise<void>;
   readonly #forget: () => void;
-  readonly #changes = new Changes();
+  readonly #changes = new Condition();
   #assign: (task: TaskAssignment) => void = () => {};
   #state: 'asked' | 'assigned' | 'running' | 'ended' = 'asked';
   #pid = 0;

@@ -4,8 +4,7 @@ import { SwarmError, messageOf, type Logger, type Timer } from '../../base/index
 import type { ContainerRestartPolicy } from '../../model/index.ts';
 import type { RunEnd } from '../runtime/index.ts';
 import { beginRun, type RecordHolder, type Run, type RunOptions } from './begin-run.ts';
-import { Changes } from './changes.ts';
-import { persist } from './persist.ts';
+import { Condition, persist } from '../../base/async/index.ts';
 import type { ContainerRecord } from './record.ts';
 import { restartDelayMs, startsWithDaemon } from './restart-policy.ts';
 
@@ -29,7 +28,7 @@ export interface StopOptions {
 
 export class UserContainer {
   /** Told when it starts, ends, or goes. */
-  readonly changes = new Changes();
+  readonly changes = new Condition();
   readonly #options: UserContainerOptions;
   readonly #closing = new AbortController();
   #record: ContainerRecord;

@@ -1,5 +1,6 @@
 // The containers that users made on this machine: found by id or name, kept on disk one file each, and
 // taken up again by a daemon that starts. What one of them does is in user-container.ts.
+import { SerialQueue } from '../../base/async/index.ts';
 import {
   SwarmError,
   messageOf,
@@ -53,7 +54,7 @@ export class UserContainers {
   readonly #options: UserContainersOptions;
   readonly #attachments: NetworkAttachments;
   readonly #byKey = new Map<string, UserContainer>();
-  readonly #writing = new Map<string, Promise<void>>();
+  readonly #writes = new SerialQueue();
 
   constructor(options: UserContainersOptions) {
     this.#options = options;
@@ -83,7 +84,7 @@ export class UserContainers {
   /** Stops deciding; containers go on. */
   async close(): Promise<void> {
     await Promise.all([...this.#byKey.values()].map((container) => container.close()));
-    await Promise.all(this.#writing.values());
+    await this.#writes.settled();
   }
 
   /** All networks of this machine go: who runs on one stops, and runs again if its policy says so. */
@@ -280,7 +281,7 @@ export class UserContainers {
       logger,
       save: (changed) => this.#save(changed),
       forget: async ({ key }) => {
-        await this.#writing.get(key);
+        await this.#writes.settled(key);
         const { disk, directory } = this.#options;
         await disk.remove(this.#path(key));
         // Else it may be back after a loss of power, and run.
@@ -295,16 +296,9 @@ export class UserContainers {
   /** One write of a file after the other. */
   #save(record: ContainerRecord): Promise<void> {
     const { key } = record;
-    const before = this.#writing.get(key) ?? Promise.resolve();
-    const write = before.then(() =>
+    return this.#writes.run(key, () =>
       this.#options.disk.writeFileAtomic(this.#path(key), encodeRecord(record), 0o600),
     );
-    const settled = write.catch(() => undefined);
-    this.#writing.set(key, settled);
-    void settled.then(() => {
-      if (this.#writing.get(key) === settled) this.#writing.delete(key);
-    });
-    return write;
   }
 
   #path(key: string): string {

@@ -2,7 +2,12 @@
 // refused, or unknown because the daemon died under it. What was asked and answered is the history.
 import { describeHistory, findAnomaly, type HistoryEntry, type RegisterOperation } from 'sim';
 import { SwarmError } from '../../../src/base/index.ts';
-import type { ControlMethod, ControlMethods, Manager } from '../../../src/manager/index.ts';
+import {
+  type ControlMethod,
+  type ControlMethods,
+  type Manager,
+  OPERATOR,
+} from '../../../src/manager/index.ts';
 import type { SimulatedDaemon } from './daemon.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
@@ -54,7 +59,7 @@ export function request<M extends ControlMethod>(
   method: M,
   body: ControlMethods[M]['request'],
 ): Promise<Outcome<ControlMethods[M]['response']>> {
-  return atManager(world, machine, (manager) => manager.call(method, body));
+  return atManager(world, machine, (manager) => manager.submit(OPERATOR, method, body));
 }
 
 /** Runs something in a machine's manager, as a request over its socket does. */

@@ -7,6 +7,8 @@ import {
   type Consensus,
   type ConsensusHandler,
   type Issued,
+  nodePrincipal,
+  type ForwardedCall,
 } from '../../../src/manager/index.ts';
 import { startLocalConsensus, type Member } from '../../../src/manager/raft/index.ts';
 import {
@@ -144,12 +146,14 @@ export class SimulatedDaemon {
   }
 
   /** Server's side of a call between managers. */
-  serveCall(method: string, body: string): Promise<{ body: string; index: number }> {
+  serveCall(call: ForwardedCall): Promise<{ body: string; index: number }> {
     const manager = this.#requireManager();
-    if (method !== 'leader.addMember') return manager.callFromPeer(method, body);
-    const request = JSON.parse(body) as Parameters<typeof manager.call<'leader.addMember'>>[1];
+    if (call.method !== 'leader.addMember') return manager.receive(call);
+    const request = JSON.parse(call.body) as Parameters<
+      typeof manager.forward<'leader.addMember'>
+    >[1];
     return manager
-      .call('leader.addMember', request)
+      .forward('leader.addMember', request)
       .then((reply) => ({ body: JSON.stringify(reply), index: manager.view.index }));
   }
 
@@ -157,7 +161,10 @@ export class SimulatedDaemon {
   async serveAttach(nodeId: string, body: string): Promise<void> {
     if (this.#blacklist.has(nodeId)) throw new SwarmError('denied', `${nodeId} was removed`);
     const request = JSON.parse(body) as NetworkAttachmentRequest;
-    await this.#requireManager().call('attachment.create', { ...request, nodeId });
+    await this.#requireManager().submit(nodePrincipal(nodeId), 'attachment.create', {
+      ...request,
+      nodeId,
+    });
   }
 
   async serveCertificate(request: { token: string; peer: Peer | undefined }): Promise<Issued> {

@@ -2,7 +2,12 @@
 // counterpart of src/daemon/membership/membership-file.ts and cluster-rpc.ts.
 import { setMaxListeners } from 'node:events';
 import { SwarmError, type Disk, type Peer } from '../../../src/base/index.ts';
-import type { Issued, Signer } from '../../../src/manager/index.ts';
+import {
+  type Issued,
+  type Signer,
+  MANAGER,
+  type ForwardedCall,
+} from '../../../src/manager/index.ts';
 import type { Member } from '../../../src/manager/raft/index.ts';
 import type { NetworkAttachmentRequest } from '../../../src/worker/standalone/index.ts';
 import type { SimulatedDaemon } from './daemon.ts';
@@ -77,7 +82,11 @@ export class DaemonCalls {
     const own = this.#daemon.machine.address;
     const body = JSON.stringify({ nodeId, raftId, address: own, raftAddress: address });
     const reply = await this.#onAny(hosts, CALL_TIMEOUT_MS, (daemon) =>
-      daemon.serveCall('leader.addMember', body),
+      daemon.serveCall({
+        method: 'leader.addMember',
+        body,
+        principal: JSON.stringify(MANAGER),
+      }),
     );
     return (JSON.parse(reply.body) as { members: Member[] }).members;
   }
@@ -90,17 +99,16 @@ export class DaemonCalls {
   }
 
   /** The ManagerCaller port. */
-  async call(
+  async send(
     to: { nodeId: string; address: string },
-    method: string,
-    body: string,
+    call: ForwardedCall,
     signal: AbortSignal,
   ): Promise<{ body: string; index: number }> {
     const changed = new SwarmError('unavailable', 'the leader has changed');
     if (signal.aborted) throw changed;
     const serve = (daemon: SimulatedDaemon): Promise<{ body: string; index: number }> => {
       if (daemon.nodeId !== to.nodeId) throw new SwarmError('unavailable', 'another node');
-      return daemon.serveCall(method, body);
+      return daemon.serveCall(call);
     };
     const reply = this.#world.ask(this.#daemon, hostOf(to.address), serve, CALL_TIMEOUT_MS);
     reply.catch(() => {});

@@ -7,11 +7,11 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'two-tasks-in-a-slot',
     size: 'cluster',
-    file: 'src/manager/orchestrator/plan-service.ts',
-    find: "    plan.add(createTask(service, { slot: number, desiredState: 'running' }, random, now));",
-    replace: `    for (let twice = 0; twice < 2; twice++) {
-      plan.add(createTask(service, { slot: number, desiredState: 'running' }, random, now));
-    }`,
+    file: 'src/manager/orchestrator/modes/replicated.ts',
+    find: "      context.add(context.newTask({ slot: number, desiredState: 'running' }));",
+    replace: `      for (let twice = 0; twice < 2; twice++) {
+        context.add(context.newTask({ slot: number, desiredState: 'running' }));
+      }`,
     why: 'A new slot is filled twice.',
     checker: 'tasks',
   },

@@ -1,14 +1,12 @@
 // Faults in what a manager keeps on disk and in how it tells others of it; found by size `hosts`.
 import type { Mutant } from './mutant.ts';
 
-const RAFT = 'src/manager/raft';
-
 /** See `Mutant`. */
 export const hostsMutants: readonly Mutant[] = [
   {
     name: 'skip-fsync',
     size: 'hosts',
-    file: `${RAFT}/wal.ts`,
+    file: 'src/manager/raft/log/wal.ts',
     find: 'await segment.file.sync();',
     replace: '',
     why: 'A loss of power takes votes and entries that others were told of.',
@@ -17,7 +15,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'acknowledge-before-fsync',
     size: 'hosts',
-    file: `${RAFT}/log-writer.ts`,
+    file: 'src/manager/raft/log/log-writer.ts',
     find: `      await this.#write(batch, this.#queue.length === 0 && this.#waiting.length > 0);
       this.#tellStored();
       for (const work of batch) this.#ports.stored(work);
@@ -44,7 +42,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'go-on-after-failed-sync',
     size: 'hosts',
-    file: `${RAFT}/wal.ts`,
+    file: 'src/manager/raft/log/wal.ts',
     find: `      this.#broken = error;
       throw error;`,
     replace: '',
@@ -53,7 +51,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'trust-the-page-cache',
     size: 'hosts',
-    file: `${RAFT}/wal-recovery.ts`,
+    file: 'src/manager/raft/log/wal-recovery.ts',
     find: 'if (newest !== undefined) await makeDurable(options, newest.path);',
     replace: 'void makeDurable; void newest;',
     why: 'A restart builds on records that were written and never synced.',
@@ -61,7 +59,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'vote-not-stored',
     size: 'hosts',
-    file: `${RAFT}/log-writer.ts`,
+    file: 'src/manager/raft/log/log-writer.ts',
     find: 'if (entries.length === 0 && !voted && snapshot',
     replace: 'if (entries.length === 0 && snapshot',
     why: 'A member that crashes after its vote may vote again in the same term.',
@@ -70,7 +68,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'own-vote-after-the-others',
     size: 'hosts',
-    file: `${RAFT}/raft-host.ts`,
+    file: 'src/manager/raft/host/raft-host.ts',
     find: 'ownVoteFirst(ready.messages)',
     replace: 'ready.messages',
     why: 'A candidate may win one term twice.',
@@ -79,7 +77,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'torn-write-takes-a-good-record',
     size: 'hosts',
-    file: `${RAFT}/wal-recovery.ts`,
+    file: 'src/manager/raft/log/wal-recovery.ts',
     find: 'await cutOff(options, path, position);',
     replace: 'await cutOff(options, path, Math.max(FILE_HEADER_BYTES, position - 64));',
     why: 'Cutting off a torn record cuts into the good one before it.',
@@ -87,7 +85,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'damage-taken-for-a-torn-write',
     size: 'hosts',
-    file: `${RAFT}/record.ts`,
+    file: 'src/manager/raft/log/record.ts',
     find: 'if (later === undefined && isTorn(bytes, position, record)) return',
     replace: 'void later; void isTorn; if (bytes.length > 0) return',
     why: 'A flipped bit silently drops everything behind it.',
@@ -95,7 +93,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'crc-not-checked',
     size: 'hosts',
-    file: `${RAFT}/record.ts`,
+    file: 'src/manager/raft/log/record.ts',
     find: 'if (body.length < header.length || crc32(body) !== header.crc) {',
     replace: 'if (body.length < header.length) {',
     why: 'A torn record is taken for a whole one.',
@@ -103,7 +101,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'snapshot-renamed-before-its-sync',
     size: 'hosts',
-    file: `${RAFT}/snapshot-file.ts`,
+    file: 'src/manager/raft/log/snapshot-file.ts',
     find: '      await file.sync();\n',
     replace: '',
     why: 'A loss of power leaves a snapshot under its name that is not whole.',
@@ -111,7 +109,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'snapshot-name-not-synced',
     size: 'hosts',
-    file: `${RAFT}/snapshot-file.ts`,
+    file: 'src/manager/raft/log/snapshot-file.ts',
     find: `    await disk.rename(draft.path, this.#path(draft.index));
     await disk.syncDirectory(directory);`,
     replace: '    await disk.rename(draft.path, this.#path(draft.index));',
@@ -120,7 +118,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'log-dropped-before-the-snapshot',
     size: 'hosts',
-    file: `${RAFT}/host-snapshots.ts`,
+    file: 'src/manager/raft/host/host-snapshots.ts',
     find: 'const draft = await snapshots.write(head, chunks);',
     replace: 'await wal.dropUpTo(head.index); const draft = await snapshots.write(head, chunks);',
     why: 'A crash between the two leaves neither.',
@@ -128,7 +126,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'snapshot-of-a-later-state',
     size: 'hosts',
-    file: `${RAFT}/chunk-streams.ts`,
+    file: 'src/manager/raft/thread/chunk-streams.ts',
     find: 'if (!options.early) return;',
     replace: 'if (options.early || !options.early) return;',
     why: 'A snapshot holds entries beyond its index: after a restart they are applied twice.',
@@ -136,7 +134,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'stale-read-at-a-deposed-leader',
     size: 'hosts',
-    file: `${RAFT}/raft-host.ts`,
+    file: 'src/manager/raft/host/raft-host.ts',
     find: 'const confirmed = this.#barriers.wait();',
     replace: 'const confirmed = this.#isLeader ? Promise.resolve() : this.#barriers.wait();',
     why: 'A leader that was cut off answers reads without asking anybody.',
@@ -145,7 +143,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'newcomer-without-an-address',
     size: 'hosts',
-    file: `${RAFT}/host-members.ts`,
+    file: 'src/manager/raft/host/host-members.ts',
     find: 'this.#met.set(peer.raftId, peer);',
     replace: '',
     why: 'A member that was away cannot answer a leader that joined since.',
@@ -154,7 +152,7 @@ export const hostsMutants: readonly Mutant[] = [
   {
     name: 'commit-told-after-the-restore',
     size: 'hosts',
-    file: `${RAFT}/log-writer.ts`,
+    file: 'src/manager/raft/log/log-writer.ts',
     find: `      this.#tellStored();
       for (const work of batch) this.#ports.stored(work);
       const [first] = batch;

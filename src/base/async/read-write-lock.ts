@@ -1,18 +1,17 @@
-// Lets changes go on side by side, and some of them alone: those whose check looks at objects that the
-// transaction itself does not guard. What is on its way to be committed is not in the store yet.
+// Lets pieces of work go on side by side, and some of them alone, in the order in which they come.
 
 interface Waiting {
   readonly alone: boolean;
   readonly enter: () => void;
 }
 
-/** Changes in the order in which they come; many shared ones at a time, or one that is alone. */
-export class Gate {
+/** Many shared pieces of work at a time, or one that is alone. */
+export class ReadWriteLock {
   #inside = 0;
   #aloneInside = false;
   #waiting: Waiting[] = [];
 
-  /** Runs `body` once it may; passes on what it comes to. */
+  /** Runs `body` once it may, `alone` or beside others; passes on what it comes to. */
   async run<T>(alone: boolean, body: () => Promise<T>): Promise<T> {
     if (this.#waiting.length > 0 || !this.#mayEnter(alone)) {
       await new Promise<void>((enter) => this.#waiting.push({ alone, enter }));

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { SwarmError, messageOf } from '../../base/index.ts';
 import type { LogLine, LogQuery } from '../backend/index.ts';
 import { MULTIPLEXED, RAW, frame, type Request } from '../http/index.ts';
-import { flag } from './context.ts';
+import { flag } from '../requests/index.ts';
 
 /** Since API 1.42 the type says whether frames are used. */
 const VERSION_WITH_TYPES = 1042;

@@ -117,12 +117,12 @@ export class TaskLogReader {
 
   #name(): string {
     const { backend, task } = this.#options;
-    return backend.view.get('node', task.nodeId ?? '')?.description?.hostname ?? task.nodeId ?? '';
+    return backend.queries.node(task.nodeId)?.description?.hostname ?? task.nodeId ?? '';
   }
 
   #nodeProblem(): string | undefined {
     const { backend, task } = this.#options;
-    const node = backend.view.get('node', task.nodeId ?? '');
+    const node = backend.queries.node(task.nodeId);
     if (node === undefined) return `node ${this.#name()} is no longer in the cluster`;
     return node.status.state === 'down' ? `node ${this.#name()} is down` : undefined;
   }
@@ -136,14 +136,14 @@ export class TaskLogReader {
   /** Its container is gone, and what it wrote with it. */
   #isForgotten(): boolean {
     const { backend, task } = this.#options;
-    return backend.view.get('task', task.id) === undefined;
+    return backend.queries.task(task.id) === undefined;
   }
 
   /** Nothing more will come. */
   #isOver(): boolean {
     const { backend, task } = this.#options;
-    const now = backend.view.get('task', task.id);
-    const isGone = backend.view.get('node', task.nodeId ?? '') === undefined;
+    const now = backend.queries.task(task.id);
+    const isGone = backend.queries.node(task.nodeId) === undefined;
     return now === undefined || isGone || isTerminal(now.status.state);
   }
 

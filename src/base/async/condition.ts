@@ -1,6 +1,6 @@
 // Waiting for something to become true of what changes by itself.
 
-export class Changes {
+export class Condition {
   readonly #listeners = new Set<() => void>();
 
   tell(): void {

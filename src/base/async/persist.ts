@@ -1,5 +1,5 @@
 // What has to be learnt in the end is asked for again and again.
-import { sleep, type Clock } from '../../base/index.ts';
+import { sleep, type Clock } from '../index.ts';
 
 const RETRY_MS = 1_000;
 

@@ -4,7 +4,7 @@ import { SwarmError } from '../../base/index.ts';
 import { containerName, type Tables } from '../../model/index.ts';
 import type { NamedTable, StoreView } from '../store/index.ts';
 
-type Findable = NamedTable | 'node' | 'task';
+export type Findable = NamedTable | 'node' | 'task';
 
 /** Raises `notFound` ("service x not found") or `invalid` when several are meant. */
 export function find<K extends Findable>(view: StoreView, table: K, reference: string): Tables[K] {
@@ -33,7 +33,7 @@ function ambiguous(table: string, reference: string, count: number, way: string)
 }
 
 /** Network attachments of users' containers are tasks to the managers alone. */
-function isShown(object: object): boolean {
+export function isShown(object: object): boolean {
   return !('attachment' in object) || object.attachment === undefined;
 }
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Gate } from './gate.ts';
+import { ReadWriteLock } from './read-write-lock.ts';
 
 /** Bodies that say when they run and end when told. */
-function bodies(gate: Gate) {
+function bodies(lock: ReadWriteLock) {
   const log: string[] = [];
   const ends = new Map<string, () => void>();
   const run = (name: string, alone: boolean): Promise<void> =>
-    gate.run(alone, async () => {
+    lock.run(alone, async () => {
       log.push(name);
       await new Promise<void>((end) => ends.set(name, end));
     });
@@ -17,9 +17,9 @@ function bodies(gate: Gate) {
   return { log, run, end };
 }
 
-describe('the gate of changes', () => {
+describe('a lock for many readers or one writer', () => {
   it('lets shared ones in together, and one that is alone after them and before the next', async () => {
-    const { log, run, end } = bodies(new Gate());
+    const { log, run, end } = bodies(new ReadWriteLock());
     const all = [
       run('a', false),
       run('b', false),
@@ -40,8 +40,8 @@ describe('the gate of changes', () => {
   });
 
   it('goes on after one that has failed', async () => {
-    const gate = new Gate();
-    await expect(gate.run(true, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    await expect(gate.run(true, () => Promise.resolve(1))).resolves.toBe(1);
+    const lock = new ReadWriteLock();
+    await expect(lock.run(true, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    await expect(lock.run(true, () => Promise.resolve(1))).resolves.toBe(1);
   });
 });

@@ -1,0 +1,60 @@
+// Work one after the other, and work on the newest value alone.
+import { describe, expect, it } from 'vitest';
+import { Coalescer } from './coalescer.ts';
+import { deferred } from './deferred.ts';
+import { SerialQueue } from './serial-queue.ts';
+
+/** Lets everything happen that waits for nothing but promises. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
+
+describe('a serial queue', () => {
+  it('does the work of one key in order, that of others beside it', async () => {
+    const queue = new SerialQueue();
+    const log: string[] = [];
+    const first = deferred();
+    const works = [
+      queue.run('a', async () => {
+        await first.promise;
+        log.push('a1');
+      }),
+      queue.run('a', () => Promise.resolve(log.push('a2'))),
+      queue.run('b', () => Promise.resolve(log.push('b1'))),
+    ];
+    await settle();
+    expect(log).toEqual(['b1']);
+    first.resolve();
+    await queue.settled('a');
+    await Promise.all(works);
+    expect(log).toEqual(['b1', 'a1', 'a2']);
+  });
+
+  it('goes on after work that has failed, and tells its caller alone', async () => {
+    const queue = new SerialQueue();
+    const failed = queue.run('a', () => Promise.reject(new Error('no')));
+    const next = queue.run('a', () => Promise.resolve('yes'));
+    await expect(failed).rejects.toThrow('no');
+    await expect(next).resolves.toBe('yes');
+    await queue.settled();
+  });
+});
+
+describe('a coalescer', () => {
+  it('skips what a newer value replaces before its turn', async () => {
+    const done: number[] = [];
+    const gate = deferred();
+    const work = new Coalescer<number>(async (value) => {
+      if (done.length === 0) await gate.promise;
+      done.push(value);
+    });
+    for (const value of [1, 2, 3]) work.add(value);
+    expect(work.superseded).toBe(true);
+    gate.resolve();
+    await work.settled();
+    expect(done).toEqual([1, 3]);
+    work.add(4);
+    await work.settled();
+    expect(done).toEqual([1, 3, 4]);
+  });
+});
