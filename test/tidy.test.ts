@@ -265,6 +265,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/daemon/services': [
     'src/base',
+    'src/base/async',
     'src/manager',
     'src/model',
     'src/platform',

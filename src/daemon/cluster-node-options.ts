@@ -11,7 +11,7 @@ import type { WireMethod } from '../platform/index.ts';
 import type { Overlay } from '../overlay/index.ts';
 import type { Executor } from '../worker/index.ts';
 import { raftAddress, raftDirectory, type HostPort } from './config/index.ts';
-import type { LogReader } from './services/index.ts';
+import type { LogReader, TunnelHandlers } from './services/index.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
 const RAFT_TICK_MS = 50;
@@ -24,6 +24,7 @@ export interface ClusterNodeOptions {
   readonly executor: Executor;
   readonly overlay: Overlay;
   readonly readLogs: LogReader;
+  readonly tunnels: TunnelHandlers;
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: Disk;

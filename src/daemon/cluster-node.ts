@@ -43,7 +43,13 @@ import {
   type RoleSteps,
 } from './membership/index.ts';
 import { startNodeConsensus, type ClusterNodeOptions } from './cluster-node-options.ts';
-import { ClusterRpc } from './services/index.ts';
+import {
+  ClusterRpc,
+  callAnyManager,
+  dialDispatcher,
+  renewCertificate,
+  requestAttachment,
+} from './services/index.ts';
 
 const LEADER_WAIT_MS = 20_000;
 
@@ -88,6 +94,7 @@ export class ClusterNode {
       roleOf: (peer) => this.#peerRoles.roleOf(peer),
       readLogs: options.readLogs,
       trace: (question) => options.overlay.trace(question),
+      tunnels: options.tunnels,
     });
   }
 
@@ -178,7 +185,7 @@ export class ClusterNode {
 
   /** Asks the managers for a container’s attachment to their networks. */
   attach(request: NetworkAttachmentRequest): Promise<void> {
-    return this.rpc.attach(this.#managerAddresses(), request);
+    return requestAttachment(this.rpc.clients, this.#managerAddresses(), request);
   }
 
   /** A fresh join token for this cluster's root. */
@@ -199,7 +206,7 @@ export class ClusterNode {
       disk,
       logger,
       statePath: `${directory}/assignments.json`,
-      dial: (address) => this.rpc.dialDispatcher(address),
+      dial: (address) => dialDispatcher(this.rpc.clients, address),
       managers: () => this.#managerAddresses(),
       address: formatAddress(this.#membership.advertise),
       dataPathAddress: this.#membership.dataPathAddress,
@@ -366,7 +373,9 @@ export class ClusterNode {
       raftAddress: self.address,
     };
     const { managers } = this.#membership;
-    const asked = this.#role.asking(() => this.rpc.callAny(managers, 'leader.addMember', request));
+    const asked = this.#role.asking(() =>
+      callAnyManager(this.rpc.clients, managers, 'leader.addMember', request),
+    );
     return (await unlessEnded(asked, this.#ending.signal)).members;
   }
 
@@ -383,12 +392,12 @@ export class ClusterNode {
   async #renew(): Promise<void> {
     goOn(this.#ending.signal);
     const { key, csr } = await createRequest();
-    const issued = await this.rpc.renew(this.#managersButUs(), csr);
+    const issued = await renewCertificate(this.rpc.clients, this.#managersButUs(), csr);
     const { certificate, rootCertificates, role } = issued;
     await this.#save({ ...this.#membership, certificate, key, rootCertificates, role });
     this.#identity.update({ certificate, key, rootCertificates });
     // Open connections still show the old certificate, which says the old role.
-    this.rpc.reconnect();
+    this.rpc.clients.reconnect();
     this.#options.logger.info({ role }, 'certificate renewed');
   }
 

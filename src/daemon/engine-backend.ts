@@ -20,7 +20,7 @@ import type { UserContainers } from '../worker/standalone/index.ts';
 import { VERSION, checkAddresses, type DaemonConfig } from './config/index.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { LocalEngine } from './local-engine.ts';
-import { traceNetwork } from './services/index.ts';
+import { traceNetwork, askTrace, readRemoteLogs } from './services/index.ts';
 import type { SwarmNode } from './node.ts';
 import { containerBackend } from './user-containers.ts';
 
@@ -124,7 +124,11 @@ function managerBackend(node: ClusterNode, manager: Manager): ManagerBackend {
       return new Map(hosts.map(({ nodeId, index }) => [nodeId, index]));
     },
     trace: (request) =>
-      traceNetwork(manager.view, (host, question) => node.rpc.trace(host, question), request),
+      traceNetwork(
+        manager.view,
+        (host, question) => askTrace(node.rpc.clients, host, question),
+        request,
+      ),
     taskLogs: (taskId, query, signal) => taskLogs(node, manager, taskId, query, signal),
     changes: (listener) => manager.store.watch(listener),
   };
@@ -155,7 +159,12 @@ async function* taskLogs(
     throw new SwarmError('notFound', `task ${taskId} is on no node of the cluster`);
   }
   const target = { nodeId: host.id, address: host.status.address };
-  for await (const batch of node.rpc.logs(target, { taskId, ...query }, signal)) {
+  for await (const batch of readRemoteLogs(
+    node.rpc.clients,
+    target,
+    { taskId, ...query },
+    signal,
+  )) {
     for (const { stream, time, text } of batch.lines)
       yield { stream: stream === 2 ? 2 : 1, time, text };
   }

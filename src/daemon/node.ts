@@ -43,7 +43,7 @@ import { NO_NETWORKS, withNetworkAttachments } from './bound-networking.ts';
 import type { ClusterNodeOptions } from './cluster-node-options.ts';
 import { ClusterNode } from './cluster-node.ts';
 import type { LocalEngine } from './local-engine.ts';
-import { readTaskLogBatches } from './services/index.ts';
+import { readTaskLogBatches, NODE_PROTOS } from './services/index.ts';
 
 /** How long `join` waits for the node to be served by a manager before it answers. */
 const JOIN_WAIT_MS = 20_000;
@@ -70,7 +70,7 @@ export class SwarmNode {
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    this.#methods = loadMethods(options.paths.protos);
+    this.#methods = loadMethods(options.paths.protos, NODE_PROTOS);
     this.#membershipPath = `${options.config.dataRoot}/membership.json`;
   }
 
@@ -319,6 +319,7 @@ export class SwarmNode {
       executor: withNetworkAttachments(engine.executor, containers),
       overlay: engine.overlay,
       readLogs: (query, signal) => readTaskLogBatches(engine.executor, query, signal),
+      tunnels: {},
       clock: systemClock,
       random: systemRandom,
       disk: fileDisk,

@@ -19,6 +19,7 @@ export {
   createRoot,
   issuerInfo,
   loadMethods,
+  type Access,
   signCertificate,
   type Caller,
   type KeyAndCertificate,

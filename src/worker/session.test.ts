@@ -17,7 +17,7 @@ import {
 import { Session, type DispatcherConnection } from './session.ts';
 
 const PATH = '/tsswarm.v1.Dispatcher/Session';
-const methods = loadMethods(join(import.meta.dirname, '..', '..', 'proto'));
+const methods = loadMethods(join(import.meta.dirname, '..', '..', 'proto'), ['dispatcher.proto']);
 let mine: TestCertificate;
 let manager: http2.Http2SecureServer;
 /** What the manager has from the agent, once it reads. */

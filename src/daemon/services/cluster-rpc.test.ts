@@ -6,9 +6,11 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { TestAuthority } from '../../../test/builders/certificates.ts';
 import { silentLogger } from '../../base/index.ts';
 import { TlsIdentity, loadMethods } from '../../platform/index.ts';
-import { ClusterRpc, type LogQuery } from './cluster-rpc.ts';
+import { ClusterRpc, NODE_PROTOS } from './cluster-rpc.ts';
+import type { LogQuery } from './log-query.ts';
+import { readRemoteLogs } from './logs-service.ts';
 
-const methods = loadMethods(join(import.meta.dirname, '..', '..', '..', 'proto'));
+const methods = loadMethods(join(import.meta.dirname, '..', '..', '..', 'proto'), NODE_PROTOS);
 const query: LogQuery = {
   taskId: 'x',
   follow: false,
@@ -77,6 +79,7 @@ beforeEach(async () => {
         yield { lines: [{ stream: 1, time: 't', text: Buffer.from(taskId) }] };
       },
       trace: () => Promise.reject(new Error('not here')),
+      tunnels: {},
     });
   here = await node('m1', 'manager');
   there = await node('w1', 'worker');
@@ -93,7 +96,12 @@ afterEach(() => {
 async function linesOf(): Promise<string[]> {
   const lines: string[] = [];
   const { signal } = new AbortController();
-  for await (const batch of here.logs({ nodeId: 'w1', address }, query, signal)) {
+  for await (const batch of readRemoteLogs(
+    here.clients,
+    { nodeId: 'w1', address },
+    query,
+    signal,
+  )) {
     lines.push(...batch.lines.map(({ text }) => Buffer.from(text).toString()));
   }
   return lines;

@@ -1,6 +1,6 @@
 // Log lines of a task on this node, in batches for the wire.
 import type { ContainerdExecutor } from '../../worker/tasks/index.ts';
-import type { LogBatch, LogQuery } from './cluster-rpc.ts';
+import type { LogBatch, LogQuery } from './log-query.ts';
 
 /** Lines in one message, and how many bytes end it earlier. */
 const LINES_PER_BATCH = 256;

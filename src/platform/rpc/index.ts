@@ -10,5 +10,5 @@ export {
 } from './certificates.ts';
 export { TlsIdentity, type TlsPems } from './identity.ts';
 export { RpcClient } from './rpc-client.ts';
-export { type WireMethod, loadMethods } from './rpc-definitions.ts';
+export { type Access, type WireMethod, loadMethods } from './rpc-definitions.ts';
 export { type Caller, RpcServer } from './rpc-server.ts';

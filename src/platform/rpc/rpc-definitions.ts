@@ -1,20 +1,10 @@
-// The wire between machines: methods of the .proto files with their codecs, and for each method who
-// may call it. A method that the table lacks can't be served.
+// The wire between machines: methods of .proto files with their codecs, who may call one, and what a
+// caller of each kind may send.
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import type { Peer } from '../../base/index.ts';
 
 /** `anyone` needs no certificate; the others a valid one of this cluster, with that role. */
 export type Access = 'anyone' | 'node' | 'manager';
-
-export const ACCESS: Readonly<Record<string, Access>> = {
-  '/tsswarm.v1.Ca/GetRootCertificate': 'anyone',
-  '/tsswarm.v1.Ca/IssueCertificate': 'anyone',
-  '/tsswarm.v1.Dispatcher/Session': 'node',
-  '/tsswarm.v1.Attachments/Attach': 'node',
-  '/tsswarm.v1.Control/Call': 'manager',
-  '/tsswarm.v1.Logs/Read': 'manager',
-  '/tsswarm.v1.Diagnosis/Trace': 'manager',
-};
 
 /** Largest message either way: a snapshot of assignments of a full node fits, a flood does not. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -34,20 +24,14 @@ export const CALLER_LIMITS: Readonly<
   manager: { messageBytes: MESSAGE_BYTES_MAX, streams: 4_096 },
 };
 
-const PROTO_FILES = [
-  'dispatcher.proto',
-  'control.proto',
-  'ca.proto',
-  'logs.proto',
-  'diagnosis.proto',
-  'attachments.proto',
-];
-
 export type WireMethod = MethodDefinition<object, object>;
 
-/** All methods by path. Reads the .proto files below `directory`. */
-export function loadMethods(directory: string): ReadonlyMap<string, WireMethod> {
-  const definition = loadSync(PROTO_FILES, {
+/** All methods of these .proto files below `directory`, by path. */
+export function loadMethods(
+  directory: string,
+  files: readonly string[],
+): ReadonlyMap<string, WireMethod> {
+  const definition = loadSync([...files], {
     includeDirs: [directory],
     keepCase: false,
     longs: Number,

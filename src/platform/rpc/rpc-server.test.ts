@@ -10,14 +10,27 @@ import { TestAuthority } from '../../../test/builders/certificates.ts';
 import { TlsIdentity, type TlsPems } from './identity.ts';
 import { RpcClient } from './rpc-client.ts';
 import { UNREAD_MESSAGES_MAX } from './rpc-connection.ts';
-import { CALLER_LIMITS, loadMethods } from './rpc-definitions.ts';
+import { CALLER_LIMITS, loadMethods, type Access } from './rpc-definitions.ts';
 import { STRANGERS_PER_ADDRESS_MAX } from './rpc-port.ts';
 import { RpcServer } from './rpc-server.ts';
 
 const SESSION = '/tsswarm.v1.Dispatcher/Session';
 const ECHO = SESSION;
 const LOGS = '/tsswarm.v1.Logs/Read';
-const methods = loadMethods(join(import.meta.dirname, '..', '..', '..', 'proto'));
+const methods = loadMethods(join(import.meta.dirname, '..', '..', '..', 'proto'), [
+  'ca.proto',
+  'control.proto',
+  'dispatcher.proto',
+  'logs.proto',
+]);
+/** A method of each kind of caller. */
+const access = new Map<string, Access>([
+  ['/tsswarm.v1.Ca/GetRootCertificate', 'anyone'],
+  ['/tsswarm.v1.Ca/IssueCertificate', 'anyone'],
+  ['/tsswarm.v1.Control/Call', 'manager'],
+  [SESSION, 'node'],
+  [LOGS, 'manager'],
+]);
 const removed = new Set<string>();
 const roles = new Map<string, 'manager' | 'worker'>();
 let server: RpcServer;
@@ -38,6 +51,7 @@ beforeAll(async () => {
     identity: new TlsIdentity(await authority.issue('m1')),
     methods,
     clusterId: 'cluster',
+    access,
     roleOf: ({ nodeId, role }) => (removed.has(nodeId) ? undefined : (roles.get(nodeId) ?? role)),
     logger: silentLogger,
   });

@@ -22,10 +22,10 @@ import {
 import type { TlsIdentity } from './identity.ts';
 import { serverConnection, statusOf } from './rpc-connection.ts';
 import {
-  ACCESS,
   CALLER_LIMITS,
   MESSAGE_BYTES_MAX,
   refusal,
+  type Access,
   type CallerKind,
   type WireMethod,
 } from './rpc-definitions.ts';
@@ -35,6 +35,8 @@ export interface RpcServerOptions {
   readonly identity: TlsIdentity;
   readonly methods: ReadonlyMap<string, WireMethod>;
   readonly clusterId: string;
+  /** Who may call each method, by path; what is not in it is not served. */
+  readonly access: ReadonlyMap<string, Access>;
   /**
    * The role that a node has now, which may be less than its certificate says; undefined: it was
    * removed from the cluster.
@@ -198,7 +200,7 @@ export class RpcServer {
 
   #add(path: string, handler: (...args: never[]) => void): void {
     const method = this.#options.methods.get(path);
-    if (method === undefined || ACCESS[path] === undefined) {
+    if (method === undefined || !this.#options.access.has(path)) {
       throw new Error(`invariant broken: ${path} is not in the access table`);
     }
     const name = path.slice(path.lastIndexOf('/') + 1);
@@ -216,7 +218,7 @@ export class RpcServer {
       throw new SwarmError('denied', `node ${certified.nodeId} was removed from the cluster`);
     }
     const peer = certified === undefined || role === undefined ? undefined : { ...certified, role };
-    const problem = refusal(ACCESS[path], peer, clusterId);
+    const problem = refusal(this.#options.access.get(path), peer, clusterId);
     if (problem !== undefined) {
       throw new SwarmError(peer === undefined ? 'unauthenticated' : 'denied', problem);
     }
