@@ -6,6 +6,7 @@ export { sleep, type Clock, type Timer } from './clock.ts';
 export type { Connection, Peer } from './connection.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { SwarmError, codeFromGrpc, messageOf, type ErrorCode } from './errors.ts';
+export { Heap, type Less } from './heap.ts';
 export { LayeredMap, mapChanges, type MapChange } from './layered-map.ts';
 export { silentLogger, type LogFields, type Logger } from './logger.ts';
 export { newId, type Random } from './random.ts';
