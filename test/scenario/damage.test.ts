@@ -34,6 +34,11 @@ function seenThrough(store: Store, damage: Damage): LoopStore {
     count: (table) => view.count(table),
     byName: (table, name) => one(view.byName(table, name)),
     tasksOfService: (id) => many(view.tasksOfService(id)),
+    slotsOfService: (id) =>
+      new Map([...view.slotsOfService(id)].map(([key, tasks]) => [key, many(tasks)])),
+    servicesWithTasks: () => view.servicesWithTasks(),
+    revisionsOfService: (id) => many(view.revisionsOfService(id)),
+    servicesWithRevisions: () => view.servicesWithRevisions(),
     tasksOfNode: (id) => many(view.tasksOfNode(id)),
     tasksOfNetwork: (id) => many(view.tasksOfNetwork(id)),
     tasksOfRevision: (id) => view.tasksOfRevision(id),

@@ -4,8 +4,10 @@
 // their addresses end; revisions and credentials go when no service and no task names them.
 import {
   TASK_STATE,
+  compareAge,
   isTerminal,
   remove,
+  slotKey,
   update,
   type Action,
   type Service,
@@ -15,7 +17,6 @@ import {
 import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { explainService } from './explain.ts';
-import { compareAge, slotKey } from './slots/index.ts';
 
 /** A task on a node that has been down for this long is taken for lost (SwarmKit's 24 h). */
 const ORPHAN_AFTER_MS = 24 * 3_600_000;

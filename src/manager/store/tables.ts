@@ -1,7 +1,14 @@
 // All tables of the store with their indexes, and the read side that everyone uses: `StoreView`.
 // Writes come from `apply.ts` alone.
-import type { Network, Service, TableName, Tables, Task } from '../../model/index.ts';
-import { ChunkedMap } from './chunked-map.ts';
+import {
+  type Network,
+  type Revision,
+  type Service,
+  type TableName,
+  type Tables,
+  type Task,
+} from '../../model/index.ts';
+import { SlotIndex } from './slot-index.ts';
 
 export const TABLE_NAMES: readonly TableName[] = [
   'cluster',
@@ -28,8 +35,16 @@ export interface StoreView {
   /** Names are unique per table, compared without case; only tables whose objects have names. */
   byName<K extends NamedTable>(table: K, name: string): Tables[K] | undefined;
   tasksOfService(serviceId: string): Iterable<Task>;
+  /** The tasks of a service by slot key (`slotKey`), those of a slot oldest first. */
+  slotsOfService(serviceId: string): ReadonlyMap<string, readonly Task[]>;
+  /** Ids of services that have tasks, also of services that were removed. */
+  servicesWithTasks(): Iterable<string>;
+  revisionsOfService(serviceId: string): Iterable<Revision>;
+  /** Ids of services that have revisions, also of services that were removed. */
+  servicesWithRevisions(): Iterable<string>;
   tasksOfNode(nodeId: string): Iterable<Task>;
   tasksOfNetwork(networkId: string): Iterable<Task>;
+  /** How many tasks refer to a revision. */
   tasksOfRevision(revisionId: string): number;
   /** The one cluster object; undefined before `swarm init` was applied. */
   readonly cluster: Tables['cluster'] | undefined;
@@ -38,16 +53,17 @@ export interface StoreView {
 export type NamedTable = 'service' | 'network' | 'secret' | 'config';
 const NAMED: ReadonlySet<string> = new Set<NamedTable>(['service', 'network', 'secret', 'config']);
 
-type TableMaps = { [K in TableName]: ChunkedMap<Tables[K]> };
+type TableMaps = { [K in TableName]: Map<string, Tables[K]> };
 
 export class TableSet implements StoreView {
   index = 0;
   #maps: TableMaps = emptyMaps();
   #names = new Map<string, string>();
-  #byService = new Map<string, Map<string, Task>>();
+  readonly #bySlot = new SlotIndex();
   #byNode = new Map<string, Map<string, Task>>();
   #byNetwork = new Map<string, Map<string, Task>>();
   #byRevision = new Map<string, number>();
+  #revisions = new Map<string, Map<string, Revision>>();
 
   get<K extends TableName>(table: K, id: string): Tables[K] | undefined {
     return this.#map(table).get(id);
@@ -67,7 +83,23 @@ export class TableSet implements StoreView {
   }
 
   tasksOfService(serviceId: string): Iterable<Task> {
-    return this.#byService.get(serviceId)?.values() ?? [];
+    return this.#bySlot.tasksOf(serviceId);
+  }
+
+  slotsOfService(serviceId: string): ReadonlyMap<string, readonly Task[]> {
+    return this.#bySlot.slotsOf(serviceId);
+  }
+
+  servicesWithTasks(): Iterable<string> {
+    return this.#bySlot.services();
+  }
+
+  revisionsOfService(serviceId: string): Iterable<Revision> {
+    return this.#revisions.get(serviceId)?.values() ?? [];
+  }
+
+  servicesWithRevisions(): Iterable<string> {
+    return this.#revisions.keys();
   }
 
   tasksOfNode(nodeId: string): Iterable<Task> {
@@ -90,8 +122,12 @@ export class TableSet implements StoreView {
   /** For `apply` and `restore` only. */
   put<K extends TableName>(table: K, object: Tables[K]): void {
     const before = this.get(table, object.id);
-    if (before !== undefined) this.#unindex(table, before);
     this.#map(table).set(object.id, object);
+    if (table === 'task') {
+      this.#indexTask(before as Task | undefined, object as Task);
+      return;
+    }
+    if (before !== undefined) this.#unindex(table, before);
     this.#index(table, object);
   }
 
@@ -99,49 +135,72 @@ export class TableSet implements StoreView {
   drop(table: TableName, id: string): void {
     const before = this.get(table, id);
     if (before === undefined) return;
-    this.#unindex(table, before);
+    if (table === 'task') this.#indexTask(before as Task, undefined);
+    else this.#unindex(table, before);
     this.#map(table).delete(id);
   }
 
   clear(): void {
     this.#maps = emptyMaps();
-    for (const index of [this.#names, this.#byService, this.#byNode, this.#byNetwork])
+    for (const index of [this.#names, this.#byNode, this.#byNetwork, this.#byRevision]) {
       index.clear();
-    this.#byRevision.clear();
+    }
+    this.#bySlot.clear();
+    this.#revisions.clear();
     this.index = 0;
   }
 
-  /** A frozen view of one table, see ChunkedMap.freeze. */
+  /** The objects of one table as of now: later writes don't show in it. Costs a copy of references. */
   freeze<K extends TableName>(table: K): Iterable<Tables[K]> {
-    return this.#map(table).freeze();
+    return [...this.#map(table).values()];
   }
 
-  #map<K extends TableName>(table: K): ChunkedMap<Tables[K]> {
+  #map<K extends TableName>(table: K): Map<string, Tables[K]> {
     return this.#maps[table];
   }
 
   #index(table: TableName, object: Tables[TableName]): void {
     if (NAMED.has(table)) {
       this.#names.set(nameKey(table, (object as Service | Network).spec.Name), object.id);
+    } else if (table === 'revision') {
+      const revision = object as Revision;
+      link(this.#revisions, revision.serviceId, revision);
     }
-    if (table !== 'task') return;
-    const task = object as Task;
-    link(this.#byService, task.serviceId, task);
-    if (task.nodeId !== undefined) link(this.#byNode, task.nodeId, task);
-    for (const network of task.networks) link(this.#byNetwork, network.networkId, task);
-    this.#byRevision.set(task.revisionId, this.tasksOfRevision(task.revisionId) + 1);
   }
 
   #unindex(table: TableName, object: Tables[TableName]): void {
     if (NAMED.has(table)) this.#names.delete(nameKey(table, (object as Service).spec.Name));
-    if (table !== 'task') return;
-    const task = object as Task;
-    unlink(this.#byService, task.serviceId, task.id);
-    if (task.nodeId !== undefined) unlink(this.#byNode, task.nodeId, task.id);
-    for (const network of task.networks) unlink(this.#byNetwork, network.networkId, task.id);
-    const left = this.tasksOfRevision(task.revisionId) - 1;
-    if (left === 0) this.#byRevision.delete(task.revisionId);
-    else this.#byRevision.set(task.revisionId, left);
+    else if (table === 'revision') {
+      unlink(this.#revisions, (object as Revision).serviceId, object.id);
+    }
+  }
+
+  /** What stays as it was in a task stays in its index: most changes are new statuses. */
+  #indexTask(before: Task | undefined, after: Task | undefined): void {
+    if (before !== undefined && after !== undefined) this.#bySlot.replace(before, after);
+    else if (after !== undefined) this.#bySlot.add(after);
+    else if (before !== undefined) this.#bySlot.remove(before);
+    if (before?.nodeId !== undefined && before.nodeId !== after?.nodeId) {
+      unlink(this.#byNode, before.nodeId, before.id);
+    }
+    if (after?.nodeId !== undefined) link(this.#byNode, after.nodeId, after);
+    if (before?.networks !== after?.networks) {
+      for (const { networkId } of before?.networks ?? []) {
+        if (before) unlink(this.#byNetwork, networkId, before.id);
+      }
+    }
+    for (const { networkId } of after?.networks ?? []) {
+      if (after) link(this.#byNetwork, networkId, after);
+    }
+    if (before?.revisionId === after?.revisionId) return;
+    if (before !== undefined) this.#count(before.revisionId, -1);
+    if (after !== undefined) this.#count(after.revisionId, 1);
+  }
+
+  #count(revisionId: string, by: number): void {
+    const tasks = this.tasksOfRevision(revisionId) + by;
+    if (tasks === 0) this.#byRevision.delete(revisionId);
+    else this.#byRevision.set(revisionId, tasks);
   }
 }
 
@@ -149,30 +208,32 @@ function nameKey(table: string, name: string): string {
   return `${table}\0${name.toLowerCase()}`;
 }
 
-function link(index: Map<string, Map<string, Task>>, key: string, task: Task): void {
-  let tasks = index.get(key);
-  if (tasks === undefined) index.set(key, (tasks = new Map()));
-  tasks.set(task.id, task);
+type Index<T> = Map<string, Map<string, T>>;
+
+function link<T extends { readonly id: string }>(index: Index<T>, key: string, object: T): void {
+  let objects = index.get(key);
+  if (objects === undefined) index.set(key, (objects = new Map()));
+  objects.set(object.id, object);
 }
 
-function unlink(index: Map<string, Map<string, Task>>, key: string, taskId: string): void {
-  const tasks = index.get(key);
-  tasks?.delete(taskId);
-  if (tasks?.size === 0) index.delete(key);
+function unlink<T>(index: Index<T>, key: string, id: string): void {
+  const objects = index.get(key);
+  objects?.delete(id);
+  if (objects?.size === 0) index.delete(key);
 }
 
 function emptyMaps(): TableMaps {
   return {
-    cluster: new ChunkedMap(),
-    node: new ChunkedMap(),
-    session: new ChunkedMap(),
-    service: new ChunkedMap(),
-    revision: new ChunkedMap(),
-    task: new ChunkedMap(),
-    network: new ChunkedMap(),
-    secret: new ChunkedMap(),
-    config: new ChunkedMap(),
-    payload: new ChunkedMap(),
-    credential: new ChunkedMap(),
+    cluster: new Map(),
+    node: new Map(),
+    session: new Map(),
+    service: new Map(),
+    revision: new Map(),
+    task: new Map(),
+    network: new Map(),
+    secret: new Map(),
+    config: new Map(),
+    payload: new Map(),
+    credential: new Map(),
   };
 }

@@ -46,5 +46,14 @@ export {
   isTerminal,
   laterState,
 } from './task-state.ts';
-export { containerName, desiredAlive, endedAt, hasFailed, shortened, taskName } from './task.ts';
+export {
+  compareAge,
+  containerName,
+  desiredAlive,
+  endedAt,
+  hasFailed,
+  shortened,
+  slotKey,
+  taskName,
+} from './task.ts';
 export type * from './objects.ts';

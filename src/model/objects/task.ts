@@ -44,3 +44,13 @@ export function containerName(
 ): string {
   return `${taskName(serviceName, task)}.${task.id}`;
 }
+
+/** What a task fills in its service: the number of its slot, or in global services its node's id. */
+export function slotKey(task: Pick<Task, 'slot' | 'nodeId'>): string {
+  return task.slot > 0 ? String(task.slot) : (task.nodeId ?? '');
+}
+
+/** Older tasks first; the id decides between tasks of one entry. */
+export function compareAge(a: Task, b: Task): number {
+  return (a.createdIndex ?? 0) - (b.createdIndex ?? 0) || (a.id < b.id ? -1 : 1);
+}

@@ -9,4 +9,4 @@ export {
   type RestartRules,
   type UpdateRules,
 } from './service-defaults.ts';
-export { compareAge, isRunning, nodeIsLost, slotKey, slotsOf, type Slot } from './slots.ts';
+export { isRunning, nodeIsLost, slotsOf, type Slot } from './slots.ts';

@@ -1,6 +1,6 @@
 // A service seen as slots: for replicated services numbers from 1, for global ones node ids. A slot is
 // what lives on; its tasks come and go.
-import { desiredAlive, type Node, type Task } from '../../../model/index.ts';
+import { compareAge, desiredAlive, slotKey, type Node, type Task } from '../../../model/index.ts';
 
 export interface Slot {
   /** Number, or the node's id in global services. */
@@ -11,10 +11,6 @@ export interface Slot {
   readonly current: Task | undefined;
   /** Every wanted task; two of them during a start-first update. */
   readonly alive: readonly Task[];
-}
-
-export function slotKey(task: Task): string {
-  return task.slot > 0 ? String(task.slot) : (task.nodeId ?? '');
 }
 
 export function slotsOf(tasks: Iterable<Task>): Map<string, Slot> {
@@ -33,11 +29,6 @@ export function slotsOf(tasks: Iterable<Task>): Map<string, Slot> {
     slots.set(key, { key, tasks: group, alive, current: alive.at(-1) });
   }
   return slots;
-}
-
-/** Older tasks first; the id decides between tasks of one entry. */
-export function compareAge(a: Task, b: Task): number {
-  return (a.createdIndex ?? 0) - (b.createdIndex ?? 0) || (a.id < b.id ? -1 : 1);
 }
 
 /** The task's node can't be counted on: gone, down, or to be emptied. */

@@ -1,13 +1,13 @@
 // Tasks: the observed state never goes back, spec, slot and node never change, a slot has one wanted
 // task (two in a start-first update), a task runs on one node and is started once. ("A task's observed
 // state never goes back; its spec, slot and node never change", ARCHITECTURE.md.)
-import { slotKey } from '../../../../src/manager/orchestrator/slots/slots.ts';
 import type { StoreView } from '../../../../src/manager/index.ts';
 import {
   TASK_STATE,
   compareTaskStates,
   desiredAlive,
   isTerminal,
+  slotKey,
   type Service,
   type Task,
 } from '../../../../src/model/index.ts';
@@ -76,7 +76,7 @@ export class TaskChecker implements Checker {
   }
 
   #checkSlot(view: StoreView, { serviceId, ...task }: Task): void {
-    const key = slotKey({ ...task, serviceId });
+    const key = slotKey(task);
     const wanted = [...view.tasksOfService(serviceId)].filter(
       (one) => slotKey(one) === key && desiredAlive(one) && !isTerminal(one.status.state),
     );

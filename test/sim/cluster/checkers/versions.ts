@@ -2,9 +2,8 @@
 // that an update makes by itself goes back to where the update began; any update lets a paused one go on;
 // what has ended well under the policy "none" does not run again. ("Restart, update and rollback are one
 // pure function of the stored tasks", ARCHITECTURE.md.)
-import { slotKey } from '../../../../src/manager/orchestrator/slots/slots.ts';
 import type { StoreView } from '../../../../src/manager/index.ts';
-import type { Service, ServiceSpec, Task } from '../../../../src/model/index.ts';
+import { slotKey, type Service, type ServiceSpec, type Task } from '../../../../src/model/index.ts';
 import type { AppliedStep, Checker, World } from '../world.ts';
 
 export class VersionChecker implements Checker {
