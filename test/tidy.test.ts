@@ -62,7 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/manager/store',
     'src/model',
   ],
-  'src/scheduler': ['src/model'],
+  'src/scheduler': ['src/base', 'src/model'],
   'src/manager/placement': ['src/manager/loops', 'src/manager/store', 'src/model', 'src/scheduler'],
   'src/manager/raft/contract': ['raft-ts', 'src/base'],
   'src/manager/raft/wire': ['raft-ts', 'src/base', 'src/manager/raft/contract'],

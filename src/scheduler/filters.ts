@@ -1,20 +1,23 @@
 // The scheduler's filters, in order. Each checks one node and can say, for all nodes it turned away,
 // why; the sentence that users read in `service ps` is put together from these.
-import {
-  matchesConstraints,
-  parseConstraint,
-  platformMatches,
-  type ServiceSpec,
-} from '../model/index.ts';
-import type { Demand, NodeInfo } from './node-info.ts';
+import { matchesConstraints, parseConstraint, platformMatches } from '../model/index.ts';
+import type { Node, ServiceSpec } from '../model/index.ts';
+import type { Demand, NodeRecord } from './node-record.ts';
 
+/** One rule that nodes have to keep. */
 export interface Filter {
-  fits(info: NodeInfo): boolean;
+  /** Whether a task placed on a node can change what `fits` says of it. */
+  readonly fillsUp: boolean;
+  /** False as well for a node of which it can't read what it needs. */
+  fits(record: NodeRecord): boolean;
   /** Why `count` nodes were turned away. */
   explain(count: number): string;
 }
 
-/** The filters that a task of this spec has to pass, cheapest and commonest first (SwarmKit's order). */
+/**
+ * The filters that a task of this spec has to pass, cheapest and commonest first (SwarmKit's order).
+ * Raises `invalid` for a constraint that can't be parsed.
+ */
 export function filtersFor(spec: ServiceSpec, serviceId: string, demand: Demand): Filter[] {
   const filters = [readyFilter()];
   if (demand.nanoCpus > 0 || demand.memoryBytes > 0) filters.push(resourceFilter(demand));
@@ -30,14 +33,24 @@ export function filtersFor(spec: ServiceSpec, serviceId: string, demand: Demand)
 /** A node of which a filter can't read what it needs does not fit; the others are looked at. */
 function careful(filter: Filter): Filter {
   return {
-    fits: (info) => {
+    ...filter,
+    fits: (record) => {
       try {
-        return filter.fits(info);
+        return filter.fits(record);
       } catch {
         return false;
       }
     },
-    explain: (count) => filter.explain(count),
+  };
+}
+
+/** Asks once for each state of a node: a change makes a new object. */
+export function oncePerNode<T>(look: (node: Node) => T): (node: Node) => T {
+  const known = new WeakMap<Node, { readonly answer: T }>();
+  return (node) => {
+    let found = known.get(node);
+    if (found === undefined) known.set(node, (found = { answer: look(node) }));
+    return found.answer;
   };
 }
 
@@ -45,6 +58,7 @@ const nodes = (count: number): string => `${count} node${count === 1 ? '' : 's'}
 
 function readyFilter(): Filter {
   return {
+    fillsUp: false,
     fits: ({ node }) => node.status.state === 'ready' && node.spec.Availability === 'active',
     explain: (count) => `${nodes(count)} not available for new tasks`,
   };
@@ -52,14 +66,16 @@ function readyFilter(): Filter {
 
 function resourceFilter(demand: Demand): Filter {
   return {
-    fits: (info) =>
-      info.freeNanoCpus >= demand.nanoCpus && info.freeMemoryBytes >= demand.memoryBytes,
+    fillsUp: true,
+    fits: (record) =>
+      record.freeNanoCpus >= demand.nanoCpus && record.freeMemoryBytes >= demand.memoryBytes,
     explain: (count) => `insufficient resources on ${nodes(count)}`,
   };
 }
 
 function encryptionFilter(): Filter {
   return {
+    fillsUp: false,
     fits: ({ node }) => node.description?.encryption !== undefined,
     explain: (count) => `no encrypted networks (WireGuard is missing) on ${nodes(count)}`,
   };
@@ -67,34 +83,38 @@ function encryptionFilter(): Filter {
 
 function constraintFilter(expressions: readonly string[]): Filter {
   const constraints = expressions.map(parseConstraint);
+  const matches = oncePerNode((node) => matchesConstraints(node, constraints));
   return {
-    fits: ({ node }) => matchesConstraints(node, constraints),
+    fillsUp: false,
+    fits: ({ node }) => matches(node),
     explain: (count) => `scheduling constraints not satisfied on ${nodes(count)}`,
   };
 }
 
 function platformFilter(platforms: readonly { Architecture?: string; OS?: string }[]): Filter {
+  const matches = oncePerNode(({ description }) => {
+    const platform = description?.platform;
+    return platform !== undefined && platforms.some((wanted) => platformMatches(wanted, platform));
+  });
   return {
-    fits: ({ node }) => {
-      const platform = node.description?.platform;
-      return (
-        platform !== undefined && platforms.some((wanted) => platformMatches(wanted, platform))
-      );
-    },
+    fillsUp: false,
+    fits: ({ node }) => matches(node),
     explain: (count) => `unsupported platform on ${nodes(count)}`,
   };
 }
 
 function hostPortFilter(ports: readonly string[]): Filter {
   return {
-    fits: (info) => ports.every((port) => !info.hostPorts.has(port)),
+    fillsUp: true,
+    fits: (record) => ports.every((port) => !record.hasPort(port)),
     explain: (count) => `host-mode port already in use on ${nodes(count)}`,
   };
 }
 
 function maxReplicasFilter(serviceId: string, maxReplicas: number): Filter {
   return {
-    fits: (info) => (info.tasksByService.get(serviceId) ?? 0) < maxReplicas,
+    fillsUp: true,
+    fits: (record) => record.tasksOf(serviceId) < maxReplicas,
     explain: (count) => `max replicas per node limit exceed on ${nodes(count)}`,
   };
 }

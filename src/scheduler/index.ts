@@ -1,4 +1,12 @@
 // Where tasks go: pure functions over nodes and pending tasks.
-export { demandOf, nodeInfo, occupies, withTask, type Demand, type NodeInfo } from './node-info.ts';
-export { filtersFor } from './filters.ts';
-export { explain, placeGroup, type Placements, type TaskGroup } from './scheduler.ts';
+export { NodeRecord, demandOf, occupies, type Demand } from './node-record.ts';
+export {
+  GroupPlacer,
+  explain,
+  fits,
+  placementRules,
+  type NodeSet,
+  type PlacementRules,
+  type Placements,
+  type RuleSource,
+} from './scheduler.ts';

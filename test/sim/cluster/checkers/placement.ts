@@ -1,6 +1,6 @@
 // Placement: nothing new on nodes that are drained, paused or down, and never more on a node than it
 // has room for. (The scheduler's filters.)
-import { demandOf, occupies } from '../../../../src/scheduler/node-info.ts';
+import { demandOf, occupies } from '../../../../src/scheduler/node-record.ts';
 import type { Manager, StoreView } from '../../../../src/manager/index.ts';
 import type { Action, Task, Transaction } from '../../../../src/model/index.ts';
 import type { AppliedStep, Checker, World } from '../world.ts';
