@@ -11,7 +11,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start, never going back; for durations and deadlines. */
   monotonicMs(): number;
-  /** Calls `fire` once after `delayMs`. */
+  /** Calls `fire` once after `delayMs`; with 0 as soon as the event loop comes round, never at once. */
   after(delayMs: number, fire: () => void): Timer;
 }
 

@@ -2,7 +2,6 @@
 // or is refused by name. The list of fields is test/data/docker-api-fields.json.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { settle } from 'sim';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiServer, type ApiAnswer } from '../../test/builders/api-server.ts';
 
@@ -26,7 +25,7 @@ afterEach(() => api.stop());
 async function made(path: string, body: object): Promise<Body> {
   const answer = await api.call('POST', path, { body });
   expect(answer).toMatchObject({ status: 201 });
-  await settle();
+  await api.world.clock.advance(0);
   return answer.body as Body;
 }
 
@@ -450,7 +449,7 @@ describe.each(Object.entries(fields))('%s', (name, kinds) => {
     for (const [path, one] of Object.entries(route.beside?.(field) ?? {})) set(body, path, one);
     set(body, field, value);
     const answer = await route.post(body);
-    await settle();
+    await api.world.clock.advance(0);
     if (answer.status >= 400) {
       expect(answer.status).toBeOneOf([400, 403, 404, 409, 501]);
       expect([answer.body, names(answer, field, value)]).toEqual([answer.body, true]);

@@ -1,7 +1,6 @@
 // Objects are found by id, by name and by a prefix of the id at every route; what clients send next,
 // with the version that they were shown, is taken.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { settle } from 'sim';
 import { ApiServer } from '../../test/builders/api-server.ts';
 import { create, update } from '../model/index.ts';
 
@@ -32,7 +31,7 @@ const spec = (Name: string, more: object = {}): object => ({
 async function service(body: object, headers: Record<string, string> = {}): Promise<string> {
   const answer = await api.call('POST', '/services/create', { body, headers });
   expect(answer).toMatchObject({ status: 201 });
-  await settle();
+  await api.world.clock.advance(0);
   return (answer.body as { ID: string }).ID;
 }
 
@@ -146,7 +145,7 @@ describe('a service', () => {
       const path = `/services/${id}/update?version=${Version.Index}`;
       const answer = await api.call('POST', path, { body: spec('web', more), headers: given });
       expect(answer).toMatchObject({ status: 200 });
-      await settle();
+      await api.world.clock.advance(0);
     };
     await change({ Labels: { a: '1' } }, { 'X-Registry-Auth': 'bmV3' });
     expect(auth()).toBe('bmV3');

@@ -1,6 +1,5 @@
 // Parameters and filters of Docker's that we don't carry out are refused by name; those that were taken
 // without effect have one.
-import { settle } from 'sim';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiServer } from '../../test/builders/api-server.ts';
 import type { ImageSummary } from './backend/index.ts';
@@ -65,7 +64,7 @@ describe('carried out', () => {
     await make('unused');
     const TaskTemplate = { ContainerSpec: { Image: 'i' }, Networks: [{ Target: 'used' }] };
     await api.call('POST', '/services/create', { body: { Name: 'web', TaskTemplate } });
-    await settle();
+    await api.world.clock.advance(0);
     const dangling = await api.call('GET', `/networks?${filters({ dangling: ['true'] })}`);
     expect(names(dangling.body)).toEqual(['unused']);
     const others = await api.call('GET', `/networks?${filters({ dangling: ['false'] })}`);
@@ -125,7 +124,7 @@ describe('taken and given back as Docker does', () => {
     const Placement = { Constraints: ['Node.Labels.zone!=b', 'NODE.ROLE==worker'] };
     const TaskTemplate = { ContainerSpec: { Image: 'i' }, Placement };
     await api.call('POST', '/services/create', { body: { Name: 'placed', TaskTemplate } });
-    await settle();
+    await api.world.clock.advance(0);
     const { body } = await api.call('GET', '/services/placed');
     expect(body).toMatchObject({
       Spec: { TaskTemplate: { Placement, ContainerSpec: { Isolation: 'default' } } },
@@ -142,7 +141,7 @@ describe('taken and given back as Docker does', () => {
     expect(await api.call('POST', '/networks/create', { body: made })).toMatchObject({
       status: 201,
     });
-    await settle();
+    await api.world.clock.advance(0);
     expect(await api.call('GET', '/networks/vni')).toMatchObject({ body: { Options } });
     expect(api.world.store.view.byName('network', 'vni')?.vni).toBe(4711);
     const again = { ...made, Name: 'again' };

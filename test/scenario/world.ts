@@ -1,6 +1,6 @@
 // The control plane on one store without Raft: real control, real loops, a virtual clock, and agents
 // that carry out what they are told (or fail as the test says). For scenarios that read like a story.
-import { Prng, VirtualClock, settle } from 'sim';
+import { Prng, VirtualClock } from 'sim';
 import { silentLogger, type Clock, type Logger } from '../../src/base/index.ts';
 import { Allocator } from '../../src/manager/allocator/index.ts';
 import { LeaderControl } from '../../src/manager/control/index.ts';
@@ -98,7 +98,7 @@ export class World {
     ]);
     for (const id of nodes) await this.addNode(id);
     this.runner.start();
-    await settle();
+    await this.clock.advance(0);
   }
 
   async addNode(id: string, labels: Record<string, string> = {}): Promise<void> {
@@ -126,7 +126,7 @@ export class World {
         },
       },
     ]);
-    await settle();
+    await this.clock.advance(0);
   }
 
   async setNode(id: string, state: 'ready' | 'down'): Promise<void> {
@@ -134,7 +134,7 @@ export class World {
     if (node === undefined) throw new Error(`no node ${id}`);
     const status = { ...node.status, state, since: this.clock.now() };
     await this.store.propose([update('node', { ...node, status })]);
-    await settle();
+    await this.clock.advance(0);
   }
 
   async drain(id: string): Promise<void> {
@@ -142,7 +142,7 @@ export class World {
     if (node === undefined) throw new Error(`no node ${id}`);
     const spec: NodeSpec = { ...node.spec, Availability: 'drain' };
     await this.control.handle('node.update', { id, version: specIndexOf(node), spec });
-    await settle();
+    await this.clock.advance(0);
   }
 
   async create(spec: ServiceSpec): Promise<string> {

@@ -70,6 +70,7 @@ describe('the runner', () => {
     const { clock, store, lines, runner, first, second } = setUp();
     first[what] = broken;
     runner.start();
+    await clock.advance(0);
     for (let i = 0; i < 50; i++) {
       await store.propose([newNode(`n${i}`)]);
       await clock.advance(100);
@@ -103,5 +104,77 @@ describe('the runner', () => {
     expect(store.view.get('node', 'a')).toBeDefined();
     expect(first.plans).toBeLessThan(30);
     expect(lines).toEqual(['a part of a plan could not be proposed']);
+  });
+
+  it('gives loops with more to do one plan after another in turn', async () => {
+    const { clock, runner, first, second } = setUp();
+    const order: string[] = [];
+    const left = { first: 3, second: 3 };
+    first.planning = () => {
+      order.push('first');
+      return { transactions: [], more: --left.first > 0 };
+    };
+    second.planning = () => {
+      order.push('second');
+      return { transactions: [], more: --left.second > 0 };
+    };
+    runner.start();
+    await clock.advance(0);
+    expect(order).toEqual(['first', 'second', 'first', 'second', 'first', 'second']);
+  });
+
+  it('lets the event loop have its turn after each plan', async () => {
+    const { clock, runner, first, second } = setUp();
+    const order: string[] = [];
+    let left = 2;
+    first.planning = () => {
+      order.push('first');
+      // Somebody else is due at once, too.
+      clock.after(0, () => order.push('somebody'));
+      return { transactions: [], more: --left > 0 };
+    };
+    second.planning = () => {
+      order.push('second');
+      return { transactions: [], more: false };
+    };
+    runner.start();
+    await clock.advance(0);
+    expect(order).toEqual(['first', 'second', 'somebody', 'first', 'somebody']);
+  });
+
+  it('plans once for all changes of an entry, and once for those that came meanwhile', async () => {
+    const { clock, store, runner, first } = setUp();
+    runner.start();
+    await clock.advance(0);
+    first.plans = 0;
+    await Promise.all([store.propose([newNode('a')]), store.propose([newNode('b')])]);
+    await store.propose([newNode('c')]);
+    await clock.advance(0);
+    expect([first.plans, first.seen]).toEqual([1, 3]);
+  });
+
+  it('wakes a loop at the time it asked for, and not before', async () => {
+    const { clock, runner, first } = setUp();
+    first.planning = () => ({ transactions: [], more: false, wakeAt: clock.now() + 1_000 });
+    runner.start();
+    await clock.advance(0);
+    expect(first.plans).toBe(1);
+    await clock.advance(999);
+    expect(first.plans).toBe(1);
+    await clock.advance(1);
+    expect(first.plans).toBe(2);
+  });
+
+  it('plans nothing once it was stopped, and begins anew when it is started again', async () => {
+    const { clock, store, runner, first } = setUp();
+    runner.start();
+    await clock.advance(0);
+    await store.propose([newNode('a')]);
+    runner.stop();
+    await clock.advance(1_000);
+    expect([first.resets, first.plans]).toEqual([1, 1]);
+    runner.start();
+    await clock.advance(0);
+    expect([first.resets, first.plans]).toEqual([2, 2]);
   });
 });

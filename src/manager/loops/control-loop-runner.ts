@@ -1,5 +1,5 @@
 // Runs all control loops of the leader: the only place with a timer and a proposal. Loops take turns;
-// each has at most one plan under way, and between plans the event loop gets its turn.
+// each has at most one plan under way, and after each plan, whosever it is, the event loop gets its turn.
 import { messageOf, SwarmError, type Clock, type Logger, type Timer } from '../../base/index.ts';
 import type { StoreChange } from '../../model/index.ts';
 import type { Budget, ControlLoop, Plan } from './control-loop.ts';
@@ -38,6 +38,9 @@ export class ControlLoopRunner {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #loops: readonly Running[];
+  /** Loops that are to plan, each once, in the order in which they asked. */
+  readonly #queue: Running[] = [];
+  #nextTurn: Timer | undefined;
   #stopWatching: (() => void) | undefined;
   /** Grows with every start and stop; a plan of an older term is dropped. */
   #term = 0;
@@ -77,6 +80,9 @@ export class ControlLoopRunner {
     this.#stopWatching?.();
     this.#stopWatching = undefined;
     for (const running of this.#loops) running.timer?.cancel();
+    this.#queue.length = 0;
+    this.#nextTurn?.cancel();
+    this.#nextTurn = undefined;
   }
 
   #observe(changes: readonly StoreChange[], term: number): void {
@@ -100,37 +106,49 @@ export class ControlLoopRunner {
     running.dirty = true;
     if (running.busy || running.resting) return;
     running.busy = true;
-    queueMicrotask(() => void this.#turn(running, term));
+    this.#enqueue(running, term);
   }
 
+  #enqueue(running: Running, term: number): void {
+    this.#queue.push(running);
+    this.#nextTurn ??= this.#clock.after(0, () => this.#takeTurn(term));
+  }
+
+  #takeTurn(term: number): void {
+    this.#nextTurn = undefined;
+    const running = this.#queue.shift();
+    if (this.#queue.length > 0) this.#nextTurn = this.#clock.after(0, () => this.#takeTurn(term));
+    if (running !== undefined) void this.#turn(running, term);
+  }
+
+  /** One plan, and what becomes of it; asks for the next turn where there is more to do. */
   async #turn(running: Running, term: number): Promise<void> {
-    while (term === this.#term && running.dirty && !running.resting) {
-      running.dirty = false;
-      running.timer?.cancel();
-      let plan: Plan;
-      try {
-        plan = this.#plan(running);
-      } catch (error) {
-        this.#log(running, error, 'a loop failed and begins anew');
-        this.#rest(running, this.#pause(running), term);
-        break;
-      }
-      const { failures, refused } = await this.#propose(running.loop, plan);
-      if (term !== this.#term) return;
-      const [lost] = failures.filter(isPassing);
-      if (lost !== undefined) {
-        this.#log(running, lost, 'a plan could not be proposed');
-        this.#rest(running, RETRY_MS, term);
-        break;
-      }
-      this.#proposed(running, failures[0], refused);
-      const undone = refused + failures.length;
-      if (plan.more && (undone === 0 || undone < plan.transactions.length)) running.dirty = true;
-      // Where nothing was observed that made it stale, the next plan is the same.
-      const earliest = undone > 0 ? this.#clock.now() + this.#pause(running) : 0;
-      this.#setTimer(running, plan.more ? earliest : plan.wakeAt, earliest, term);
+    running.dirty = false;
+    running.timer?.cancel();
+    let plan: Plan;
+    try {
+      plan = this.#plan(running);
+    } catch (error) {
+      this.#log(running, error, 'a loop failed and begins anew');
+      this.#rest(running, this.#pause(running), term);
+      return;
     }
-    if (term === this.#term) running.busy = false;
+    const { failures, refused } = await this.#propose(running.loop, plan);
+    if (term !== this.#term) return;
+    const [lost] = failures.filter(isPassing);
+    if (lost !== undefined) {
+      this.#log(running, lost, 'a plan could not be proposed');
+      this.#rest(running, RETRY_MS, term);
+      return;
+    }
+    this.#proposed(running, failures[0], refused);
+    const undone = refused + failures.length;
+    if (plan.more && (undone === 0 || undone < plan.transactions.length)) running.dirty = true;
+    // Where nothing was observed that made it stale, the next plan is the same.
+    const earliest = undone > 0 ? this.#clock.now() + this.#pause(running) : 0;
+    this.#setTimer(running, plan.more ? earliest : plan.wakeAt, earliest, term);
+    if (running.dirty) this.#enqueue(running, term);
+    else running.busy = false;
   }
 
   /** One transaction that can't be proposed at all holds nothing else up. */
@@ -152,6 +170,7 @@ export class ControlLoopRunner {
   #rest(running: Running, delayMs: number, term: number): void {
     running.stale = true;
     running.resting = true;
+    running.busy = false;
     running.timer = this.#clock.after(delayMs, () => {
       running.resting = false;
       this.#wake(running, term);

@@ -23,3 +23,26 @@ it('can be told not to, at any time', () => {
   vi.advanceTimersByTime(100 * DAY_MS);
   expect(fired).not.toHaveBeenCalled();
 });
+
+it('fires at once what is to wait for nothing, but not before its caller is done', async () => {
+  vi.useRealTimers();
+  const order: string[] = [];
+  await new Promise<void>((resolve) => {
+    systemClock.after(0, () => {
+      order.push('this');
+      resolve();
+    });
+    order.push('its caller');
+  });
+  expect(order).toEqual(['its caller', 'this']);
+});
+
+it('does not fire what was cancelled, although it was to wait for nothing', async () => {
+  vi.useRealTimers();
+  const fired = vi.fn<() => void>();
+  systemClock.after(0, fired).cancel();
+  await new Promise((resolve) => {
+    systemClock.after(0, () => resolve(undefined));
+  });
+  expect(fired).not.toHaveBeenCalled();
+});

@@ -8,6 +8,11 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs: number, fire: () => void): Timer {
+    if (delayMs <= 0) {
+      // A timer of Node is late by a millisecond at least.
+      const immediate = setImmediate(fire);
+      return { cancel: () => clearImmediate(immediate) };
+    }
     let handle: NodeJS.Timeout;
     const wait = (rest: number): void => {
       // Node fires longer timers at once.
