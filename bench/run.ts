@@ -1,10 +1,9 @@
 // npm run bench: tsswarm beside raw containerd and, where dockerd is installed, Docker Swarm, on one worker
 // each, in one run. Figures of one run are compared, never with figures of another.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { down, hostPaths, ipIn, socketOf, until, up, type LabStore } from '../src/lab/index.ts';
+import { down, socketOf, up, type LabStore } from '../src/lab/index.ts';
+import { DOCKERD, initSwarm, startDockerd } from './dockerd.ts';
 import { Engine, median, seconds } from './engine.ts';
 import { RawContainerd } from './raw-containerd.ts';
 
@@ -26,49 +25,6 @@ function record(what: string, system: string, value: number): void {
   row.set(system, [...(row.get(system) ?? []), value]);
   figures.set(what, row);
   process.stdout.write(`  ${system.padEnd(12)} ${what}: ${value.toFixed(2)} s\n`);
-}
-
-async function startDockerd(store: LabStore, host: string): Promise<Engine> {
-  const { data } = hostPaths(store.paths, host);
-  await mkdir(`${data}/docker`, { recursive: true });
-  const socket = `${data}/docker.sock`;
-  const pid = String(store.host(host).init?.pid ?? 0);
-  // Docker asks the registry for each task, even for an image that it has: it has to be told at once
-  // that there is none, or it would wait for a name server's silence.
-  await ipIn(`/proc/${pid}/ns/net`, 'route', 'del', 'default');
-  const dockerd = [
-    'dockerd',
-    `--data-root=${data}/docker`,
-    '--exec-root=/run/docker',
-    '--pidfile=/run/docker.pid',
-    `--host=unix://${socket}`,
-    '--storage-driver=overlay2',
-    '--log-level=error',
-    `--cgroup-parent=/tsswarm-lab/${LAB}/${host}`,
-  ];
-  // dockerd writes to /sys of its own network namespace; the host's control groups must stay visible.
-  const mounts =
-    'mkdir /run/cg && mount --rbind /sys/fs/cgroup /run/cg && mount -t sysfs sysfs /sys && mount --rbind /run/cg /sys/fs/cgroup && exec "$@"';
-  const inside = ['-t', pid, '--net', '--mount', '--uts', '--pid', '--', 'sh', '-c', mounts, 'sh'];
-  spawn('nsenter', [...inside, ...dockerd], {
-    detached: true,
-    stdio: 'ignore',
-  }).unref();
-  const engine = new Engine('docker swarm', socket);
-  await until(
-    'dockerd',
-    () =>
-      engine.call('GET', '/_ping').then(
-        () => true,
-        () => false,
-      ),
-    60_000,
-  );
-  await engine.call('POST', '/swarm/init', {
-    ListenAddr: '0.0.0.0:2377',
-    AdvertiseAddr: store.host(host).address,
-  });
-  return engine;
 }
 
 async function many(engine: Engine, what: string, network: string, count: number): Promise<void> {
@@ -177,7 +133,11 @@ async function main(): Promise<void> {
       AdvertiseAddr: store.host('m1').address,
     });
     const engines = [own];
-    if (existsSync('/usr/sbin/dockerd')) engines.push(await startDockerd(store, 'w1'));
+    if (existsSync(DOCKERD)) {
+      const docker = await startDockerd(store, 'w1');
+      await initSwarm(store, 'w1', docker);
+      engines.push(docker);
+    }
     for (const engine of engines) {
       await engine.load(join(root, 'build', 'demo.tar'));
       await engine.call('POST', '/networks/create', { Name: 'bench', Driver: 'overlay' });
