@@ -30,6 +30,17 @@ export class Raft extends RaftState {
     else this.#tickOther();
   }
 
+  /** Ticks until one of them does something: 1 is the very next, Infinity is never. */
+  get ticksToNext(): number {
+    if (this.role === 'leader') {
+      const { electionTicks, heartbeatTicks } = this.options;
+      const toCheck = electionTicks - this.electionElapsed;
+      return Math.max(1, Math.min(toCheck, heartbeatTicks - this.heartbeatElapsed));
+    }
+    if (!this.promotable) return Infinity;
+    return Math.max(1, this.randomizedElectionTimeout - this.electionElapsed);
+  }
+
   #tickOther(): void {
     this.electionElapsed++;
     if (this.promotable && this.electionElapsed >= this.randomizedElectionTimeout) {

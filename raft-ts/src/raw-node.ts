@@ -73,6 +73,14 @@ export class RawNode {
     this.#raft.tick();
   }
 
+  /**
+   * Ticks until one of them does something, as of now: 1 is the very next, Infinity is never. A host may
+   * sleep through those before it, and make up for them in front of its next call.
+   */
+  get ticksToNext(): number {
+    return this.#raft.ticksToNext;
+  }
+
   /** Stands for leader now; without effect where that is not allowed. */
   campaign(): void {
     this.#local({ type: 'MsgHup' });

@@ -228,3 +228,37 @@ describe('refusals', () => {
     expect(trio.node(1).status().confState.voters).toEqual([1]);
   });
 });
+
+describe('ticksToNext', () => {
+  it('says how many ticks do nothing, whatever the role', () => {
+    const trio = new Trio({ heartbeatTicks: 3 });
+    const [first, second, third] = trio.nodes;
+    if (first === undefined || second === undefined || third === undefined)
+      throw new Error('three');
+    for (const node of [first, second, third]) node.setElectionTimeout(14);
+    expect(second.ticksToNext).toBe(14);
+    for (let i = 0; i < 13; i++) second.tick();
+    expect(second.ticksToNext).toBe(1);
+    expect(second.hasReady()).toBe(false);
+    second.tick();
+    expect(second.hasReady()).toBe(true);
+    first.campaign();
+    trio.settle();
+    expect(first.isLeader).toBe(true);
+    for (let i = 0; i < 40; i++) {
+      const quiet = first.ticksToNext - 1;
+      expect(quiet).toBeLessThan(3);
+      for (let j = 0; j < quiet; j++) first.tick();
+      expect(first.hasReady()).toBe(false);
+      first.tick();
+      trio.settle();
+    }
+    expect(first.isLeader).toBe(true);
+  });
+
+  it('is never for who cannot stand', () => {
+    const storage = new MemoryStorage();
+    const options = { id: 9, storage, electionTicks: 10, heartbeatTicks: 1, random: () => 0 };
+    expect(new RawNode(options).ticksToNext).toBe(Infinity);
+  });
+});

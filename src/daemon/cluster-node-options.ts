@@ -15,6 +15,11 @@ import type { LogReader, TunnelHandlers } from './services/index.ts';
 
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
 const RAFT_TICK_MS = 50;
+/**
+ * Times the cluster's heartbeat tick (1). Three or four heartbeats in the shortest election time-out: one
+ * that has to be sent again by the kernel (after 200 ms) is still in time.
+ */
+const RAFT_TICKS_PER_HEARTBEAT = 3;
 
 export interface ClusterNodeOptions {
   readonly directory: string;
@@ -51,7 +56,7 @@ export function startNodeConsensus(
       listenAddress: raftAddress(listen),
       tickMs: RAFT_TICK_MS,
       electionTicks: raft.ElectionTick,
-      heartbeatTicks: raft.HeartbeatTick,
+      heartbeatTicks: raft.HeartbeatTick * RAFT_TICKS_PER_HEARTBEAT,
       snapshotInterval: raft.SnapshotInterval,
     },
     handler,

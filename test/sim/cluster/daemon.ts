@@ -38,6 +38,7 @@ import type { World } from './world.ts';
 
 const JOIN_RETRY_MS = 500;
 const RAFT_TICK_MS = 100;
+const RAFT_TICKS_PER_HEARTBEAT = 3;
 const SEGMENT_BYTES = 64 * 1024;
 /** A planned stop takes no longer, although somebody's start may wait for an address. */
 const STOP_LIMIT_MS = 5_000;
@@ -386,7 +387,7 @@ export class SimulatedDaemon {
         tls: { certificate: '', key: '', rootCertificates: '' },
         tickMs: RAFT_TICK_MS,
         electionTicks: raft.ElectionTick,
-        heartbeatTicks: raft.HeartbeatTick,
+        heartbeatTicks: raft.HeartbeatTick * RAFT_TICKS_PER_HEARTBEAT,
         snapshotInterval: this.#world.options.snapshotInterval,
         logSegmentBytes: SEGMENT_BYTES,
         dataKey: new Uint8Array(32).fill(machine.number),

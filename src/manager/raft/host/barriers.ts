@@ -104,6 +104,13 @@ export class Barriers {
     }
   }
 
+  /** Ticks until a question is asked again or given up; Infinity while none is under way. */
+  get ticksToNext(): number {
+    let next = Infinity;
+    for (const { retryTicks } of this.#questions.values()) next = Math.min(next, retryTicks);
+    return Math.max(1, next);
+  }
+
   tick(): void {
     // A copy: questions that are asked again must wait for the next tick.
     const questions = Array.from(this.#questions);

@@ -122,9 +122,14 @@ export class HostMembers {
     await this.#propose(changes, []);
   }
 
+  /** Somebody is to become a voter as soon as it has caught up. */
+  get hasLearners(): boolean {
+    return this.#confState.learners.length > 0;
+  }
+
   /** Makes those learners voters that have nearly all of the log: all in one step. */
   promoteLearners(failed: (error: unknown) => void): void {
-    if (this.#confState.learners.length === 0 || this.#changing) return;
+    if (!this.hasLearners || this.#changing) return;
     const { node } = this.#ports;
     const { progress, lastIndex } = node.status();
     const ready = progress.flatMap(({ id, isLearner, recentActive, state, match }) => {

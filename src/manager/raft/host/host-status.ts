@@ -24,8 +24,8 @@ export class HostStatus {
     this.#ports = ports;
   }
 
-  tick(): void {
-    this.#ticks++;
+  ticks(count: number): void {
+    this.#ticks += count;
   }
 
   /** A message of this member arrived. */

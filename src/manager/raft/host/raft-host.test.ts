@@ -396,3 +396,36 @@ describe('crashes at any time', () => {
     });
   }
 });
+
+describe('idle members', () => {
+  it('wake for heartbeats alone: a minute of three of them is counted', async () => {
+    const world = new World(7, { tickMs: 50, heartbeatTicks: 3 });
+    await world.three();
+    await world.clock.advance(5_000);
+    const leader = world.leader();
+    const { term } = leader?.host?.status ?? { term: 0 };
+    const counted = { timers: 0, messages: 0 };
+    const [after, send] = [
+      world.clock.after.bind(world.clock),
+      world.network.send.bind(world.network),
+    ];
+    world.clock.after = (delayMs, fire) =>
+      after(delayMs, () => {
+        // A message on its way is a timer of the network.
+        counted.timers++;
+        fire();
+      });
+    world.network.send = (from, to, message) => {
+      counted.messages++;
+      send(from, to, message);
+    };
+    await world.clock.advance(60_000);
+    // Every 150 ms a heartbeat to each of two, and its answer.
+    expect(counted.messages).toBeLessThanOrEqual(4 * 400);
+    // The leader wakes for each round and to check its quorum, the others twice a second.
+    const wakes = counted.timers - counted.messages;
+    expect(wakes).toBeLessThanOrEqual(400 + 120 + 2 * 150);
+    expect(world.leader()).toBe(leader);
+    expect(leader?.host?.status.term).toBe(term);
+  });
+});

@@ -11,7 +11,7 @@ import {
   type Message,
   type Ready,
 } from 'raft-ts';
-import { messageOf, SwarmError, type Timer } from '../../../base/index.ts';
+import { messageOf, SwarmError } from '../../../base/index.ts';
 import { Applier } from './applier.ts';
 import { Barriers } from './barriers.ts';
 import {
@@ -26,6 +26,7 @@ import { HostMembers } from './host-members.ts';
 import { HostSnapshots } from './host-snapshots.ts';
 import { lostLeadership, standSoon } from './leadership.ts';
 import { LogWriter } from '../log/index.ts';
+import { Metronome } from './metronome.ts';
 import { ownVoteFirst } from './own-vote-first.ts';
 import { leadershipLost, PendingProposals, stopping, type ProposalItem } from './proposals.ts';
 import { raftOptions } from './raft-options.ts';
@@ -46,7 +47,7 @@ export class RaftHost {
   #applied: number;
   #isLeader = false;
   readonly #view: HostStatus;
-  #timer: Timer | undefined;
+  readonly #metronome: Metronome;
   #pumpScheduled = false;
   #statusStale = true;
   #state: 'running' | 'closing' | 'stopped' = 'running';
@@ -116,6 +117,12 @@ export class RaftHost {
       activeTicks: options.electionTicks,
       changed: (status) => ports.events.statusChanged(status),
     });
+    this.#metronome = new Metronome({
+      clock: ports.clock,
+      tickMs: options.tickMs,
+      next: () => this.#ticksToNext(),
+      ticks: (count) => this.#ticks(count),
+    });
     this.#snapshots = this.#makeSnapshots(recovered);
     this.#writer = this.#makeWriter(recovered);
     this.#applier = new Applier({
@@ -131,6 +138,7 @@ export class RaftHost {
 
   /** In this order; each outcome is told by its token. What was decided in another term is refused. */
   propose(term: number, items: readonly ProposalItem[]): void {
+    this.#metronome.catchUp();
     const leads = this.#node.isLeader && this.#node.term === term;
     const running = this.#state === 'running';
     const refusal = running ? this.#proposals.refusalOf(items, leads) : stopping();
@@ -153,6 +161,7 @@ export class RaftHost {
   /** Resolves once this manager has applied all that was committed at the time of the call. */
   barrier(): Promise<void> {
     if (this.#state !== 'running') return Promise.reject(stopping());
+    this.#metronome.catchUp();
     const confirmed = this.#barriers.wait();
     this.#schedulePump();
     return confirmed;
@@ -177,6 +186,7 @@ export class RaftHost {
 
   /** See `Consensus.transferLeadership`. */
   async transferLeadership(to?: number): Promise<void> {
+    this.#metronome.catchUp();
     const target = this.#members.transferTarget(to);
     this.#node.transferLeadership(target);
     this.#schedulePump();
@@ -209,7 +219,6 @@ export class RaftHost {
 
   #begin(): void {
     this.#members.announce();
-    this.#scheduleTick();
     this.#schedulePump();
   }
 
@@ -253,23 +262,27 @@ export class RaftHost {
     });
   }
 
-  #scheduleTick(): void {
-    // One tick at a time: after a stall of this thread no burst of them may cause an election.
-    this.#timer = this.#ports.clock.after(this.#options.tickMs, () => {
-      this.#scheduleTick();
-      this.#view.tick();
-      this.#statusStale = true;
-      this.#guarded(() => {
+  #ticksToNext(): number {
+    // Whether a learner has caught up is looked at with every tick.
+    if (this.#isLeader && this.#members.hasLearners) return 1;
+    return Math.min(this.#node.ticksToNext, this.#barriers.ticksToNext);
+  }
+
+  #ticks(count: number): void {
+    this.#view.ticks(count);
+    this.#statusStale = true;
+    this.#run(() => {
+      for (let i = 0; i < count; i++) {
         this.#node.tick();
         this.#barriers.tick();
-        if (this.#isLeader) this.#members.promoteLearners((error) => this.#fail(error));
-      });
+      }
+      if (this.#isLeader) this.#members.promoteLearners((error) => this.#fail(error));
     });
   }
 
   #receive(message: Message): void {
-    this.#view.heard(message.from);
     this.#guarded(() => {
+      this.#view.heard(message.from);
       try {
         this.#node.step(message);
       } catch (error) {
@@ -301,6 +314,7 @@ export class RaftHost {
       while (this.#node.hasReady()) this.#carryOut(this.#node.ready());
       if (this.#statusStale) this.#view.publish(this.#applied);
       this.#statusStale = false;
+      this.#metronome.arm();
     } catch (error) {
       this.#fail(error);
     }
@@ -377,7 +391,14 @@ export class RaftHost {
     this.#schedulePump();
   }
 
+  /** What depends on time comes after the time that has passed. */
   #guarded(body: () => void): void {
+    if (this.#state === 'stopped') return;
+    this.#metronome.catchUp();
+    this.#run(body);
+  }
+
+  #run(body: () => void): void {
     if (this.#state === 'stopped') return;
     try {
       body();
@@ -389,7 +410,7 @@ export class RaftHost {
 
   #stop(reason: SwarmError): void {
     this.#state = 'stopped';
-    this.#timer?.cancel();
+    this.#metronome.stop();
     this.#proposals.failAll(reason);
     this.#members.end(reason);
     this.#barriers.failAll(reason);
