@@ -9,5 +9,5 @@ export type {
   TaskNamespace,
   TaskNetworking,
 } from './runtime/index.ts';
-export type { DispatcherConnection } from './session.ts';
+export { Session, type DispatcherConnection } from './session.ts';
 export { AssignmentReceiver, emptyTables } from './assignment-set.ts';
