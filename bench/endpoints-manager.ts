@@ -1,7 +1,7 @@
 // The manager's side of bench/endpoints.ts: the differences that ten sessions are sent.
 import { silentLogger } from '../src/base/index.ts';
 import { Store } from '../src/manager/index.ts';
-import { AgentSession, type AgentConnection } from '../src/manager/dispatcher/index.ts';
+import { AgentSession, SharedSets, type AgentConnection } from '../src/manager/dispatcher/index.ts';
 import { create, update, type Draft, type Network, type Task } from '../src/model/index.ts';
 import { systemClock } from '../src/platform/index.ts';
 
@@ -34,9 +34,10 @@ export async function differenceCost(): Promise<{ firstMs: number; changeMs: num
     onClose: () => {},
     close: () => {},
   };
+  const shared = new SharedSets<AgentSession>(store);
   const sessions = Array.from(
     { length: SESSIONS },
-    (_, i) => new AgentSession(`node${i}`, 1, quiet, () => store.view),
+    (_, i) => new AgentSession(`node${i}`, 1, quiet, shared, () => store.view),
   );
   const send = (): number => {
     const start = performance.now();

@@ -1,289 +1,160 @@
-// What one node has to know, computed from the store: its tasks with their specs and payloads, its
-// networks with everything that lives on them, and the hosts of the cluster. Pure; the dispatcher
-// compares two of these and sends the difference.
+// What one node has to know, computed from the store: its own tasks with their specs and payloads, and
+// which of the sets that nodes share it needs: its networks with everything that lives on them, and
+// hosts. Pure; shared-sets.ts keeps the shared ones up to date, a session sends what differs.
 import {
-  addressFamily,
   TASK_STATE,
-  containerName,
-  desiredAlive,
-  isEncrypted,
   isPredefinedNetwork,
-  isTerminal,
-  type AssignmentKind,
-  type AssignmentKinds,
+  type AssignmentItem,
   type Network,
   type Node,
-  type Revision,
-  type Service,
   type Task,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
+import {
+  hostItem,
+  isPlaced,
+  itemId,
+  networkItem,
+  payloadItem,
+  revisionItem,
+  serviceEndpointItem,
+  taskEndpointItem,
+  taskItem,
+} from './assignment-items.ts';
 
-/** Label that makes a service's virtual IP prefer one task per client address. */
-const STICKY_LABEL = 'tsswarm.sticky';
+/** By `itemId`. */
+export type ItemSet = ReadonlyMap<string, AssignmentItem>;
 
-/** `${kind}\n${key}` → JSON body. */
-export type AssignmentSet = ReadonlyMap<string, string>;
+/** All hosts: for those with tasks on networks, whose task networks are kept from the hosts' own ports. */
+export const ALL_HOSTS = 'hosts';
+/** For all others: the managers, and the hosts that requests to published ports may be sent on to. */
+export const COMMON_HOSTS = 'common hosts';
+
+/** What is a node's alone. */
+export interface OwnAssignments {
+  readonly items: ItemSet;
+  /** Networks that its tasks are on. */
+  readonly networks: ReadonlySet<string>;
+  /** Ids of the revisions and payloads that were looked for: a change of one makes all of this stale. */
+  readonly names: ReadonlySet<string>;
+}
+
+export const NO_ASSIGNMENTS: OwnAssignments = {
+  items: new Map(),
+  networks: new Set(),
+  names: new Set(),
+};
 
 class SetBuilder {
-  readonly items = new Map<string, string>();
+  readonly items = new Map<string, AssignmentItem>();
 
-  add<K extends AssignmentKind>(kind: K, key: string, body: AssignmentKinds[K]): void {
-    this.items.set(`${kind}\n${key}`, JSON.stringify(body));
-  }
-
-  addJson(kind: AssignmentKind, key: string, json: string): void {
-    this.items.set(`${kind}\n${key}`, json);
+  add(item: AssignmentItem | undefined): void {
+    if (item !== undefined) this.items.set(itemId(item), item);
   }
 }
 
-/** In parts: those of networks are the same object for all nodes. */
-export interface NodeAssignments {
-  readonly own: AssignmentSet;
-  /** By network id. */
-  readonly networks: ReadonlyMap<string, AssignmentSet>;
-}
-
-export const NO_ASSIGNMENTS: NodeAssignments = { own: new Map(), networks: new Map() };
-
-/** Everything for `nodeId` as of the view. */
-export function buildAssignments(view: StoreView, nodeId: string): AssignmentSet {
-  const { own, networks } = nodeAssignments(view, nodeId);
-  return new Map([own, ...networks.values()].flatMap((set) => [...set]));
-}
-
-/** The same in parts. */
-export function nodeAssignments(view: StoreView, nodeId: string): NodeAssignments {
+/** As of the view. */
+export function ownAssignments(view: StoreView, nodeId: string): OwnAssignments {
   const set = new SetBuilder();
-  const networkIds = new Set<string>();
-  const networks = new Map<string, AssignmentSet>();
+  const networks = new Set<string>();
+  const names = new Set<string>();
+  const self = view.get('node', nodeId);
+  if (self !== undefined) set.add(hostItem(self));
   for (const task of view.tasksOfNode(nodeId)) {
-    if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
-    addTask(view, set, task);
-    if (isTerminal(task.status.state)) continue;
-    for (const network of task.networks) networkIds.add(network.networkId);
-    addPayloads(view, set, task);
+    if (!isTold(task)) continue;
+    names.add(task.revisionId);
+    const revision = view.get('revision', task.revisionId);
+    if (revision !== undefined) {
+      set.add(taskItem(task, revision));
+      set.add(revisionItem(view, revision));
+    }
+    if (!isPlaced(task)) continue;
+    for (const { networkId } of task.networks) {
+      if (!isPredefinedNetwork(networkId)) networks.add(networkId);
+    }
+    const container = revision?.spec.TaskTemplate.ContainerSpec;
+    for (const { SecretID } of container?.Secrets ?? []) names.add(SecretID);
+    for (const { ConfigID } of container?.Configs ?? []) names.add(ConfigID);
   }
-  for (const node of view.all('node')) addHost(set, node);
-  for (const network of view.all('network')) {
-    // Every host answers on published ports, so every host knows the ingress network.
-    if (!networkIds.has(network.id) && network.spec.Ingress !== true) continue;
-    networks.set(network.id, networkItems(view, network));
-  }
-  return { own: set.items, networks };
+  for (const id of names) set.add(payloadItem(view, id));
+  return { items: set.items, networks, names };
 }
 
-interface NetworkItems {
-  readonly index: number;
-  readonly byNetwork: Map<string, AssignmentSet>;
+/** Whether `ownAssignments` of the task's node may differ. */
+export function differsForItsNode(before: Task | undefined, after: Task | undefined): boolean {
+  if (before === undefined || after === undefined) return true;
+  return (
+    before.nodeId !== after.nodeId ||
+    before.desiredState !== after.desiredState ||
+    before.networks !== after.networks ||
+    isPlaced(before) !== isPlaced(after) ||
+    isTold(before) !== isTold(after)
+  );
 }
 
-/** What all hosts of a network are told alike: worked out once for a state, not once a session. */
-const networkCache = new WeakMap<StoreView, NetworkItems>();
+/** Its node knows of it, also when it has ended. */
+function isTold({ status }: Task): boolean {
+  return TASK_STATE[status.state] >= TASK_STATE.assigned;
+}
 
-function networkItems(view: StoreView, network: Network): AssignmentSet {
-  let cache = networkCache.get(view);
-  if (cache?.index !== view.index) {
-    networkCache.set(view, (cache = { index: view.index, byNetwork: new Map() }));
-  }
-  const known = cache.byNetwork.get(network.id);
-  if (known !== undefined) return known;
+/** The shared sets of a node, by name; `mesh`: ids of the networks for published ports. */
+export function setsFor({ networks }: OwnAssignments, mesh: Iterable<string>): Set<string> {
+  // Every host answers on published ports, so every host knows the ingress network.
+  return new Set([networks.size > 0 ? ALL_HOSTS : COMMON_HOSTS, ...networks, ...mesh]);
+}
+
+/** The networks for published ports. */
+export function meshNetworks(view: StoreView): string[] {
+  const ids: string[] = [];
+  for (const { id, spec } of view.all('network')) if (spec.Ingress === true) ids.push(id);
+  return ids;
+}
+
+/** Whether every node knows the host, whatever runs there. */
+export function isManager(node: Node): boolean {
+  return node.spec.Role === 'manager' || node.manager !== undefined;
+}
+
+/** A shared set as of the view, made from nothing. */
+export function sharedSet(view: StoreView, name: string): ItemSet {
   const set = new SetBuilder();
-  addNetwork(view, set, network);
-  cache.byNetwork.set(network.id, set.items);
+  if (name === ALL_HOSTS) for (const node of view.all('node')) set.add(hostItem(node));
+  else if (name === COMMON_HOSTS) addCommonHosts(view, set);
+  else {
+    const network = view.get('network', name);
+    if (network !== undefined) addNetwork(view, set, network);
+  }
   return set.items;
 }
 
-/** JSON of objects that don't change: made once per object, not once per difference. */
-const taskCache = new WeakMap<Task, string>();
-const revisionCache = new WeakMap<Revision, string>();
-const hostCache = new WeakMap<Node, string>();
-
-function cached<T extends object>(
-  cache: WeakMap<T, string>,
-  object: T,
-  body: () => object,
-): string {
-  let json = cache.get(object);
-  if (json === undefined) cache.set(object, (json = JSON.stringify(body())));
-  return json;
-}
-
-function addTask(view: StoreView, set: SetBuilder, task: Task): void {
-  const revision = view.get('revision', task.revisionId);
-  if (revision === undefined) return;
-  // A task's revision never changes but for the numbers of its ports, which come before its tasks.
-  set.addJson(
-    'task',
-    task.id,
-    cached(taskCache, task, () => taskBody(task, revision)),
-  );
-  const registryAuth = view.get('credential', revision.id)?.registryAuth;
-  const body = (): AssignmentKinds['revision'] => ({
-    id: revision.id,
-    serviceId: revision.serviceId,
-    spec: revision.spec,
-    ...(registryAuth === undefined ? {} : { registryAuth }),
-  });
-  set.addJson('revision', revision.id, cached(revisionCache, revision, body));
-}
-
-function taskBody(task: Task, revision: Revision): AssignmentKinds['task'] {
-  const ports = revision.ports;
-  const nameservers = revision.spec.TaskTemplate.ContainerSpec?.DNSConfig?.Nameservers ?? [];
-  return {
-    id: task.id,
-    serviceId: task.serviceId,
-    serviceName: revision.spec.Name,
-    slot: task.slot,
-    nodeId: task.nodeId ?? '',
-    revisionId: task.revisionId,
-    desiredState: task.desiredState,
-    networks: task.networks,
-    hostPorts: ports.filter((port) => port.PublishMode === 'host'),
-    publishesIngress: ports.some((port) => port.PublishMode === 'ingress'),
-    ...(nameservers.length > 0 && { nameservers }),
-    ...(task.attachment && { attachment: task.attachment }),
-  };
-}
-
-function addPayloads(view: StoreView, set: SetBuilder, task: Task): void {
-  const container = view.get('revision', task.revisionId)?.spec.TaskTemplate.ContainerSpec;
-  const ids = [
-    ...(container?.Secrets ?? []).map((secret) => secret.SecretID),
-    ...(container?.Configs ?? []).map((config) => config.ConfigID),
-  ];
-  for (const id of ids) {
-    const payload = view.get('payload', id);
-    if (payload) set.add('payload', id, { id, kind: payload.kind, data: payload.data });
+function addCommonHosts(view: StoreView, set: SetBuilder): void {
+  for (const node of view.all('node')) if (isManager(node)) set.add(hostItem(node));
+  for (const id of meshNetworks(view)) {
+    for (const task of view.tasksOfNetwork(id)) {
+      const node = isPlaced(task) ? view.get('node', task.nodeId ?? '') : undefined;
+      if (node !== undefined) set.add(hostItem(node));
+    }
   }
-}
-
-function addHost(set: SetBuilder, node: Node): void {
-  if (!node.status.dataPathAddress) return;
-  const body = (): AssignmentKinds['host'] => ({
-    nodeId: node.id,
-    hostname: node.description?.hostname ?? '',
-    number: node.number,
-    address: node.status.dataPathAddress,
-    ...(node.description?.encryption && { encryption: node.description.encryption }),
-  });
-  set.addJson('host', node.id, cached(hostCache, node, body));
 }
 
 function addNetwork(view: StoreView, set: SetBuilder, network: Network): void {
-  if (network.vni === undefined) return;
-  const mtu = network.spec.Options?.['com.docker.network.driver.mtu'];
-  set.add('network', network.id, {
-    id: network.id,
-    name: network.spec.Name,
-    vni: network.vni,
-    subnets: network.subnets,
-    internal: network.spec.Internal === true,
-    ingress: network.spec.Ingress === true,
-    encrypted: isEncrypted(network.spec),
-    ...(mtu === undefined ? {} : { mtu: Number(mtu) }),
-  });
+  const own = networkItem(network);
+  if (own === undefined) return;
+  set.add(own);
   for (const task of view.tasksOfNetwork(network.id)) {
-    if (isTerminal(task.status.state)) continue;
-    if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
-    const node = view.get('node', task.nodeId ?? '');
-    if (node === undefined) continue;
-    set.addJson(
-      'taskEndpoint',
-      `${network.id}/${task.id}`,
-      endpointJson(view, network.id, task, node),
-    );
+    set.add(taskEndpointItem(view, network.id, task));
   }
   // A service without tasks keeps its name and address: a client then gets a refusal, not a hang.
-  for (const service of view.all('service')) addServiceEndpoint(set, network, service);
+  for (const service of view.all('service')) set.add(serviceEndpointItem(network, service));
 }
 
-/** Endpoints are many and change seldom: their JSON is kept per task object and activity. */
-const endpointCache = new WeakMap<Task, Map<string, string>>();
-
-function endpointJson(view: StoreView, networkId: string, task: Task, node: Node): string {
-  const active = isActive(task, node);
-  const lost = node.status.state === 'down';
-  const key = `${networkId}/${active}/${lost}`;
-  const known = endpointCache.get(task)?.get(key);
-  if (known !== undefined) return known;
-  const attachment = task.networks.find((network) => network.networkId === networkId);
-  const name = view.get('revision', task.revisionId)?.spec.Name ?? '';
-  const json = JSON.stringify({
-    networkId,
-    serviceId: task.serviceId,
-    taskId: task.id,
-    name: task.attachment ? name : containerName(name, task),
-    nodeId: node.id,
-    addresses: (attachment?.addresses ?? []).map((address) => address.split('/')[0] ?? ''),
-    aliases: attachment?.aliases ?? [],
-    active,
-    ...(lost ? { lost } : {}),
-  } satisfies AssignmentKinds['taskEndpoint']);
-  const cache = endpointCache.get(task) ?? new Map<string, string>();
-  cache.set(key, json);
-  endpointCache.set(task, cache);
-  return json;
-}
-
-/** In names and maps: runs (healthy), is not asked to stop, and its node answers. */
-export function isActive(task: Task, node: Node): boolean {
-  return task.status.state === 'running' && desiredAlive(task) && node.status.state !== 'down';
-}
-
-/** A changed service is a new object; what kind a network is never changes. */
-const serviceCache = new WeakMap<Service, Map<string, string>>();
-
-function addServiceEndpoint(set: SetBuilder, network: Network, service: Service): void {
-  const key = `${network.id}/${service.id}`;
-  const known = serviceCache.get(service)?.get(key);
-  if (known !== undefined) return set.addJson('serviceEndpoint', key, known);
-  const body = serviceEndpoint(network, service);
-  if (body === undefined) return;
-  const json = JSON.stringify(body);
-  const cache = serviceCache.get(service) ?? new Map<string, string>();
-  serviceCache.set(service, cache.set(key, json));
-  set.addJson('serviceEndpoint', key, json);
-}
-
-/** Undefined where the service is not on the network. */
-function serviceEndpoint(
-  network: Network,
-  service: Service,
-): AssignmentKinds['serviceEndpoint'] | undefined {
-  const attachment = service.spec.TaskTemplate.Networks?.find((n) => n.Target === network.id);
-  const ports = network.spec.Ingress
-    ? service.endpoint.ports.filter((port) => port.PublishMode === 'ingress')
-    : [];
-  const exposed = network.spec.Ingress ? [] : service.endpoint.ports;
-  if (attachment === undefined && ports.length === 0) return undefined;
-  const own = service.endpoint.virtualIps.filter((one) => one.networkId === network.id);
-  const vips = own.map(({ address }) => address.split('/')[0] ?? '');
-  const vip = vips.find((address) => addressFamily(address) === 4);
-  const vip6 = vips.find((address) => addressFamily(address) === 6);
-  return {
-    networkId: network.id,
-    serviceId: service.id,
-    name: service.spec.Name,
-    aliases: attachment?.Aliases ?? [],
-    mode: service.spec.EndpointSpec?.Mode ?? 'vip',
-    ports,
-    ...(exposed.length > 0 && { exposed }),
-    sticky: service.spec.Labels?.[STICKY_LABEL] === 'client-ip',
-    ...(vip === undefined ? {} : { vip }),
-    ...(vip6 === undefined ? {} : { vip6 }),
-  };
-}
-
-/** The overlay networks that a set has, to know which changes concern it. */
-export function networksOf(view: StoreView, nodeId: string): Set<string> {
-  const ids = new Set<string>();
-  for (const task of view.tasksOfNode(nodeId)) {
-    if (isTerminal(task.status.state)) continue;
-    for (const { networkId } of task.networks)
-      if (!isPredefinedNetwork(networkId)) ids.add(networkId);
+/** Everything for `nodeId` as of the view, by `itemId`: JSON bodies. */
+export function buildAssignments(view: StoreView, nodeId: string): ReadonlyMap<string, string> {
+  const own = ownAssignments(view, nodeId);
+  const all = new Map<string, string>();
+  for (const [id, { body }] of own.items) all.set(id, body);
+  for (const name of setsFor(own, meshNetworks(view))) {
+    for (const [id, { body }] of sharedSet(view, name)) all.set(id, body);
   }
-  for (const network of view.all('network')) if (network.spec.Ingress) ids.add(network.id);
-  return ids;
+  return all;
 }

@@ -18,6 +18,7 @@ import {
   NODE_DESCRIPTION,
   type AgentMessage,
   type ClusterInfo,
+  type Node,
   type Register,
   type StoreChange,
   type Task,
@@ -25,12 +26,12 @@ import {
 import type { LeaderApi } from '../methods/index.ts';
 import type { Store } from '../store/index.ts';
 import { AppliedReports } from './applied-reports.ts';
-import {
-  ASSIGNMENTS_PAUSE_MS,
-  BEATS_PER_PERIOD,
-  ENDPOINT_DRAINS_PER_SESSION_MAX,
-} from './limits.ts';
+import { hostItem } from './assignment-items.ts';
+import { differsForItsNode } from './assignments.ts';
+import { BEATS_PER_PERIOD, ENDPOINT_DRAINS_PER_SESSION_MAX } from './limits.ts';
+import { SendQueue } from './send-queue.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
+import { SharedSets } from './shared-sets.ts';
 import { StatusReports } from './status-reports.ts';
 
 const decodeMessage = decoder(AGENT_MESSAGE, 'message of an agent');
@@ -53,13 +54,12 @@ export class Dispatcher {
   /** Agents that have asked and are not registered yet. */
   readonly #registering = new Set<AgentConnection>();
   #admitting = true;
-  readonly #dirty = new Set<AgentSession>();
+  readonly #queue: SendQueue<AgentSession>;
+  readonly #shared: SharedSets<AgentSession>;
   readonly #heartbeats = new Map<string, number>();
   readonly #appliedReports: AppliedReports;
   readonly #reports: StatusReports;
   #sendingHeartbeats = false;
-  #flushTimer: Timer | undefined;
-  #flushedAt = -Infinity;
   #beatTimer: Timer | undefined;
   #info: ClusterInfo | undefined;
   #closed = false;
@@ -70,6 +70,8 @@ export class Dispatcher {
     this.#reports = new StatusReports(options.store.view, options.leader, options.logger, () =>
       this.endAll('statuses could not be recorded'),
     );
+    this.#queue = new SendQueue(options.clock, (session) => this.#send(session));
+    this.#shared = new SharedSets(options.store, (set) => this.#queue.addFollowers(set));
     options.store.watch((changes) => changes.forEach((change) => this.#observe(change)));
     options.store.onRestored(() => this.endAll('the state was replaced by a snapshot'));
     this.#scheduleHeartbeats();
@@ -115,7 +117,7 @@ export class Dispatcher {
     connection.onClose(() => {
       this.#registering.delete(connection);
       if (session === undefined) return;
-      this.#dirty.delete(session);
+      this.#queue.remove(session);
       if (this.#sessions.get(nodeId) === session) {
         this.#sessions.delete(nodeId);
         this.#heartbeats.delete(nodeId);
@@ -137,7 +139,7 @@ export class Dispatcher {
     }
     for (const session of this.#sessions.values()) session.connection.close();
     this.#sessions.clear();
-    this.#dirty.clear();
+    this.#queue.clear();
     this.#heartbeats.clear();
   }
 
@@ -167,7 +169,7 @@ export class Dispatcher {
   close(): void {
     this.#closed = true;
     this.#beatTimer?.cancel();
-    this.#flushTimer?.cancel();
+    this.#queue.clear();
     this.#appliedReports.close();
     this.#reports.close();
     this.endAll('this manager is none any more');
@@ -190,7 +192,7 @@ export class Dispatcher {
     if (store.view.get('session', nodeId)?.epoch !== epoch || this.#closed) {
       throw new SwarmError('unavailable', `session ${epoch} of node ${nodeId} was replaced`);
     }
-    const session = new AgentSession(nodeId, epoch, connection, () => store.view);
+    const session = new AgentSession(nodeId, epoch, connection, this.#shared, () => store.view);
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.set(nodeId, session);
     this.#heartbeats.set(nodeId, epoch);
@@ -308,14 +310,18 @@ export class Dispatcher {
           const session = this.#sessions.get(change.after.id);
           if (session) this.#sendClusterInfo(session);
         }
-        if (concernsHosts(change)) this.#markAll();
+        this.#observeHost(change.before, change.after);
         break;
       case 'network':
-      case 'service':
+        // Which networks everybody is told has changed.
+        if (change.before?.spec.Ingress !== change.after?.spec.Ingress) {
+          for (const session of this.#sessions.values()) this.#ownChanged(session);
+        }
+        break;
       case 'payload':
       case 'revision':
       case 'credential':
-        this.#markAll();
+        this.#observeNamed((change.after ?? change.before)?.id ?? '');
         break;
       default:
     }
@@ -328,54 +334,36 @@ export class Dispatcher {
   }
 
   #observeTask(before: Task | undefined, after: Task | undefined): void {
-    for (const task of [before, after]) {
-      const session = this.#sessions.get(task?.nodeId ?? '');
-      if (session) this.#mark(session);
+    if (!differsForItsNode(before, after)) return;
+    for (const nodeId of new Set([before?.nodeId, after?.nodeId])) {
+      const session = this.#sessions.get(nodeId ?? '');
+      if (session) this.#ownChanged(session);
     }
-    if (before?.networks === after?.networks && visible(before) === visible(after)) return;
-    const ids = [...(before?.networks ?? []), ...(after?.networks ?? [])].map((n) => n.networkId);
-    if (ids.length === 0) return;
+  }
+
+  #observeHost(before: Node | undefined, after: Node | undefined): void {
+    const session = this.#sessions.get(after?.id ?? '');
+    if (session === undefined || after === undefined) return;
+    const known = before && hostItem(before);
+    if (known?.body !== hostItem(after)?.body) this.#ownChanged(session);
+  }
+
+  /** Something that tasks refer to, which many nodes may have. */
+  #observeNamed(id: string): void {
     for (const session of this.#sessions.values()) {
-      if (ids.some((id) => session.networks.has(id))) this.#mark(session);
+      if (session.names(id)) this.#ownChanged(session);
     }
   }
 
-  #markAll(): void {
-    for (const session of this.#sessions.values()) this.#mark(session);
+  #ownChanged(session: AgentSession): void {
+    session.ownChanged();
+    this.#queue.add(session);
   }
 
-  /** The first change goes out at once; those that follow closely go out as one difference. */
-  #mark(session: AgentSession): void {
-    this.#dirty.add(session);
-    const { clock } = this.#options;
-    const pause = Math.max(0, this.#flushedAt + ASSIGNMENTS_PAUSE_MS - clock.monotonicMs());
-    this.#flushTimer ??= clock.after(pause, () => {
-      this.#flushTimer = undefined;
-      this.#flushedAt = clock.monotonicMs();
-      const dirty = [...this.#dirty];
-      this.#dirty.clear();
-      for (const one of dirty) {
-        one.sendAssignments(this.#options.store.view);
-        // Nothing new for this host: it need not say so.
-        if (one.covers === this.#options.store.view.index) {
-          this.#appliedReports.add(one.nodeId, one.covers);
-        }
-      }
-    });
+  #send(session: AgentSession): void {
+    const { view } = this.#options.store;
+    session.sendAssignments(view);
+    // Nothing new for this host: it need not say so.
+    if (session.covers === view.index) this.#appliedReports.add(session.nodeId, session.covers);
   }
-}
-
-/** What of a task other hosts see. */
-function visible(task: Task | undefined): string {
-  return task === undefined ? '' : `${task.status.state}/${task.desiredState}/${task.nodeId ?? ''}`;
-}
-
-function concernsHosts(change: Extract<StoreChange, { table: 'node' }>): boolean {
-  const { before, after } = change;
-  return (
-    before?.status.dataPathAddress !== after?.status.dataPathAddress ||
-    JSON.stringify(before?.description?.encryption) !==
-      JSON.stringify(after?.description?.encryption) ||
-    before?.status.state !== after?.status.state
-  );
 }

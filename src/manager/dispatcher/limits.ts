@@ -3,6 +3,13 @@
 /** Items of one assignments message, and their bytes: keeps it well below the limit of the wire. */
 export const ITEMS_PER_MESSAGE = 2_000;
 export const ITEM_BYTES_PER_MESSAGE = 4 * 1024 * 1024;
+/**
+ * Changes that a shared set remembers, or twice as many as it has items: a session that is further behind
+ * is told the whole set.
+ */
+export const CHANGES_KEPT_MIN = 1_000;
+/** Lists of items up to this length go into one message with others; a message costs more than they do. */
+export const SMALL_LIST = 16;
 /** Reports that wait for the leader; more are dropped, the agent repeats what was not recorded. */
 export const REPORTS_QUEUED_MAX = 100_000;
 /** Reports in one call to the leader. */
@@ -33,8 +40,19 @@ export const PROBE_LIMIT_MS = 500;
 export const PROBES_MAX = 64;
 /** Heartbeats of all sessions go to the leader this often in a heartbeat period. */
 export const BEATS_PER_PERIOD = 2;
-/** Between two differences to the agents: changes that follow closely share one. */
+/** Between two differences to an agent: changes that follow closely share one. */
 export const ASSIGNMENTS_PAUSE_MS = 5;
+/** Between two rounds to all that follow a set: this much for each of them, and no more than the second. */
+export const ROUND_PAUSE_MS_PER_SESSION = 0.05;
+export const ROUND_PAUSE_MAX_MS = 200;
+/** A turn of sending ends after this long, so that what came in meanwhile is heard. */
+export const TURN_MS = 10;
+/** Registrations under way at the same time; the others wait, and are told that somebody is there. */
+export const REGISTRATIONS_MAX = 64;
+/** Agents that wait to be registered; one more has to come again. */
+export const REGISTRATIONS_WAITING_MAX = 20_000;
+/** Those that wait hear something this often: an agent gives up after 5 s of silence. */
+export const WAITING_HEARTBEAT_MS = 1_000;
 /** Between two calls that tell the leader what hosts have applied. */
 export const APPLIED_PAUSE_MS = 10;
 /**

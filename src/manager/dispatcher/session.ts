@@ -1,36 +1,50 @@
-// One agent's session on this manager: sends the complete set of assignments, then differences. The
-// set that the agent holds is known here, so a difference is computed against it alone.
+// One agent's session on this manager: sends the complete set of assignments, then differences. Of the
+// sets that it shares with other nodes it remembers a version, of its own items what was sent.
 import type { Connection } from '../../base/index.ts';
 import type { AssignmentItem, AssignmentsMessage, DispatcherMessage } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
-import { assignmentDifference } from './assignment-difference.ts';
-import {
-  NO_ASSIGNMENTS,
-  networksOf,
-  nodeAssignments,
-  type NodeAssignments,
-} from './assignments.ts';
-import { ITEMS_PER_MESSAGE, ITEM_BYTES_PER_MESSAGE } from './limits.ts';
+import { NO_ASSIGNMENTS, ownAssignments, setsFor, type OwnAssignments } from './assignments.ts';
+import { SMALL_LIST } from './limits.ts';
+import { inMessages, type ItemKey, type ItemList, type SharedSet } from './shared-set.ts';
+import type { SharedSets } from './shared-sets.ts';
 
 /** What an agent says is nothing yet: the dispatcher decodes it. */
 export type AgentConnection = Connection<DispatcherMessage, unknown>;
+
+/** A shared set, and the version of it that the agent has; undefined: none yet. */
+interface Followed {
+  readonly set: SharedSet<AgentSession>;
+  version: number | undefined;
+}
+
+interface Difference {
+  readonly updates: readonly ItemList[];
+  readonly removes: readonly ItemKey[];
+}
 
 export class AgentSession {
   readonly nodeId: string;
   readonly epoch: number;
   readonly connection: AgentConnection;
-  /** Networks whose endpoints this agent is told. */
-  networks: ReadonlySet<string> = new Set();
   /** Questions of this agent that wait for the leader. */
   endpointDrains = 0;
   /** Bytes of statuses that wait for the leader. */
   reportBytes = 0;
+  readonly #shared: SharedSets<AgentSession>;
+  readonly #followed = new Map<string, Followed>();
+  /** Followed no longer, and not taken back from the agent yet. */
+  #left: Followed[] = [];
+  #own: OwnAssignments = NO_ASSIGNMENTS;
+  /** What of `#own` the agent has. */
+  #sentOwn: OwnAssignments = NO_ASSIGNMENTS;
+  /** The node's own items, or which sets it needs, may have changed since they were worked out. */
+  #stale = true;
+  #ended = false;
   /** Parts of a set that the agent did not read yet; the next set is worked out after them. */
   #parts: AssignmentsMessage[] = [];
   #writable = true;
   /** The store has changed since the last set. */
   #behind = false;
-  #sent: NodeAssignments = NO_ASSIGNMENTS;
   #number = 0;
   #complete = false;
   /** Index of the newest set that was sent, and of the newest that was worked out. */
@@ -39,15 +53,23 @@ export class AgentSession {
   #appliedIndex = -1;
 
   /** `view` is the store as it is whenever an agent that was slow reads again. */
-  constructor(nodeId: string, epoch: number, connection: AgentConnection, view: () => StoreView) {
+  constructor(
+    nodeId: string,
+    epoch: number,
+    connection: AgentConnection,
+    shared: SharedSets<AgentSession>,
+    view: () => StoreView,
+  ) {
     this.nodeId = nodeId;
     this.epoch = epoch;
     this.connection = connection;
+    this.#shared = shared;
     connection.onDrain(() => {
       this.#writable = true;
       this.#sendParts();
       if (this.#behind && this.#parts.length === 0) this.sendAssignments(view());
     });
+    connection.onClose(() => this.#end());
   }
 
   /**
@@ -56,6 +78,16 @@ export class AgentSession {
    */
   get covers(): number {
     return this.#appliedIndex >= this.#sentIndex ? this.#knownIndex : this.#appliedIndex;
+  }
+
+  /** Whether its own items name this revision or payload. */
+  names(id: string): boolean {
+    return this.#own.names.has(id);
+  }
+
+  /** What is the node's alone has changed, or which networks are for all. */
+  ownChanged(): void {
+    this.#stale = true;
   }
 
   /** The agent's word that it has applied the set of `index`. */
@@ -68,31 +100,101 @@ export class AgentSession {
    * nothing is worked out: it gets one difference to the newest state when it reads again.
    */
   sendAssignments(view: StoreView): void {
+    if (this.#ended) return;
     this.#behind = !this.#writable || this.#parts.length > 0;
     if (this.#behind) return;
-    const wanted = nodeAssignments(view, this.nodeId);
-    this.networks = networksOf(view, this.nodeId);
-    const difference = assignmentDifference(this.#sent, wanted);
-    const removes = difference.removes.map(splitId);
-    this.#sent = wanted;
+    if (this.#stale) this.#renew(view);
+    const difference = this.#complete ? this.#difference() : undefined;
+    const { updates, removes } = difference ?? this.#whole();
+    this.#left = [];
+    this.#sentOwn = this.#own;
+    for (const followed of this.#followed.values()) followed.version = followed.set.version;
     this.#knownIndex = view.index;
-    if (this.#complete && difference.updates.length === 0 && removes.length === 0) return;
+    if (difference !== undefined && updates.length === 0 && removes.length === 0) return;
     this.#sentIndex = view.index;
-    const groups = grouped(difference.updates);
-    for (const [at, updates] of groups.entries()) {
-      const last = at === groups.length - 1;
+    const lists = updates.length === 0 ? [[]] : updates;
+    for (const [at, list] of lists.entries()) {
+      const last = at === lists.length - 1;
       this.#number++;
       this.#parts.push({
-        complete: !this.#complete && at === 0,
+        complete: difference === undefined && at === 0,
         appliesTo: this.#number - 1,
         resultsIn: this.#number,
         index: last ? view.index : 0,
-        updates,
-        removes: last ? removes : [],
+        // Not copied: what many are told is encoded once.
+        updates: list as AssignmentItem[],
+        removes: last ? [...removes] : [],
       });
     }
     this.#complete = true;
     this.#sendParts();
+  }
+
+  #renew(view: StoreView): void {
+    this.#stale = false;
+    this.#own = ownAssignments(view, this.nodeId);
+    const names = setsFor(this.#own, this.#shared.mesh);
+    for (const [name, followed] of this.#followed) {
+      if (names.has(name)) continue;
+      this.#followed.delete(name);
+      this.#shared.unfollow(followed.set, this);
+      this.#left.push(followed);
+    }
+    for (const name of names) {
+      if (this.#followed.has(name)) continue;
+      this.#followed.set(name, { set: this.#shared.follow(name, this), version: undefined });
+    }
+  }
+
+  /** Everything, as to an agent that has nothing. */
+  #whole(): Difference {
+    const lists = [...this.#followed.values()].flatMap(({ set }) => set.whole());
+    return { updates: gathered(lists, [...this.#own.items.values()]), removes: [] };
+  }
+
+  /** Undefined: the agent is so far behind that it has to be told everything. */
+  #difference(): Difference | undefined {
+    const lists: ItemList[] = [];
+    const removes: ItemKey[] = [];
+    for (const { set, version } of this.#followed.values()) {
+      if (version === undefined) {
+        lists.push(...set.whole());
+        continue;
+      }
+      const since = set.since(version);
+      if (since === undefined) return undefined;
+      lists.push(...since.updates);
+      removes.push(...since.removes);
+    }
+    for (const { set, version } of this.#left) {
+      const keys = version === undefined ? [] : set.keysAt(version);
+      if (keys === undefined) return undefined;
+      removes.push(...keys);
+    }
+    const [now, sent] = [this.#own.items, this.#sentOwn.items];
+    const own: AssignmentItem[] = [];
+    if (now !== sent) {
+      for (const [id, item] of now) if (sent.get(id)?.body !== item.body) own.push(item);
+      for (const [id, { kind, key }] of sent) if (!now.has(id)) removes.push({ kind, key });
+    }
+    const gone = removes.length === 0 ? removes : removes.filter((key) => !this.#has(key));
+    return { updates: gathered(lists, own), removes: gone };
+  }
+
+  /** A host is in several sets, and stays for as long as one of them has it. */
+  #has(key: ItemKey): boolean {
+    if (key.kind !== 'host') return false;
+    if (key.key === this.nodeId && this.#own.items.has(`host\n${key.key}`)) return true;
+    for (const { set } of this.#followed.values()) if (set.has(key)) return true;
+    return false;
+  }
+
+  #end(): void {
+    this.#ended = true;
+    for (const { set } of this.#followed.values()) this.#shared.unfollow(set, this);
+    this.#followed.clear();
+    this.#left = [];
+    this.#parts = [];
   }
 
   #sendParts(): void {
@@ -104,24 +206,14 @@ export class AgentSession {
   }
 }
 
-/** Items in messages of a size that the wire takes; at least one message. */
-function grouped(updates: readonly (readonly [string, string])[]): AssignmentItem[][] {
-  let group: AssignmentItem[] = [];
-  let bytes = 0;
-  const groups = [group];
-  for (const [id, body] of updates) {
-    const full = group.length >= ITEMS_PER_MESSAGE || bytes + body.length > ITEM_BYTES_PER_MESSAGE;
-    if (full && group.length > 0) {
-      groups.push((group = []));
-      bytes = 0;
-    }
-    group.push({ ...splitId(id), body });
-    bytes += body.length;
-  }
-  return groups;
-}
-
-function splitId(id: string): { kind: string; key: string } {
-  const at = id.indexOf('\n');
-  return { kind: id.slice(0, at), key: id.slice(at + 1) };
+/** Short lists in one message with the node's own; long ones as they are, since others get them, too. */
+function gathered(
+  shared: readonly ItemList[],
+  own: readonly AssignmentItem[],
+): readonly ItemList[] {
+  const filled = shared.filter((list) => list.length > 0);
+  if (own.length === 0 && filled.length < 2) return filled;
+  const short = filled.filter((list) => list.length <= SMALL_LIST).flat();
+  const long = filled.filter((list) => list.length > SMALL_LIST);
+  return [...long, ...inMessages([...short, ...own])];
 }
