@@ -48,9 +48,11 @@ export interface AgentFigures {
   readonly sessions: number;
   readonly lost: number;
   readonly sets: number;
+  /** Tasks that were stopped before all hosts had said that they send them nothing. */
+  readonly late: number;
 }
 
-const figures = { sessions: 0, lost: 0, sets: 0 };
+const figures = { sessions: 0, lost: 0, sets: 0, late: 0 };
 
 interface OwnTask {
   readonly serviceId: string;
@@ -94,7 +96,10 @@ class BenchAgent {
         },
         assignments: (message) => this.#take(message),
         info: () => {},
-        drained: (taskId) => this.#move(taskId, 'shutdown'),
+        drained: (taskId, missing) => {
+          if (missing.length > 0) figures.late++;
+          this.#move(taskId, 'shutdown');
+        },
         readOn: () => {},
         lost: () => {
           figures.sessions--;

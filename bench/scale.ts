@@ -119,10 +119,10 @@ class Cluster {
     });
     await this.#phase('idle', () => this.#idle('idle, with tasks'));
     const { rssMb, registrations, downs } = await this.#figures();
-    const { lost } = await this.#agents.order<AgentFigures>({ kind: 'figures' });
+    const { lost, late } = await this.#agents.order<AgentFigures>({ kind: 'figures' });
     say(
       `  ${registrations} registrations, ${lost} sessions lost, ${downs} nodes falsely down, ` +
-        `${rssMb.toFixed(0)} MB resident`,
+        `${late} endpoint drains too late, ${rssMb.toFixed(0)} MB resident`,
     );
   }
 

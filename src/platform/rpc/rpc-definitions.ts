@@ -2,9 +2,12 @@
 // caller of each kind may send.
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import type { Peer } from '../../base/index.ts';
+import { encodingItemsOnce } from './encoded-once.ts';
 
 /** `anyone` needs no certificate; the others a valid one of this cluster, with that role. */
 export type Access = 'anyone' | 'node' | 'manager';
+
+const SESSION = '/tsswarm.v1.Dispatcher/Session';
 
 /** Largest message either way: a snapshot of assignments of a full node fits, a flood does not. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -47,6 +50,11 @@ export function loadMethods(
       if (typeof method === 'object' && 'path' in method)
         methods.set(method.path, method as WireMethod);
     }
+  }
+  const session = methods.get(SESSION);
+  if (session !== undefined) {
+    const responseSerialize = encodingItemsOnce(session.responseSerialize);
+    methods.set(SESSION, { ...session, responseSerialize });
   }
   return methods;
 }
