@@ -25,7 +25,7 @@ import {
   description,
 } from './scale-link.ts';
 
-const methods = loadMethods(join(import.meta.dirname, '..', 'proto'));
+const methods = loadMethods(join(import.meta.dirname, '..', 'proto'), ['dispatcher.proto']);
 const wire = methods.get(SESSION_PATH);
 /** Between two states of a task. */
 const STEP_MS = 5;

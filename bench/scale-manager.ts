@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { silentLogger } from '../src/base/index.ts';
-import { DEFAULT_CLUSTER_SPEC, Manager, startConsensus } from '../src/manager/index.ts';
+import { DEFAULT_CLUSTER_SPEC, Manager, startConsensus, OPERATOR } from '../src/manager/index.ts';
 import type { AgentConnection } from '../src/manager/dispatcher/index.ts';
 import { specIndexOf, type DispatcherMessage, type StoreChange } from '../src/model/index.ts';
 import {
@@ -61,7 +61,7 @@ export interface Figures {
   readonly versions: Readonly<Record<string, number>>;
 }
 
-const methods = loadMethods(join(import.meta.dirname, '..', 'proto'));
+const methods = loadMethods(join(import.meta.dirname, '..', 'proto'), ['dispatcher.proto']);
 const wire = methods.get(SESSION_PATH);
 let manager: Manager | undefined;
 let link: Link | undefined;
@@ -141,7 +141,7 @@ async function start(options: ManagerStart): Promise<{ port: number }> {
       sign: () => Promise.reject(new Error('the bench signs nothing')),
     },
     newJoinToken: () => 'token',
-    caller: { call: () => Promise.reject(new Error('there is one manager')) },
+    caller: { send: () => Promise.reject(new Error('there is one manager')) },
     probe: () => Promise.resolve(false),
     startConsensus: (handler) =>
       startConsensus(
@@ -195,6 +195,7 @@ function serveWire(serving: Manager, tls: TlsPems): Promise<number> {
     identity: new TlsIdentity(tls),
     methods,
     clusterId: CLUSTER_ID,
+    access: new Map([[SESSION_PATH, 'node']]),
     roleOf: ({ role }) => role,
     logger: silentLogger,
   });
@@ -263,7 +264,7 @@ async function carryOut(order: ManagerOrder): Promise<object> {
   }
   if (order.kind !== 'call') return {};
   const { method, request } = order;
-  return manager.call(method as 'service.create', request as never);
+  return manager.submit(OPERATOR, method as 'service.create', request as never);
 }
 
 process.on('message', ({ token, order }: { token: number; order: ManagerOrder }) => {

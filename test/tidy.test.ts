@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/manager/loops': ['src/base', 'src/manager/store', 'src/model'],
   'src/manager/allocator': ['src/manager/loops', 'src/manager/store', 'src/model'],
   'src/manager/ca': ['src/base', 'src/manager/queries', 'src/manager/store', 'src/model'],
+  'src/manager/dispatcher/sets': ['src/manager/store', 'src/model'],
   'src/manager/methods': [
     'src/base',
     'src/manager/access',
@@ -51,7 +52,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/manager/control',
     'src/model',
   ],
-  'src/manager/dispatcher': ['src/base', 'src/manager/methods', 'src/manager/store', 'src/model'],
+  'src/manager/dispatcher': [
+    'src/base',
+    'src/manager/dispatcher/sets',
+    'src/manager/methods',
+    'src/manager/store',
+    'src/model',
+  ],
   'src/manager/orchestrator/slots': ['src/base', 'src/model'],
   'src/manager/orchestrator/modes': ['src/base', 'src/manager/orchestrator/slots', 'src/model'],
   'src/manager/orchestrator': [

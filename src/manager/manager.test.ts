@@ -1,5 +1,6 @@
 import { Prng, VirtualClock } from 'sim';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { newCluster } from '../../test/builders/memory-store.ts';
 import { silentLogger, SwarmError, type Logger } from '../base/index.ts';
 import { update } from '../model/index.ts';
 import { OPERATOR } from './access/index.ts';
@@ -201,4 +202,40 @@ it('says once why a manager that starts is not up to date', async () => {
   wires.caughtUp();
   await wires.clock.advance(0);
   expect(manager.caughtUp).toBe(true);
+});
+
+describe('what is told of the cluster', () => {
+  const worker = { Role: 'worker', Availability: 'active', Labels: {} } as const;
+  const status = {
+    state: 'ready',
+    message: '',
+    address: '',
+    dataPathAddress: '',
+    since: 0,
+  } as const;
+  const addNode = (id: string, role: 'worker' | 'manager' = 'worker') =>
+    ({
+      kind: 'addNode',
+      object: { id, spec: { ...worker, Role: role }, role, status, certificateExpiresAt: 1 },
+    }) as const;
+
+  it('is worked out when managers or the period change, not for each node that comes', async () => {
+    const wires = new ManagerOnWires();
+    const manager = await wires.start();
+    wires.caughtUp();
+    await manager.store.propose([newCluster()]);
+    const told = vi.spyOn(manager.dispatcher, 'publishClusterInfo');
+    for (let i = 0; i < 1_100; i++) await manager.store.propose([addNode(`w${i}`)]);
+    // Up to 1,000 nodes have the period of the spec, then it grows by steps.
+    expect(manager.heartbeatPeriodMs).toBe(750);
+    expect(told).toHaveBeenCalledTimes(1);
+    const node = manager.view.get('node', 'w0');
+    if (node === undefined) throw new Error('no node');
+    const busy = { ...node, status: { ...status, message: 'registered' } };
+    await manager.store.propose([update('node', busy)]);
+    expect(told).toHaveBeenCalledTimes(1);
+    await manager.store.propose([addNode('m1', 'manager')]);
+    expect(told).toHaveBeenCalledTimes(2);
+    expect(told.mock.lastCall?.[0].managerIds).toEqual(['m1']);
+  });
 });

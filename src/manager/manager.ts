@@ -12,7 +12,7 @@ import {
   type Random,
   type Timer,
 } from '../base/index.ts';
-import type { ClusterInfo } from '../model/index.ts';
+import type { ClusterInfo, StoreChange } from '../model/index.ts';
 import { OPERATOR, PRINCIPAL, type Principal } from './access/index.ts';
 import { Allocator } from './allocator/index.ts';
 import { bootstrapActions, type NewCluster } from './bootstrap.ts';
@@ -52,6 +52,8 @@ const CATCH_UP_POLL_MS = 50;
 const ELECTION_MS = 1_500;
 /** Heartbeat periods grow with the cluster: this much for every node. */
 const PERIOD_MS_PER_NODE = 0.5;
+/** Nodes that come or go without a new period, of which everybody would have to be told. */
+const PERIOD_STEP_NODES = 500;
 
 const decodePrincipal = decoder(PRINCIPAL, 'principal');
 
@@ -92,6 +94,7 @@ export class Manager implements LeaderApi {
   #wasMember = false;
   #caughtUp = false;
   #leaderlessTimer: Timer | undefined;
+  #toldPeriodMs = 0;
   /** Some other manager led since this process began. */
   #followed = false;
 
@@ -161,8 +164,8 @@ export class Manager implements LeaderApi {
       applyTimeoutMs: SESSION_APPLY_TIMEOUT_MS,
     });
     store.watch((changes) => {
-      if (changes.some(({ table }) => table === 'node' || table === 'cluster'))
-        this.#publishClusterInfo();
+      const isNew = this.heartbeatPeriodMs !== this.#toldPeriodMs;
+      if (isNew || changes.some(concernsClusterInfo)) this.#publishClusterInfo();
     });
     store.onRestored(() => this.#publishClusterInfo());
   }
@@ -181,9 +184,11 @@ export class Manager implements LeaderApi {
     return this.store.view;
   }
 
+  /** Milliseconds between two heartbeats of each node. */
   get heartbeatPeriodMs(): number {
     const requested = (this.view.cluster?.spec.Dispatcher.HeartbeatPeriod ?? 5e8) / 1e6;
-    return Math.max(requested, this.view.count('node') * PERIOD_MS_PER_NODE);
+    const steps = Math.ceil(this.view.count('node') / PERIOD_STEP_NODES);
+    return Math.max(requested, steps * PERIOD_STEP_NODES * PERIOD_MS_PER_NODE);
   }
 
   /** Has a control method carried out for `principal`, here or on the leader; see LeaderProxy. */
@@ -384,6 +389,7 @@ export class Manager implements LeaderApi {
   #publishClusterInfo(): void {
     const cluster = this.view.cluster;
     if (cluster === undefined) return;
+    this.#toldPeriodMs = this.heartbeatPeriodMs;
     const managerIds: string[] = [];
     for (const node of this.view.all('node')) {
       if (node.spec.Role === 'manager') managerIds.push(node.id);
@@ -399,4 +405,14 @@ export class Manager implements LeaderApi {
     };
     this.dispatcher.publishClusterInfo(info);
   }
+}
+
+/** Of nodes only what makes them managers: thousands of others come, go and register. */
+function concernsClusterInfo(change: StoreChange): boolean {
+  if (change.table !== 'node') return change.table === 'cluster';
+  const { before, after } = change;
+  const isManager = (node: typeof after): boolean => node?.spec.Role === 'manager';
+  return (
+    isManager(before) !== isManager(after) || before?.manager?.address !== after?.manager?.address
+  );
 }

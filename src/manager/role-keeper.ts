@@ -2,10 +2,11 @@
 // does it get a worker's certificate. (Promotion is driven by the node itself, which asks to be added.)
 import { MANAGER } from './access/index.ts';
 import { messageOf, type Clock, type Logger, type Timer } from '../base/index.ts';
+import type { StoreChange } from '../model/index.ts';
 import type { Leader } from './leader.ts';
 import type { Store } from './store/index.ts';
 
-/** Between two tries, doubled from the one to the other; any change of a node is a try, too. */
+/** Between two tries, doubled from the one to the other; any change of a manager is a try, too. */
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 16_000;
 
@@ -37,7 +38,7 @@ export class RoleKeeper {
     this.#tries = 0;
     this.#logged = '';
     this.#stopWatching = this.#store.watch((changes) => {
-      if (changes.some((change) => change.table === 'node')) void this.#check();
+      if (changes.some(isOfManager)) void this.#check();
     });
     void this.#check();
   }
@@ -95,4 +96,10 @@ export class RoleKeeper {
     const delayMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(this.#tries++, 10));
     this.#timer = this.#clock.after(delayMs, () => void this.#check());
   }
+}
+
+/** Of a member of Raft: only of such there is something to carry out. */
+function isOfManager(change: StoreChange): boolean {
+  if (change.table !== 'node') return false;
+  return change.before?.manager !== undefined || change.after?.manager !== undefined;
 }

@@ -1,7 +1,12 @@
 // The scheduler's filters, in order. Each checks one node and can say, for all nodes it turned away,
 // why; the sentence that users read in `service ps` is put together from these.
-import { matchesConstraints, parseConstraint, platformMatches } from '../model/index.ts';
-import type { Node, ServiceSpec } from '../model/index.ts';
+import {
+  matchesConstraints,
+  parseConstraint,
+  platformMatches,
+  type Node,
+  type ServiceSpec,
+} from '../model/index.ts';
 import type { Demand, NodeRecord } from './node-record.ts';
 
 /** One rule that nodes have to keep. */

@@ -1,8 +1,14 @@
 // What the scheduler knows of a node: free resources, its tasks, ports in use, recent failures. Kept up
 // task by task, and by the task's id: to say the same twice changes nothing, and what was said of a task
 // earlier is taken back whatever it was.
-import { TASK_STATE, isTerminal } from '../model/index.ts';
-import type { Node, PortConfig, ServiceSpec, Task } from '../model/index.ts';
+import {
+  TASK_STATE,
+  isTerminal,
+  type Node,
+  type PortConfig,
+  type ServiceSpec,
+  type Task,
+} from '../model/index.ts';
 
 /** SwarmKit's values: a node with this many recent failures of a revision comes last for it. */
 export const FAILURES_TO_AVOID = 5;

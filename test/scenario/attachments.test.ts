@@ -1,7 +1,7 @@
 // Stories of users' containers on networks of the cluster: their daemons ask for their places and end
 // them; no service stands behind one.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { buildAssignments } from '../../src/manager/dispatcher/assignments.ts';
+import { buildAssignments } from '../../src/manager/dispatcher/sets/assignments.ts';
 import { update, type NetworkSpec, type Task } from '../../src/model/index.ts';
 import { aServiceSpec } from '../builders/specs.ts';
 import { World } from './world.ts';

@@ -1,5 +1,5 @@
 // What may be asked of a task's log, and the batches that answer.
-import { boolean, integer, number, record, text, type Decoded } from '../../base/index.ts';
+import { boolean, integer, number, record, type Decoded } from '../../base/index.ts';
 import { ID } from '../../model/index.ts';
 
 export const LOG_QUERY = record({

@@ -16,8 +16,7 @@ import {
 } from '../http/index.ts';
 import type { ImageSummary } from '../backend/index.ts';
 import { checkPlatform, flag, refuseParameters } from '../requests/index.ts';
-import { parseTime } from '../streams/index.ts';
-import { bodyOf, streamed } from '../streams/index.ts';
+import { bodyOf, parseTime, streamed } from '../streams/index.ts';
 
 const SHORT_ID = 12;
 

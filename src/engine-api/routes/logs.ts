@@ -7,8 +7,13 @@ import { TASK_STATE, isTerminal, type Task } from '../../model/index.ts';
 import type { ManagerBackend } from '../backend/index.ts';
 import type { Reply, Request, Route } from '../http/index.ts';
 import { manager } from '../requests/index.ts';
-import { LogOutput, outputOptions, parseLogQuery, streamType } from '../streams/index.ts';
-import { TaskLogReader } from '../streams/index.ts';
+import {
+  LogOutput,
+  TaskLogReader,
+  outputOptions,
+  parseLogQuery,
+  streamType,
+} from '../streams/index.ts';
 
 export const logRoutes: readonly Route[] = [
   {

@@ -10,6 +10,7 @@ import {
   remove,
   update,
   type Action,
+  type ClusterInfo,
   type Draft,
   type Network,
   type Service,
@@ -18,8 +19,9 @@ import {
 } from '../../model/index.ts';
 import type { LeaderApi, LeaderMethod, LeaderMethods } from '../methods/index.ts';
 import type { Store, StoreView } from '../store/index.ts';
-import { buildAssignments } from './assignments.ts';
+import { buildAssignments } from './sets/index.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { REGISTRATIONS_MAX } from './limits.ts';
 
 let clock: VirtualClock;
 let store: Store;
@@ -30,6 +32,8 @@ let reads: number;
 /** Up to where hosts are, as the leader was told. */
 let applied: Map<string, number>;
 let calls: LeaderMethod[];
+/** The leader registers nobody before this is done. */
+let held: Promise<void>;
 
 /** The store, with reads of its view counted. */
 function counted(real: Store): Store {
@@ -67,11 +71,13 @@ beforeEach(async () => {
   applied = new Map();
   reads = 0;
   calls = [];
+  held = Promise.resolve();
   const leader: LeaderApi = {
-    call: async <M extends LeaderMethod>(method: M, request: LeaderMethods[M]['request']) => {
+    forward: async <M extends LeaderMethod>(method: M, request: LeaderMethods[M]['request']) => {
       calls.push(method);
       let answer: object = {};
       if (method === 'leader.register') {
+        await held;
         const { nodeId } = request as LeaderMethods['leader.register']['request'];
         await store.propose([{ kind: 'session', nodeId, managerId: 'm' }]);
         answer = { epoch: store.view.get('session', nodeId)?.epoch ?? 0 };
@@ -421,6 +427,59 @@ describe('work', () => {
     expect(new Set(told.flatMap(([, line]) => line.lists)).size).toBe(1);
     expect(lines.get('idle')?.sent.filter((m) => m.assignments)).toEqual([]);
     expect(reads).toBeLessThan(20);
+  });
+});
+
+describe('agents that come all at once', () => {
+  it('are registered a bounded number at a time, and wait without giving up', async () => {
+    const count = 3 * REGISTRATIONS_MAX;
+    for (let i = 0; i < count; i++) await addNode(`w${i}`);
+    let release = (): void => {};
+    held = new Promise((resolve) => (release = resolve));
+    const all = Array.from({ length: count }, (_, i) => connect(`w${i}`));
+    await clock.advance(3_000);
+    expect(calls.filter((method) => method === 'leader.register')).toHaveLength(REGISTRATIONS_MAX);
+    const last = all.at(-1);
+    // At once, and every second.
+    expect(last?.sent.filter(({ heartbeat }) => heartbeat !== undefined)).toHaveLength(4);
+    // Nothing is done for those that went away meanwhile, whether it has begun or not.
+    all[0]?.close();
+    last?.close();
+    release();
+    await clock.advance(1_000);
+    const registered = all.filter((line) => line.sent.some((m) => m.registered !== undefined));
+    expect(registered).toHaveLength(count - 2);
+    expect(calls.filter((method) => method === 'leader.register')).toHaveLength(count - 1);
+  });
+
+  it('are told of the cluster once, and again when it has changed', async () => {
+    await addNode('m', 'manager');
+    await addNode('w');
+    const info: ClusterInfo = {
+      managers: ['10.0.0.1:2377'],
+      rootCertificates: '',
+      dataPathPort: 4789,
+      heartbeatPeriodMs: 500,
+      role: 'worker',
+      blacklist: [],
+    };
+    dispatcher.publishClusterInfo(info);
+    const [m, w] = [connect('m'), connect('w')];
+    const told = (line: AgentLine): (string | undefined)[] =>
+      line.sent.flatMap((message) => (message.info ? [message.info.role] : []));
+    await clock.advance(100);
+    dispatcher.publishClusterInfo({ ...info });
+    await clock.advance(100);
+    expect([told(m), told(w)]).toEqual([['manager'], ['worker']]);
+    dispatcher.publishClusterInfo({ ...info, heartbeatPeriodMs: 750 });
+    await clock.advance(100);
+    expect(w.sent.at(-1)?.info?.heartbeatPeriodMs).toBe(750);
+    const node = store.view.get('node', 'w');
+    if (node === undefined) throw new Error('no node');
+    await store.propose([update('node', { ...node, spec: { ...node.spec, Role: 'manager' } })]);
+    await clock.advance(100);
+    expect(told(w)).toEqual(['worker', 'worker', 'manager']);
+    expect(told(m)).toHaveLength(2);
   });
 });
 

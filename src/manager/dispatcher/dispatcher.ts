@@ -18,6 +18,7 @@ import {
   NODE_DESCRIPTION,
   type AgentMessage,
   type ClusterInfo,
+  type DispatcherMessage,
   type Node,
   type Register,
   type StoreChange,
@@ -25,17 +26,23 @@ import {
 } from '../../model/index.ts';
 import type { LeaderApi } from '../methods/index.ts';
 import type { Store } from '../store/index.ts';
+import { Admission, type Applicant } from './admission.ts';
 import { AppliedReports } from './applied-reports.ts';
-import { hostItem } from './assignment-items.ts';
-import { differsForItsNode } from './assignments.ts';
-import { BEATS_PER_PERIOD, ENDPOINT_DRAINS_PER_SESSION_MAX } from './limits.ts';
+import {
+  BEATS_PER_PERIOD,
+  ENDPOINT_DRAINS_PER_SESSION_MAX,
+  REGISTRATIONS_MAX,
+  REGISTRATIONS_WAITING_MAX,
+  WAITING_HEARTBEAT_MS,
+} from './limits.ts';
 import { SendQueue } from './send-queue.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
-import { SharedSets } from './shared-sets.ts';
+import { SharedSets, differsForItsNode, hostItem } from './sets/index.ts';
 import { StatusReports } from './status-reports.ts';
 
 const decodeMessage = decoder(AGENT_MESSAGE, 'message of an agent');
 const decodeDescription = decoder(NODE_DESCRIPTION, 'description');
+const HEARTBEAT: DispatcherMessage = { heartbeat: {} };
 
 export interface DispatcherOptions {
   readonly store: Store;
@@ -53,6 +60,7 @@ export class Dispatcher {
   readonly #sessions = new Map<string, AgentSession>();
   /** Agents that have asked and are not registered yet. */
   readonly #registering = new Set<AgentConnection>();
+  readonly #admission: Admission;
   #admitting = true;
   readonly #queue: SendQueue<AgentSession>;
   readonly #shared: SharedSets<AgentSession>;
@@ -61,7 +69,9 @@ export class Dispatcher {
   readonly #reports: StatusReports;
   #sendingHeartbeats = false;
   #beatTimer: Timer | undefined;
-  #info: ClusterInfo | undefined;
+  /** By role; the same object for all nodes, so that it is encoded once. */
+  #info: Readonly<Record<ClusterInfo['role'], ClusterInfo>> | undefined;
+  #infoText = '';
   #closed = false;
 
   constructor(options: DispatcherOptions) {
@@ -70,6 +80,11 @@ export class Dispatcher {
     this.#reports = new StatusReports(options.store.view, options.leader, options.logger, () =>
       this.endAll('statuses could not be recorded'),
     );
+    this.#admission = new Admission(options.clock, {
+      underWay: REGISTRATIONS_MAX,
+      waiting: REGISTRATIONS_WAITING_MAX,
+      waitEveryMs: WAITING_HEARTBEAT_MS,
+    });
     this.#queue = new SendQueue(options.clock, (session) => this.#send(session));
     this.#shared = new SharedSets(options.store, (set) => this.#queue.addFollowers(set));
     options.store.watch((changes) => changes.forEach((change) => this.#observe(change)));
@@ -85,7 +100,7 @@ export class Dispatcher {
     if (this.#closed || !this.#admitting) return connection.close();
     this.#registering.add(connection);
     let session: AgentSession | undefined;
-    let asked = false;
+    let applicant: Applicant | undefined;
     const refuse = (error: unknown): void => {
       this.#options.logger.warn({ nodeId, error: messageOf(error) }, 'an agent was refused');
       connection.close(error instanceof Error ? error : new Error(messageOf(error)));
@@ -101,21 +116,25 @@ export class Dispatcher {
     connection.onMessage((raw) => {
       try {
         const message = decodeMessage(raw);
-        if (message.register === undefined) {
+        const { register: request } = message;
+        if (request === undefined) {
           if (session !== undefined) this.#take(session, message);
           return;
         }
-        if (asked) throw new SwarmError('invalid', 'a session is registered once');
-        asked = true;
+        if (applicant !== undefined)
+          throw new SwarmError('invalid', 'a session is registered once');
         // Before anything is committed: the agent must be able to tell us from a dead machine.
-        connection.send({ heartbeat: {} });
-        void register(message.register);
+        const wait = (): void => void connection.send(HEARTBEAT);
+        wait();
+        applicant = { register: () => register(request), wait };
+        this.#admission.add(applicant);
       } catch (error) {
         refuse(error);
       }
     });
     connection.onClose(() => {
       this.#registering.delete(connection);
+      if (applicant !== undefined) this.#admission.remove(applicant);
       if (session === undefined) return;
       this.#queue.remove(session);
       if (this.#sessions.get(nodeId) === session) {
@@ -125,11 +144,13 @@ export class Dispatcher {
     });
   }
 
-  /** Managers, roots or periods changed: tells every agent. */
+  /** Managers, roots or periods changed: tells every agent, each in its turn. */
   publishClusterInfo(info: ClusterInfo): void {
-    const changed = JSON.stringify(info) !== JSON.stringify(this.#info);
-    this.#info = info;
-    if (changed) for (const session of this.#sessions.values()) this.#sendClusterInfo(session);
+    const text = JSON.stringify(info);
+    if (text === this.#infoText) return;
+    this.#infoText = text;
+    this.#info = { worker: { ...info, role: 'worker' }, manager: { ...info, role: 'manager' } };
+    for (const session of this.#sessions.values()) this.#infoChanged(session);
   }
 
   /** This manager may be behind: agents go to another one. */
@@ -158,6 +179,7 @@ export class Dispatcher {
   #dismiss(): void {
     for (const connection of this.#registering) connection.close();
     this.#registering.clear();
+    this.#admission.clear();
   }
 
   end(nodeId: string): void {
@@ -189,7 +211,9 @@ export class Dispatcher {
     const claimed = { nodeId, managerId, description, address, dataPathAddress, lastEpoch, from };
     const { epoch } = await leader.forward('leader.register', claimed);
     await this.#applied(Math.max(epoch, register.lastIndex));
-    if (store.view.get('session', nodeId)?.epoch !== epoch || this.#closed) {
+    // Gone while it was registered: whoever it is now asks anew.
+    const isGone = !this.#registering.has(connection);
+    if (store.view.get('session', nodeId)?.epoch !== epoch || this.#closed || isGone) {
       throw new SwarmError('unavailable', `session ${epoch} of node ${nodeId} was replaced`);
     }
     const session = new AgentSession(nodeId, epoch, connection, this.#shared, () => store.view);
@@ -197,10 +221,9 @@ export class Dispatcher {
     this.#sessions.set(nodeId, session);
     this.#heartbeats.set(nodeId, epoch);
     connection.send({
-      registered: { epoch, heartbeatPeriodMs: this.#info?.heartbeatPeriodMs ?? 500 },
+      registered: { epoch, heartbeatPeriodMs: this.#info?.worker.heartbeatPeriodMs ?? 500 },
     });
-    this.#sendClusterInfo(session);
-    session.sendAssignments(store.view);
+    this.#queue.add(session);
     logger.info({ nodeId, epoch }, 'agent registered');
     return session;
   }
@@ -223,7 +246,7 @@ export class Dispatcher {
   #take(session: AgentSession, message: AgentMessage): void {
     if (message.heartbeat) {
       this.#heartbeats.set(session.nodeId, session.epoch);
-      session.connection.send({ heartbeat: {} });
+      session.connection.send(HEARTBEAT);
     } else if (message.statuses) {
       this.#reports.take(session, message.statuses.reports);
     } else if (message.applied) {
@@ -264,7 +287,7 @@ export class Dispatcher {
   }
 
   #scheduleHeartbeats(): void {
-    const period = (this.#info?.heartbeatPeriodMs ?? 500) / BEATS_PER_PERIOD;
+    const period = (this.#info?.worker.heartbeatPeriodMs ?? 500) / BEATS_PER_PERIOD;
     this.#beatTimer = this.#options.clock.after(period, () => {
       if (this.#closed) return;
       this.#scheduleHeartbeats();
@@ -291,9 +314,15 @@ export class Dispatcher {
   }
 
   #sendClusterInfo(session: AgentSession): void {
-    if (this.#info === undefined) return;
     const role = this.#options.store.view.get('node', session.nodeId)?.spec.Role ?? 'worker';
-    session.connection.send({ info: { ...this.#info, role } });
+    const info = this.#info?.[role];
+    session.infoDue = false;
+    if (info !== undefined) session.connection.send({ info });
+  }
+
+  #infoChanged(session: AgentSession): void {
+    session.infoDue = true;
+    this.#queue.add(session);
   }
 
   #observe(change: StoreChange): void {
@@ -308,7 +337,7 @@ export class Dispatcher {
         if (change.after === undefined) this.end(change.before?.id ?? '');
         else if (change.before?.spec.Role !== change.after.spec.Role) {
           const session = this.#sessions.get(change.after.id);
-          if (session) this.#sendClusterInfo(session);
+          if (session) this.#infoChanged(session);
         }
         this.#observeHost(change.before, change.after);
         break;
@@ -362,6 +391,7 @@ export class Dispatcher {
 
   #send(session: AgentSession): void {
     const { view } = this.#options.store;
+    if (session.infoDue) this.#sendClusterInfo(session);
     session.sendAssignments(view);
     // Nothing new for this host: it need not say so.
     if (session.covers === view.index) this.#appliedReports.add(session.nodeId, session.covers);

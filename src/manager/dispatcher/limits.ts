@@ -1,13 +1,5 @@
 // The dispatcher's bounds, with their reasons.
 
-/** Items of one assignments message, and their bytes: keeps it well below the limit of the wire. */
-export const ITEMS_PER_MESSAGE = 2_000;
-export const ITEM_BYTES_PER_MESSAGE = 4 * 1024 * 1024;
-/**
- * Changes that a shared set remembers, or twice as many as it has items: a session that is further behind
- * is told the whole set.
- */
-export const CHANGES_KEPT_MIN = 1_000;
 /** Lists of items up to this length go into one message with others; a message costs more than they do. */
 export const SMALL_LIST = 16;
 /** Reports that wait for the leader; more are dropped, the agent repeats what was not recorded. */

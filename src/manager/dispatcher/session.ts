@@ -3,10 +3,18 @@
 import type { Connection } from '../../base/index.ts';
 import type { AssignmentItem, AssignmentsMessage, DispatcherMessage } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
-import { NO_ASSIGNMENTS, ownAssignments, setsFor, type OwnAssignments } from './assignments.ts';
 import { SMALL_LIST } from './limits.ts';
-import { inMessages, type ItemKey, type ItemList, type SharedSet } from './shared-set.ts';
-import type { SharedSets } from './shared-sets.ts';
+import {
+  NO_ASSIGNMENTS,
+  inMessages,
+  ownAssignments,
+  setsFor,
+  type ItemKey,
+  type ItemList,
+  type OwnAssignments,
+  type SharedSet,
+  type SharedSets,
+} from './sets/index.ts';
 
 /** What an agent says is nothing yet: the dispatcher decodes it. */
 export type AgentConnection = Connection<DispatcherMessage, unknown>;
@@ -26,6 +34,8 @@ export class AgentSession {
   readonly nodeId: string;
   readonly epoch: number;
   readonly connection: AgentConnection;
+  /** The agent was not told yet what is new of the cluster. */
+  infoDue = true;
   /** Questions of this agent that wait for the leader. */
   endpointDrains = 0;
   /** Bytes of statuses that wait for the leader. */

@@ -1,7 +1,16 @@
 // The scheduler as a control loop: collects tasks that wait for a node, groups those of one revision
 // and places each group with the pure scheduler. What finds no place is told why in its status.
-import { compareTaskStates, desiredAlive, isEncrypted, update } from '../../model/index.ts';
-import type { Action, Revision, ServiceSpec, StoreChange, Task } from '../../model/index.ts';
+import {
+  compareTaskStates,
+  desiredAlive,
+  isEncrypted,
+  update,
+  type Action,
+  type Revision,
+  type ServiceSpec,
+  type StoreChange,
+  type Task,
+} from '../../model/index.ts';
 import {
   GroupPlacer,
   demandOf,

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { encodingItemsOnce } from './encoded-once.ts';
 import { loadMethods } from './rpc-definitions.ts';
 
-const method = loadMethods(join(import.meta.dirname, '..', '..', '..', 'proto')).get(
-  '/tsswarm.v1.Dispatcher/Session',
-);
+const method = loadMethods(join(import.meta.dirname, '..', '..', '..', 'proto'), [
+  'dispatcher.proto',
+]).get('/tsswarm.v1.Dispatcher/Session');
 if (method === undefined) throw new Error('no such method');
 const { responseSerialize, responseDeserialize } = method;
 

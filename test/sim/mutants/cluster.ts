@@ -28,7 +28,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'secret-to-the-wrong-node',
     size: 'cluster',
-    file: 'src/manager/dispatcher/assignments.ts',
+    file: 'src/manager/dispatcher/sets/assignments.ts',
     find: '  for (const id of names) set.add(payloadItem(view, id));',
     replace: "  for (const { id } of view.all('payload')) set.add(payloadItem(view, id));",
     why: 'A node gets the secrets of all tasks.',
@@ -37,7 +37,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'serve-until-stopped',
     size: 'cluster',
-    file: 'src/manager/dispatcher/assignment-items.ts',
+    file: 'src/manager/dispatcher/sets/assignment-items.ts',
     find: "  return task.status.state === 'running' && desiredAlive(task) && node.status.state !== 'down';",
     replace: "  return task.status.state === 'running' && node.status.state !== 'down';",
     why: 'A task that is asked to stop leaves names and virtual addresses only when it has stopped.',
@@ -268,7 +268,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'forget-when-to-look-again',
     size: 'cluster',
-    file: 'src/manager/loops/control-loop.ts',
+    file: 'src/manager/loops/agenda.ts',
     find: '    if (planned.wakeAt !== undefined) agenda.addAt(id, planned.wakeAt);',
     replace: '',
     why: 'What is due at a time, and not by a change, is not done.',

@@ -15,8 +15,8 @@ import {
   type Revision,
   type Service,
   type Task,
-} from '../../model/index.ts';
-import type { StoreView } from '../store/index.ts';
+} from '../../../model/index.ts';
+import type { StoreView } from '../../store/index.ts';
 
 /** Label that makes a service's virtual IP prefer one task per client address. */
 const STICKY_LABEL = 'tsswarm.sticky';

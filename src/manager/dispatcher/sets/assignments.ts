@@ -8,8 +8,8 @@ import {
   type Network,
   type Node,
   type Task,
-} from '../../model/index.ts';
-import type { StoreView } from '../store/index.ts';
+} from '../../../model/index.ts';
+import type { StoreView } from '../../store/index.ts';
 import {
   hostItem,
   isPlaced,

@@ -1,7 +1,7 @@
 // A shared set leads every session from the version it has to the newest one, and says the same to all.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AssignmentItem } from '../../model/index.ts';
+import type { AssignmentItem } from '../../../model/index.ts';
 import { itemId } from './assignment-items.ts';
 import { CHANGES_KEPT_MIN, ITEMS_PER_MESSAGE } from './limits.ts';
 import { SharedSet, inMessages, type SetDifference } from './shared-set.ts';

@@ -1,7 +1,7 @@
 // A set of items that many sessions are told alike, with a list of its changes: what a session has is a
 // version, and all that have the same one share one difference. Its arrays are never changed once they
 // were given out, so that whoever encodes them for the wire may do so once.
-import type { AssignmentItem } from '../../model/index.ts';
+import type { AssignmentItem } from '../../../model/index.ts';
 import type { ItemSet } from './assignments.ts';
 import { itemId } from './assignment-items.ts';
 import { CHANGES_KEPT_MIN, ITEMS_PER_MESSAGE, ITEM_BYTES_PER_MESSAGE } from './limits.ts';

@@ -6,8 +6,8 @@ import {
   type Node,
   type StoreChange,
   type Task,
-} from '../../model/index.ts';
-import type { Store, StoreView } from '../store/index.ts';
+} from '../../../model/index.ts';
+import type { Store, StoreView } from '../../store/index.ts';
 import {
   hostItem,
   isPlaced,

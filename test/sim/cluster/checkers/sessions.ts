@@ -1,7 +1,7 @@
 // Sessions: a status counts only in its node's newest session, and after any number of breaks an
 // agent's set is the store's set. ("Statuses carry session epoch and sequence; older ones are
 // dropped", ARCHITECTURE.md.)
-import { buildAssignments } from '../../../../src/manager/dispatcher/assignments.ts';
+import { buildAssignments } from '../../../../src/manager/dispatcher/sets/assignments.ts';
 import type { Manager } from '../../../../src/manager/index.ts';
 import type { Machine } from '../machine.ts';
 import { members } from '../rest.ts';
