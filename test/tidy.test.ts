@@ -282,6 +282,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/engine-api/backend': ['src/manager', 'src/model'],
   'src/engine-api/http': ['src/base', 'src/engine-api/backend', 'src/manager'],
   'src/engine-api/convert': ['src/base', 'src/engine-api/http', 'src/manager', 'src/model'],
+  'src/engine-api/metrics': ['src/engine-api/backend', 'src/manager', 'src/model'],
   'src/engine-api/requests': [
     'src/base',
     'src/engine-api/backend',
@@ -302,6 +303,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/engine-api/backend',
     'src/engine-api/convert',
     'src/engine-api/http',
+    'src/engine-api/metrics',
     'src/engine-api/requests',
     'src/engine-api/streams',
     'src/manager',

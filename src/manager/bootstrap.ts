@@ -13,6 +13,7 @@ import {
 /** Docker counts durations in nanoseconds. */
 const SECOND = 1e9;
 
+/** Docker’s defaults; times in ns. */
 export const DEFAULT_CLUSTER_SPEC: ClusterSpec = {
   Name: 'default',
   Labels: {},
@@ -30,6 +31,7 @@ export const DEFAULT_CLUSTER_SPEC: ClusterSpec = {
   EncryptionConfig: { AutoLockManagers: false },
 };
 
+/** What a cluster is founded with. */
 export interface NewCluster {
   readonly clusterId: string;
   readonly spec: ClusterSpec;
@@ -50,6 +52,7 @@ export interface NewCluster {
   };
 }
 
+/** The first transaction of a cluster, at `now` (ms since 1970). */
 export function bootstrapActions(requested: NewCluster, random: Random, now: number): Action[] {
   const cluster: Draft<Cluster> = {
     id: requested.clusterId,

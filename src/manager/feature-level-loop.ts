@@ -7,6 +7,7 @@ import type { StoreView } from './store/index.ts';
 
 const NOTHING: Plan = { transactions: [], more: false };
 
+/** Raises the cluster’s feature level once all managers know it. */
 export class FeatureLevelLoop implements ControlLoop {
   readonly name = 'feature-level';
   #view: StoreView | undefined;

@@ -46,6 +46,7 @@ export interface ForwardedCall {
   readonly principal: string;
 }
 
+/** The port to other managers. */
 export interface ManagerCaller {
   /** Sends a call to another manager; `signal` aborts when leadership moves. */
   send(
@@ -64,6 +65,7 @@ export interface LocalLeader {
   ): Promise<LeaderMethods[M]['response']>;
 }
 
+/** The leader, wherever it is. */
 export class LeaderProxy implements LeaderApi {
   readonly #store: Store;
   readonly #clock: Clock;

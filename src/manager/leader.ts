@@ -24,6 +24,7 @@ const NODE_CHANGE_TRIES = 10;
 
 const decodeDescription = decoder(NODE_DESCRIPTION, 'description');
 
+/** What the leader works with. */
 export interface LeaderOptions {
   readonly store: Store;
   readonly control: LeaderControl;
@@ -52,6 +53,7 @@ type Handlers = {
   [M in Own]: (request: LeaderMethods[M]['request']) => Promise<LeaderMethods[M]['response']>;
 };
 
+/** What only the leader does. */
 export class Leader implements LocalLeader {
   readonly #options: LeaderOptions;
   readonly #handlers: Handlers;

@@ -57,6 +57,7 @@ const PERIOD_STEP_NODES = 500;
 
 const decodePrincipal = decoder(PRINCIPAL, 'principal');
 
+/** What a manager is made of. */
 export interface ManagerOptions {
   readonly nodeId: string;
   /** Of this build. */
@@ -77,6 +78,7 @@ export interface ManagerOptions {
   readonly onEnd: (reason: { readonly error?: Error; readonly removed: boolean }) => void;
 }
 
+/** One manager: follows, and leads when it is elected. */
 export class Manager implements LeaderApi {
   readonly store: Store;
   readonly dispatcher: Dispatcher;

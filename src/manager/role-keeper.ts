@@ -10,6 +10,7 @@ import type { Store } from './store/index.ts';
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 16_000;
 
+/** On the leader: takes demoted managers out of Raft. */
 export class RoleKeeper {
   readonly #store: Store;
   readonly #leader: Leader;

@@ -33,6 +33,7 @@ export interface EngineFacts {
   readonly insecureRegistries: readonly string[];
 }
 
+/** What `swarm init` asks for; addresses as users write them. */
 export interface InitRequest {
   readonly listenAddr: string;
   readonly advertiseAddr: string;
@@ -46,6 +47,7 @@ export interface InitRequest {
   readonly forceNewCluster: boolean;
 }
 
+/** What `cluster restore` asks for. */
 export interface RestoreRequest {
   readonly listenAddr: string;
   readonly advertiseAddr: string;
@@ -54,6 +56,7 @@ export interface RestoreRequest {
   readonly key: string;
 }
 
+/** What `swarm join` asks for. */
 export interface JoinRequest {
   readonly listenAddr: string;
   readonly advertiseAddr: string;
@@ -81,6 +84,7 @@ export interface ClusterState {
   readonly locks: 'active' | 'pending';
 }
 
+/** The cluster as this manager sees and changes it. */
 export interface ManagerBackend {
   /** The state that this manager has applied. */
   readonly queries: ClusterQueries;
@@ -107,6 +111,7 @@ export interface ManagerBackend {
   changes(listener: () => void): () => void;
 }
 
+/** Which lines of a log are asked for. */
 export interface LogQuery {
   readonly follow: boolean;
   /** Negative: all. */
@@ -118,6 +123,7 @@ export interface LogQuery {
   readonly stderr: boolean;
 }
 
+/** One line of a log, or a part of a long one. */
 export interface LogLine {
   readonly stream: 1 | 2;
   /** RFC 3339 with nanoseconds. */
@@ -125,6 +131,7 @@ export interface LogLine {
   readonly text: Uint8Array;
 }
 
+/** An image of this machine; sizes in bytes, times in ms since 1970. */
 export interface ImageSummary {
   readonly id: string;
   readonly tags: readonly string[];
@@ -142,6 +149,7 @@ export interface ImageProgress {
   readonly progressDetail?: { readonly current: number; readonly total: number };
 }
 
+/** Images of this machine. Raises `notFound`, `conflict`, `unavailable` with Docker’s words. */
 export interface ImageBackend {
   list(): Promise<readonly ImageSummary[]>;
   /** The body of GET /images/{name}/json. Raises `notFound`. */
@@ -170,6 +178,7 @@ export interface ImageBackend {
   }>;
 }
 
+/** A volume of this machine; times in ms since 1970. */
 export interface VolumeInfo {
   readonly name: string;
   readonly mountpoint: string;
@@ -179,6 +188,7 @@ export interface VolumeInfo {
   readonly options: Readonly<Record<string, string>>;
 }
 
+/** Volumes of this machine. Raises `notFound`, `conflict`, `invalid` with Docker’s words. */
 export interface VolumeBackend {
   list(): Promise<readonly VolumeInfo[]>;
   /** Raises `invalid`, `unimplemented` for options that the driver does not have. */
@@ -231,6 +241,7 @@ export interface ContainerBackend {
   output(reference: string, history: boolean, signal: AbortSignal): AsyncIterable<LogLine>;
 }
 
+/** How a container is stopped. */
 export interface StopRequest {
   /** Absent: the container's own. */
   readonly signal: string | undefined;
@@ -238,6 +249,7 @@ export interface StopRequest {
   readonly timeoutSeconds: number | undefined;
 }
 
+/** Everything that the API needs of the daemon. */
 export interface EngineBackend {
   readonly facts: EngineFacts;
   readonly images: ImageBackend;

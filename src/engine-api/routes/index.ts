@@ -5,6 +5,7 @@ import { containerRoutes } from './containers.ts';
 import { containerStreamRoutes } from './container-streams.ts';
 import { imageRoutes } from './images.ts';
 import { logRoutes } from './logs.ts';
+import { metricRoutes } from './metrics.ts';
 import { networkRoutes } from './networks.ts';
 import { nodeRoutes } from './nodes.ts';
 import { payloadRoutes } from './payloads.ts';
@@ -23,6 +24,7 @@ export const ROUTES: readonly Route[] = [
   ...serviceRoutes,
   ...networkRoutes,
   ...traceRoutes,
+  ...metricRoutes,
   ...payloadRoutes,
   ...imageRoutes,
   ...volumeRoutes,

@@ -2,6 +2,7 @@
 // name the permission that they need.
 import type { ControlMethod } from '../control/index.ts';
 
+/** Kinds of things. */
 export type Noun =
   | 'attachment'
   | 'config'
@@ -18,6 +19,7 @@ export type Noun =
   | 'trace'
   | 'volume';
 
+/** Reading or changing one kind of thing. */
 export type Permission = `${Noun}.${'read' | 'write'}`;
 
 /** What a control method needs. */

@@ -49,8 +49,10 @@ export const ISSUED = record({
   /** host:port of the managers; absent: from a release before it was told. */
   managers: optional(list(text(512), 1000)),
 });
+/** See ISSUED. */
 export type Issued = Decoded<typeof ISSUED>;
 
+/** What a joiner shows. */
 export const JOIN_REQUEST = record({
   csr: text(),
   token: text(512),
@@ -61,8 +63,10 @@ export const JOIN_REQUEST = record({
   featureLevel: optional(count()),
   version: optional(text(128)),
 });
+/** See JOIN_REQUEST. */
 export type JoinRequest = Asked<typeof JOIN_REQUEST>;
 
+/** On the leader: issues certificates, and makes joiners nodes. */
 export class Authority {
   readonly #store: Store;
   readonly #signer: Signer;

@@ -2,10 +2,12 @@
 
 /** Wrong tokens that one address may show within the window, then it has to wait. */
 export const WRONG_TOKENS_MAX = 10;
+/** Wrong tokens are counted for this long. */
 export const WRONG_TOKENS_WINDOW_MS = 60_000;
 /** Addresses that are remembered; the one heard of first goes. */
 export const ADDRESSES_MAX = 4_096;
 
+/** Counts wrong join tokens by address. */
 export class WrongTokens {
   /** In the order of their first wrong token. */
   readonly #addresses = new Map<string, { since: number; count: number }>();

@@ -31,6 +31,7 @@ const name = text(4096);
 const warnings = list(text(), 1000);
 const named = list(text(255), 64);
 
+/** The network attachment of a user’s container that a node asks for. */
 export const ATTACHMENT_REQUEST = record({
   /** Chosen by the node, of the task that it becomes. */
   id: text(25, /[0-9a-z]{25}/),
@@ -40,6 +41,7 @@ export const ATTACHMENT_REQUEST = record({
   name: text(255),
   networks: list(record({ target: text(255), aliases: named, addresses: named }), 64),
 });
+/** See ATTACHMENT_REQUEST. */
 export type AttachmentRequest = Decoded<typeof ATTACHMENT_REQUEST>;
 
 const changedSecret = record({ id: name, version: count(), spec: SECRET_SPEC });
@@ -94,8 +96,10 @@ export const CONTROL_METHODS = {
 export type MethodsOf<T extends Readonly<Record<string, { request: TSchema; response: TSchema }>>> =
   { [M in keyof T]: { request: Asked<T[M]['request']>; response: Decoded<T[M]['response']> } };
 
+/** Request and response of each control method. */
 export interface ControlMethods extends MethodsOf<typeof CONTROL_METHODS> {}
 
+/** Name of a control method: noun.verb. */
 export type ControlMethod = keyof ControlMethods;
 
 /** Raises `invalid`, `notFound`, `conflict`, `outOfSequence`, `precondition`, `unimplemented`, `unavailable`. */

@@ -26,6 +26,7 @@ type Handlers = {
   ) => Change<ControlMethods[M]['response']>;
 };
 
+/** What control works with. */
 export interface LeaderControlOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -34,6 +35,7 @@ export interface LeaderControlOptions {
   readonly newJoinToken: () => string;
 }
 
+/** On the leader: checks what users ask for and proposes it. */
 export class LeaderControl implements ControlApi {
   readonly #store: Store;
   readonly #handlers: Handlers;

@@ -11,6 +11,7 @@ import type { Change } from './services.ts';
 /** A removed node's certificate is refused for at least this long when its expiry is unknown. */
 const BLACKLIST_MS = 90 * 24 * 3_600_000;
 
+/** Changes a node’s spec. Raises `notFound`, `outOfSequence`, `precondition` when no manager would be left. */
 export function updateNode(
   view: StoreView,
   { id, version, spec }: ControlMethods['node.update']['request'],
@@ -45,6 +46,7 @@ function checkDemotion(view: StoreView, node: Node): void {
   }
 }
 
+/** Removes a node. Raises `notFound`, `precondition` for one that is up or a manager. */
 export function removeNode(
   view: StoreView,
   { id, force }: ControlMethods['node.remove']['request'],

@@ -33,6 +33,7 @@ const SECRET_NAME_MAX = 64;
 const NETWORK_NAME_MAX = 128;
 /** Docker's ceilings for payloads. */
 const PAYLOAD_MAX = { secret: 500 * 1024, config: 1000 * 1024 } as const;
+/** Makes a network. Raises `invalid`, `conflict` for a name that another has. */
 export function createNetwork(
   view: StoreView,
   { spec }: { spec: NetworkSpec },
@@ -131,6 +132,7 @@ function checkFamily(spec: NetworkSpec, subnet: Subnet, families: Set<number>): 
   families.add(family);
 }
 
+/** Removes a network. Raises `notFound`, `precondition` while something uses it. */
 export function removeNetwork(view: StoreView, { id }: { id: string }): Change<{ id: string }> {
   if (isPredefinedNetwork(id))
     throw new SwarmError('denied', `${id} is a pre-defined network and cannot be removed`);
@@ -166,6 +168,7 @@ export function removeNetwork(view: StoreView, { id }: { id: string }): Change<{
   };
 }
 
+/** Makes a secret or config. Raises `invalid`, `conflict` for a name that another has. */
 export function createPayloadObject(
   view: StoreView,
   table: 'secret' | 'config',
@@ -199,6 +202,7 @@ export function createPayloadObject(
   };
 }
 
+/** Changes the labels of a secret or config. Raises `notFound`, `outOfSequence`, `invalid` for anything else. */
 export function updatePayloadObject(
   view: StoreView,
   table: 'secret' | 'config',
@@ -216,6 +220,7 @@ export function updatePayloadObject(
   return { actions: [update(table, { ...object, spec })], response: {} };
 }
 
+/** Removes a secret or config. Raises `notFound`, `invalid` while a service uses it. */
 export function removePayloadObject(
   view: StoreView,
   table: 'secret' | 'config',
@@ -243,6 +248,7 @@ export function removePayloadObject(
 /** All labels of an object together are no longer. */
 const LABELS_LENGTH_MAX = 1024 * 1024;
 
+/** Raises `invalid` for labels that are too many or too long; `what` names their owner. */
 export function checkLabels(what: string, labels: Readonly<Record<string, string>> = {}): void {
   const length = JSON.stringify(labels).length;
   if (length <= LABELS_LENGTH_MAX) return;

@@ -32,11 +32,13 @@ import { randomName } from './random-name.ts';
 
 type Request<M extends keyof ControlMethods> = ControlMethods[M]['request'];
 
+/** What a control method comes to: one transaction, and the answer once it is committed. */
 export interface Change<R> {
   readonly actions: readonly Action[];
   readonly response: R;
 }
 
+/** Makes a service with its first revision. Raises `invalid`, `conflict`, `notFound`, `unimplemented`. */
 export function createService(
   view: StoreView,
   { spec: given, registryAuth }: Request<'service.create'>,
@@ -74,6 +76,7 @@ export function createService(
   };
 }
 
+/** Gives a service a new spec, or its previous one. Raises as `createService`, and `outOfSequence`. */
 export function updateService(
   view: StoreView,
   request: Request<'service.update'>,
@@ -188,6 +191,7 @@ function rollback(
   return { actions: [action, ...made], response: { warnings: [] } };
 }
 
+/** Removes a service; its tasks stop. Raises `notFound`. */
 export function removeService(
   view: StoreView,
   { id }: Request<'service.remove'>,

@@ -85,8 +85,10 @@ export const LEADER_METHODS = {
   'leader.transfer': { request: record({ to: optional(count()) }), response: nothing },
 } as const;
 
+/** Request and response of everything that the leader carries out. */
 export interface LeaderMethods extends ControlMethods, MethodsOf<typeof LEADER_METHODS> {}
 
+/** Name of such a method. */
 export type LeaderMethod = keyof LeaderMethods;
 
 /** The leader, wherever it is. */
@@ -104,6 +106,7 @@ export interface LeaderApi {
 
 const METHODS = { ...CONTROL_METHODS, ...LEADER_METHODS };
 
+/** Whether this release knows a method of that name. */
 export function isLeaderMethod(method: string): method is LeaderMethod {
   return Object.hasOwn(METHODS, method);
 }

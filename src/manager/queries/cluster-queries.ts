@@ -7,6 +7,7 @@ import { find, isShown, type Findable } from './lookup.ts';
 /** Objects that users list. */
 export type Listed = 'node' | 'service' | 'network' | 'secret' | 'config';
 
+/** The questions of the API. */
 export class ClusterQueries {
   readonly #view: StoreView;
 

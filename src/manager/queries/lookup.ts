@@ -4,6 +4,7 @@ import { SwarmError } from '../../base/index.ts';
 import { containerName, type Tables } from '../../model/index.ts';
 import type { NamedTable, StoreView } from '../store/index.ts';
 
+/** Tables whose objects users name. */
 export type Findable = NamedTable | 'node' | 'task';
 
 /** Raises `notFound` ("service x not found") or `invalid` when several are meant. */

@@ -4,6 +4,7 @@
 import { addressFamily, addressText, addressValue, nodeAddresses } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
 
+/** Where a node says that it is. */
 export interface ClaimedAddresses {
   readonly nodeId: string;
   /** host:port of its gRPC port. */

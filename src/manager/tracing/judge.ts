@@ -6,6 +6,7 @@ import { hostOf, type TracedTask, type TraceWay } from './plan.ts';
 /** A host's answer, or why there is none. */
 export type HostFinding = TraceAnswer | string;
 
+/** What the hosts have found, by what was asked of them. */
 export interface Findings {
   readonly source: HostFinding;
   /** In the order of the way's targets. */

@@ -24,6 +24,7 @@ export interface TracedTask {
   readonly address: string;
 }
 
+/** One way that a request could take. */
 export interface TraceWay {
   readonly network: Network;
   readonly source: TracedTask;
@@ -37,6 +38,7 @@ export interface TraceWay {
   readonly port: number | undefined;
 }
 
+/** Whom to ask what. */
 export interface TracePlan {
   readonly steps: readonly TraceStep[];
   /** Undefined: it is broken already. */

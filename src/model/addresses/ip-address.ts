@@ -1,6 +1,7 @@
 // Addresses of both families as text and as numbers. The text that these functions give is the one
 // that the kernel and everybody else shows (RFC 5952), so that texts can be compared.
 
+/** IP version. */
 export type AddressFamily = 4 | 6;
 
 /** An IPv6 address as a number; undefined when it is none. Zones ("%eth0") are none. */

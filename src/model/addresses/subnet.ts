@@ -2,6 +2,7 @@
 import { SwarmError } from '../../base/index.ts';
 import { addressFamily, addressText, addressValue, type AddressFamily } from './ip-address.ts';
 
+/** A range of addresses of one family: its first address as a number, and the length of its prefix in bits. */
 export interface Subnet {
   readonly family: AddressFamily;
   /** First address as a number. */
@@ -48,10 +49,12 @@ export function parseSubnet(text: string, options: { anyHost?: boolean } = {}): 
   return subnet;
 }
 
+/** The inverse of `parseSubnet`: "10.0.0.0/24". */
 export function subnetText(subnet: Subnet): string {
   return `${addressText(subnet.family, subnet.base)}/${subnet.prefix}`;
 }
 
+/** Whether some address is in both; never for two families. */
 export function subnetsOverlap(a: Subnet, b: Subnet): boolean {
   if (a.family !== b.family) return false;
   return a.base < b.base + b.size && b.base < a.base + a.size;

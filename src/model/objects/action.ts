@@ -71,6 +71,7 @@ const {
 /** Takes over `cluster.nextNodeNumber` as the number of a new node: counted in `apply`, so never twice. */
 const ADD_NODE = record({ kind: oneOf('addNode'), object: record(newNode) });
 
+/** One change of the state. What managers of a feature level do not know is not written under it. */
 export type Action =
   | CreateActions[TableName]
   | UpdateActions[TableName]
@@ -147,6 +148,7 @@ function tableName(name: unknown): TableName {
   throw new SwarmError('dataLoss', `the table "${String(name)}" is not known to this release`);
 }
 
+/** Whether the name is that of a table of the state. */
 export function isTableName(name: string): name is TableName {
   return Object.hasOwn(TABLES, name);
 }
@@ -155,6 +157,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }
 
+/** Actions that are applied together or not at all, with the time (ms since 1970) that they count as. */
 export interface Transaction {
   readonly actions: readonly Action[];
   /** Milliseconds since 1970, from the proposer: becomes createdAt/updatedAt. */

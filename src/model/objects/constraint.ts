@@ -5,6 +5,7 @@ import { SwarmError } from '../../base/index.ts';
 import { addressFamily, parseSubnet, subnetContains } from '../addresses/index.ts';
 import type { Node } from './objects.ts';
 
+/** A placement constraint, parsed: `node.labels.zone==a`. */
 export interface Constraint {
   readonly key: string;
   readonly operator: '==' | '!=';

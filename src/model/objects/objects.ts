@@ -53,6 +53,7 @@ const META = {
   specIndex: optional(count()),
 };
 const META_FIELDS = record(META);
+/** What every object has: id, version (Raft index of its last change) and times. */
 export type Meta = Decoded<typeof META_FIELDS>;
 
 /**
@@ -87,6 +88,7 @@ const CLUSTER = record({
    */
   featureLevel: optional(count()),
 });
+/** The one cluster object: its spec, certificate authority and join tokens. */
 export type Cluster = Decoded<typeof CLUSTER>;
 
 /**
@@ -97,6 +99,7 @@ export const HOST_ENCRYPTION = record({
   keys: pair(text(64, /[A-Za-z0-9+/]{43}=/), text(64, /[A-Za-z0-9+/]{43}=/)),
   current: integerOf(0, 1),
 });
+/** Public keys of a host’s encrypted tunnels. */
 export type HostEncryption = Decoded<typeof HOST_ENCRYPTION>;
 
 /** What a node says of itself when it registers. */
@@ -114,6 +117,7 @@ export const NODE_DESCRIPTION = record({
   /** Highest feature level that its build knows; absent: 0. */
   featureLevel: optional(count()),
 });
+/** What a machine says of itself when it registers. Memory in bytes, CPUs in 1e-9. */
 export type NodeDescription = Decoded<typeof NODE_DESCRIPTION>;
 
 const NODE_STATUS = record({
@@ -126,6 +130,7 @@ const NODE_STATUS = record({
   /** Since when it is in this state. */
   since: TIME,
 });
+/** How a node is, as the leader sees it; `since` in ms since 1970. */
 export type NodeStatus = Decoded<typeof NODE_STATUS>;
 
 /** Written by: the user (spec), the dispatcher (description, status), the CA (certificate), Raft host (manager). */
@@ -142,6 +147,7 @@ const NODE = record({
   /** Set while the node is a Raft member. */
   manager: optional(record({ raftId: count(), address: HOST_PORT, raftAddress: HOST_PORT })),
 });
+/** A machine of the cluster. */
 export type Node = Decoded<typeof NODE>;
 
 /** An agent's registration. Epochs only grow; a status or an assignment of an older one is refused. */
@@ -151,6 +157,7 @@ const SESSION = record({
   epoch: count(),
   managerId: ID,
 });
+/** Which manager serves a node’s agent; the epoch is the Raft index at which it began. */
 export type Session = Decoded<typeof SESSION>;
 
 /** What the allocator granted. */
@@ -164,6 +171,7 @@ const SERVICE_ENDPOINT = record({
   /** Why it could not be granted. */
   error: optional(MESSAGE),
 });
+/** Virtual addresses and ports that the allocator has granted. */
 export type ServiceEndpoint = Decoded<typeof SERVICE_ENDPOINT>;
 
 const UPDATE_STATUS = record({
@@ -179,6 +187,7 @@ const UPDATE_STATUS = record({
   completedAt: optional(TIME),
   message: MESSAGE,
 });
+/** Where a service’s update or rollback is; times in ms since 1970. */
 export type UpdateStatus = Decoded<typeof UPDATE_STATUS>;
 
 const SERVICE = record({
@@ -192,6 +201,7 @@ const SERVICE = record({
   endpoint: SERVICE_ENDPOINT,
   updateStatus: optional(UPDATE_STATUS),
 });
+/** A service: the newest spec, and what the managers have made of it. */
 export type Service = Decoded<typeof SERVICE>;
 
 /** An immutable spec that tasks refer to, stored once; lives while a service or task names it. */
@@ -202,17 +212,22 @@ const REVISION = record({
   /** Ports as granted to the service at that time. */
   ports,
 });
+/** An immutable spec of a service; tasks name the one that they were made from. */
 export type Revision = Decoded<typeof REVISION>;
 
+/** A network that a task is on, and its addresses there (CIDR). */
 export const TASK_NETWORK = record({
   networkId: ID,
   /** With prefix length: "10.0.1.7/24". */
   addresses: list(ADDRESS, 16),
   aliases: list(text(4096), 1000),
 });
+/** See TASK_NETWORK. */
 export type TaskNetwork = Decoded<typeof TASK_NETWORK>;
 
+/** The container of a user whose network attachment a task is. */
 export const TASK_ATTACHMENT = record({ containerId: ID });
+/** See TASK_ATTACHMENT. */
 export type TaskAttachment = Decoded<typeof TASK_ATTACHMENT>;
 
 /** The part of a status that the node tells; the rest is the managers'. */
@@ -227,8 +242,10 @@ const TOLD_STATUS = {
 };
 /** What an agent says of one of its tasks. */
 export const REPORTED_STATUS = record(TOLD_STATUS);
+/** What an agent says of a task; times in ms since 1970. */
 export type ReportedStatus = Decoded<typeof REPORTED_STATUS>;
 
+/** A task’s status as it is stored: what was reported, by which session, and when it came first. */
 export const TASK_STATUS = record({
   ...TOLD_STATUS,
   /** Of the agent's session and counted per task: lower ones are dropped. */
@@ -241,6 +258,7 @@ export const TASK_STATUS = record({
   runningSince: optional(TIME),
   endedSince: optional(TIME),
 });
+/** See TASK_STATUS. */
 export type TaskStatus = Decoded<typeof TASK_STATUS>;
 
 /** One run of one slot. Spec and slot never change; a restart is a new task. */
@@ -273,8 +291,10 @@ const TASK = record({
    */
   attachment: optional(TASK_ATTACHMENT),
 });
+/** One run of one container of a service, or a user’s container on cluster networks. */
 export type Task = Decoded<typeof TASK>;
 
+/** A subnet of a network (CIDR) with its gateway. */
 export const NETWORK_SUBNET = record({ subnet: ADDRESS, gateway: ADDRESS });
 
 const NETWORK = record({
@@ -285,12 +305,15 @@ const NETWORK = record({
   subnets: list(NETWORK_SUBNET, 64),
   error: optional(MESSAGE),
 });
+/** An overlay network with its VNI and subnets. */
 export type Network = Decoded<typeof NETWORK>;
 
 const SECRET = record({ ...META, spec: SECRET_SPEC });
+/** A secret without its content. */
 export type Secret = Decoded<typeof SECRET>;
 
 const CONFIG = record({ ...META, spec: SECRET_SPEC });
+/** A config without its content. */
 export type Config = Decoded<typeof CONFIG>;
 
 /** The bytes of a secret or config, under the same id. */
@@ -300,6 +323,7 @@ const PAYLOAD = record({
   /** Base64. */
   data: BLOB,
 });
+/** Content of a secret or config, base64; id as theirs. */
 export type Payload = Decoded<typeof PAYLOAD>;
 
 /** Registry credentials of a service, sealed; sent only to nodes that pull for it. */
@@ -308,6 +332,7 @@ const CREDENTIAL = record({
   /** Equal to the revision's id; value of X-Registry-Auth. */
   registryAuth: BLOB,
 });
+/** What a service’s images are pulled with; id as its revision’s. */
 export type Credential = Decoded<typeof CREDENTIAL>;
 
 /** Tables of the store, by name. */
@@ -325,6 +350,8 @@ export const TABLES = {
   credential: CREDENTIAL,
 } as const;
 
+/** Name of a table of the state. */
 export type TableName = keyof typeof TABLES;
 
+/** The object of each table. */
 export type Tables = { [K in TableName]: Decoded<(typeof TABLES)[K]> };

@@ -1,6 +1,7 @@
 // The life of a task. The numbers are SwarmKit's, 64 apart; a task's observed state only ever grows,
 // so of two observations the larger one is the later one (a Lamport clock).
 
+/** States of a task in the order in which they come (SwarmKit’s numbers). */
 export const TASK_STATE = {
   new: 0,
   pending: 64,
@@ -18,6 +19,7 @@ export const TASK_STATE = {
   orphaned: 832,
 } as const;
 
+/** See TASK_STATE. */
 export type TaskState = keyof typeof TASK_STATE;
 
 /** All of them, in their order. */

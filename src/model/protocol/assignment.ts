@@ -47,6 +47,7 @@ export const TASK_ASSIGNMENT = record({
   /** The task is a user’s container on its networks, see `Task.attachment`. */
   attachment: optional(TASK_ATTACHMENT),
 });
+/** A task as its node has to know it. */
 export type TaskAssignment = Decoded<typeof TASK_ASSIGNMENT>;
 
 /** The immutable spec of tasks above. Key: revision id. */
@@ -57,6 +58,7 @@ const REVISION = record({
   /** Value of X-Registry-Auth for pulls. */
   registryAuth: optional(text(4 * 1024 * 1024)),
 });
+/** The spec that tasks of the node were made from, with what its images are pulled with. */
 export type RevisionAssignment = Decoded<typeof REVISION>;
 
 /** A network that a task here uses, or ingress. Key: network id. */
@@ -71,6 +73,7 @@ const NETWORK = record({
   mtu: optional(count(65_535)),
   encrypted: boolean(),
 });
+/** A network as its hosts have to know it. */
 export type NetworkAssignment = Decoded<typeof NETWORK>;
 
 /** A host of the cluster that the overlay reaches. Key: node id. */
@@ -84,6 +87,7 @@ const HOST = record({
   /** Absent: it can't be on encrypted networks. */
   encryption: optional(HOST_ENCRYPTION),
 });
+/** Another host: where its tunnels end. */
 export type HostAssignment = Decoded<typeof HOST>;
 
 /** A service as one network sees it. Key: `${networkId}/${serviceId}`. */
@@ -104,6 +108,7 @@ const SERVICE_ENDPOINT = record({
   /** Sticky sessions by the client's address (label `tsswarm.sticky=client-ip`). */
   sticky: boolean(),
 });
+/** A service on a network: name, aliases, virtual address, ports. */
 export type ServiceEndpointAssignment = Decoded<typeof SERVICE_ENDPOINT>;
 
 /** A task as one network sees it, on whichever host. Key: `${networkId}/${taskId}`. */
@@ -122,6 +127,7 @@ const TASK_ENDPOINT = record({
   /** Its host is down: connections to it are reset instead of left to hang. */
   lost: optional(boolean()),
 });
+/** A task on a network: its addresses, and whether it is sent anything new. */
 export type TaskEndpointAssignment = Decoded<typeof TASK_ENDPOINT>;
 
 /** The bytes of a secret or config that a task here needs; never on disk. Key: id. */
@@ -131,6 +137,7 @@ const PAYLOAD = record({
   /** Base64. */
   data: text(4 * 1024 * 1024),
 });
+/** Content of a secret or config that a task of the node needs, base64. */
 export type PayloadAssignment = Decoded<typeof PAYLOAD>;
 
 /** Bodies of assignments, by kind. */
@@ -144,8 +151,10 @@ export const ASSIGNMENT_KINDS = {
   payload: PAYLOAD,
 } as const;
 
+/** What kinds of things a node is told of. */
 export type AssignmentKind = keyof typeof ASSIGNMENT_KINDS;
 
+/** The body of each kind. */
 export type AssignmentKinds = { [K in AssignmentKind]: Decoded<(typeof ASSIGNMENT_KINDS)[K]> };
 
 /** The sets an agent holds, by kind and key. */

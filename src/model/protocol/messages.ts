@@ -19,6 +19,7 @@ import { ADDRESS, HOST_PORT, ID } from '../objects/index.ts';
 export const REPORTS_PER_MESSAGE = 10_000;
 /** JSON of a node's description or of a task's status. */
 export const DESCRIPTION_BYTES_MAX = 64 * 1024;
+/** Bytes of one status as JSON. */
 export const STATUS_BYTES_MAX = 64 * 1024;
 
 const REGISTER = record({
@@ -29,6 +30,7 @@ const REGISTER = record({
   lastEpoch: count(),
   lastIndex: count(),
 });
+/** An agent’s first message: who it is, where, and what it saw last. */
 export type Register = Decoded<typeof REGISTER>;
 
 const TASK_STATUS_REPORT = record({
@@ -37,8 +39,10 @@ const TASK_STATUS_REPORT = record({
   status: text(STATUS_BYTES_MAX),
   sequence: count(),
 });
+/** A task’s status with its number in the session, which only grows. */
 export type TaskStatusReport = Decoded<typeof TASK_STATUS_REPORT>;
 
+/** What an agent sends; exactly one field is there. */
 export const AGENT_MESSAGE = record({
   register: optional(REGISTER),
   heartbeat: optional(present()),
@@ -50,6 +54,7 @@ export const AGENT_MESSAGE = record({
   /** The node leaves the cluster: the manager ends the session once that is recorded. */
   leaving: optional(present()),
 });
+/** See AGENT_MESSAGE. */
 export type AgentMessage = Decoded<typeof AGENT_MESSAGE>;
 
 const CLUSTER_INFO = record({
@@ -63,6 +68,7 @@ const CLUSTER_INFO = record({
   role: oneOf('worker', 'manager'),
   blacklist: list(ID, 1_000_000),
 });
+/** What every agent is told of the cluster; periods in ms. */
 export type ClusterInfo = Decoded<typeof CLUSTER_INFO>;
 
 /** Items of one message of a manager; a set is sent in parts of 2,000. */
@@ -75,6 +81,7 @@ const ASSIGNMENT_ITEM = record({
   /** JSON of the kind's type in assignment.ts. */
   body: text(16 * 1024 * 1024),
 });
+/** One thing that a node is told of; without a body it is to be forgotten. */
 export type AssignmentItem = Decoded<typeof ASSIGNMENT_ITEM>;
 
 const ASSIGNMENTS_MESSAGE = record({
@@ -85,8 +92,10 @@ const ASSIGNMENTS_MESSAGE = record({
   updates: list(ASSIGNMENT_ITEM, ITEMS_PER_MESSAGE_MAX),
   removes: list(record(ITEM_KEY), ITEMS_PER_MESSAGE_MAX),
 });
+/** A part of a set of assignments, or of the difference to the one before. */
 export type AssignmentsMessage = Decoded<typeof ASSIGNMENTS_MESSAGE>;
 
+/** What a manager sends to an agent; exactly one field is there. */
 export const DISPATCHER_MESSAGE = record({
   registered: optional(record({ epoch: count(), heartbeatPeriodMs: number(1, 3_600_000) })),
   heartbeat: optional(present()),
@@ -95,4 +104,5 @@ export const DISPATCHER_MESSAGE = record({
   /** `missing`: node ids of the hosts that did not say in time that they send it nothing new. */
   drained: optional(record({ taskId: ID, missing: list(ID, 100_000) })),
 });
+/** See DISPATCHER_MESSAGE. */
 export type DispatcherMessage = Decoded<typeof DISPATCHER_MESSAGE>;

@@ -29,12 +29,14 @@ export const TRACE_QUESTION = record({
   /** TCP connections to be tried from within the task, one after the other. */
   probes: list(record({ address: ADDRESS, port: count(65_535) }), PROBES_MAX),
 });
+/** What a host is asked about the way to or from one of its tasks. */
 export type TraceQuestion = Decoded<typeof TRACE_QUESTION>;
 
 const OUTCOME = oneOf('open', 'refused', 'unreachable', 'silent', 'failed');
 /** What became of a connection; `failed` is anything else. */
 export type ProbeOutcome = Decoded<typeof OUTCOME>;
 
+/** What it has found. */
 export const TRACE_ANSWER = record({
   /** Whether the task has its network namespace here. */
   attached: boolean(),
@@ -54,8 +56,10 @@ export const TRACE_ANSWER = record({
   /** Rules and policies of other programs that drop, in words. */
   drops: SENTENCES,
 });
+/** See TRACE_ANSWER. */
 export type TraceAnswer = Decoded<typeof TRACE_ANSWER>;
 
+/** One finding of `network trace`, as users read it. */
 export interface TraceStep {
   /** "cluster", or a host's name. */
   readonly at: string;
@@ -63,6 +67,7 @@ export interface TraceStep {
   readonly text: string;
 }
 
+/** All findings of one trace. */
 export interface TraceReport {
   readonly from: string;
   readonly to: string;

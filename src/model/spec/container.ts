@@ -24,6 +24,7 @@ const RESTART_POLICY = record({
   /** Of `on-failure`; 0: without a limit. */
   maximumRetries: integer(),
 });
+/** Docker’s restart policy of a plain container. */
 export type ContainerRestartPolicy = Decoded<typeof RESTART_POLICY>;
 
 const WORD = text(4096);
@@ -35,8 +36,10 @@ const NETWORK_CONFIG = record({
   /** Fixed, without prefix length. */
   addresses: list(WORD),
 });
+/** A network that a container is to be on. */
 export type ContainerNetworkConfig = Decoded<typeof NETWORK_CONFIG>;
 
+/** What `docker run` asks for, as far as it is carried out here. */
 export const CONTAINER_CONFIG = record({
   /** Without a slash; '' lets the daemon choose one. */
   name: WORD,
@@ -54,6 +57,7 @@ export const CONTAINER_CONFIG = record({
 /** What was asked for, checked and in the words of services; Docker's `Config` and `HostConfig`. */
 export type ContainerConfig = Decoded<typeof CONTAINER_CONFIG>;
 
+/** States as `docker ps` names them. */
 export type ContainerState = 'created' | 'running' | 'restarting' | 'exited';
 
 /** A container as it is now. Times are milliseconds since 1970. */
@@ -84,6 +88,7 @@ export interface ContainerDescription {
   readonly volumes: readonly string[];
 }
 
+/** Addresses that a container has on a network (CIDR). */
 export interface ContainerAttachment {
   readonly networkId: string;
   readonly name: string;
@@ -93,4 +98,5 @@ export interface ContainerAttachment {
   readonly aliases: readonly string[];
 }
 
+/** What `docker wait` waits for. */
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';

@@ -1,6 +1,7 @@
 // The mode of a service as a type: the only place that reads `ServiceSpec.Mode`.
 import type { ServiceSpec } from './spec.ts';
 
+/** Which slots a service has. */
 export type ServiceMode =
   { readonly kind: 'replicated'; readonly replicas: number } | { readonly kind: 'global' };
 

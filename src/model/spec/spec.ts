@@ -29,12 +29,14 @@ const stringMap = map(text(LONG_TEXT));
 
 const annotations = { Name: text(), Labels: optional(stringMap) };
 
+/** CPUs in 1e-9, memory in bytes. */
 export const RESOURCE_AMOUNTS = record({
   NanoCPUs: optional(integer()),
   MemoryBytes: optional(integer()),
   /** Limits only. */
   Pids: optional(integer()),
 });
+/** See RESOURCE_AMOUNTS. */
 export type ResourceAmounts = Decoded<typeof RESOURCE_AMOUNTS>;
 
 const RESTART_POLICY = record({
@@ -43,6 +45,7 @@ const RESTART_POLICY = record({
   MaxAttempts: optional(integer()),
   Window: optional(duration()),
 });
+/** When a task that ended is replaced; times in ns. */
 export type RestartPolicy = Decoded<typeof RESTART_POLICY>;
 
 const PLACEMENT = record({
@@ -55,6 +58,7 @@ const PLACEMENT = record({
     list(record({ Architecture: optional(text()), OS: optional(text()) }), LIST_MAX),
   ),
 });
+/** Where tasks may be, and how they are spread. */
 export type Placement = Decoded<typeof PLACEMENT>;
 
 const NETWORK_ATTACHMENT_CONFIG = record({
@@ -63,6 +67,7 @@ const NETWORK_ATTACHMENT_CONFIG = record({
   Aliases: optional(strings),
   DriverOpts: optional(stringMap),
 });
+/** A network that a service’s tasks are to be on. */
 export type NetworkAttachmentConfig = Decoded<typeof NETWORK_ATTACHMENT_CONFIG>;
 
 const MOUNT = record({
@@ -92,6 +97,7 @@ const MOUNT = record({
   ),
   TmpfsOptions: optional(record({ SizeBytes: optional(integer()), Mode: optional(integer()) })),
 });
+/** A bind, volume or tmpfs of a container; sizes in bytes. */
 export type Mount = Decoded<typeof MOUNT>;
 
 const HEALTHCHECK = record({
@@ -103,6 +109,7 @@ const HEALTHCHECK = record({
   StartPeriod: optional(duration()),
   StartInterval: optional(duration()),
 });
+/** Docker’s health check; times in ns. */
 export type Healthcheck = Decoded<typeof HEALTHCHECK>;
 
 const FILE_TARGET = record({
@@ -111,6 +118,7 @@ const FILE_TARGET = record({
   GID: optional(text()),
   Mode: optional(integer()),
 });
+/** Where a secret or config appears in the container. */
 export type FileTarget = Decoded<typeof FILE_TARGET>;
 
 const SECRET_REFERENCE = record({
@@ -118,6 +126,7 @@ const SECRET_REFERENCE = record({
   SecretName: text(),
   File: optional(FILE_TARGET),
 });
+/** A secret that a service uses. */
 export type SecretReference = Decoded<typeof SECRET_REFERENCE>;
 
 const CONFIG_REFERENCE = record({
@@ -125,8 +134,10 @@ const CONFIG_REFERENCE = record({
   ConfigName: text(),
   File: optional(FILE_TARGET),
 });
+/** A config that a service uses. */
 export type ConfigReference = Decoded<typeof CONFIG_REFERENCE>;
 
+/** What the containers of a service are made from; times in ns. */
 export const CONTAINER_SPEC = record({
   Image: text(),
   Labels: optional(stringMap),
@@ -165,6 +176,7 @@ export const CONTAINER_SPEC = record({
   Ulimits: optional(list(record({ Name: text(), Soft: integer(), Hard: integer() }), LIST_MAX)),
   OomScoreAdj: optional(integer()),
 });
+/** See CONTAINER_SPEC. */
 export type ContainerSpec = Decoded<typeof CONTAINER_SPEC>;
 
 const RESOURCES = record({
@@ -172,6 +184,7 @@ const RESOURCES = record({
   Reservations: optional(RESOURCE_AMOUNTS),
 });
 
+/** Where a container’s output goes. */
 export const LOG_DRIVER = record({ Name: optional(text()), Options: optional(stringMap) });
 
 const TASK_SPEC = record({
@@ -184,6 +197,7 @@ const TASK_SPEC = record({
   ForceUpdate: optional(integer()),
   Runtime: optional(text()),
 });
+/** What the tasks of a service are made from. */
 export type TaskSpec = Decoded<typeof TASK_SPEC>;
 
 /** Exactly one of the fields is set (checked at the border). */
@@ -191,7 +205,8 @@ const SERVICE_MODE = record({
   Replicated: optional(record({ Replicas: integer() })),
   Global: optional(present()),
 });
-export type ServiceMode = Decoded<typeof SERVICE_MODE>;
+/** Docker’s spelling of a service’s mode; see modeOf. */
+export type ModeSpec = Decoded<typeof SERVICE_MODE>;
 
 const UPDATE_CONFIG = record({
   /** Slots at a time; 0 means all. */
@@ -202,8 +217,10 @@ const UPDATE_CONFIG = record({
   MaxFailureRatio: optional(number()),
   Order: optional(oneOf('stop-first', 'start-first')),
 });
+/** How an update or a rollback goes on; times in ns. */
 export type UpdateConfig = Decoded<typeof UPDATE_CONFIG>;
 
+/** A published port. */
 export const PORT_CONFIG = record({
   Name: optional(text()),
   Protocol: oneOf('tcp', 'udp', 'sctp'),
@@ -217,14 +234,17 @@ export const PORT_CONFIG = record({
    */
   HostIP: optional(text()),
 });
+/** See PORT_CONFIG. */
 export type PortConfig = Decoded<typeof PORT_CONFIG>;
 
 const ENDPOINT_SPEC = record({
   Mode: optional(oneOf('vip', 'dnsrr')),
   Ports: optional(list(PORT_CONFIG, LIST_MAX)),
 });
+/** How a service is reached. */
 export type EndpointSpec = Decoded<typeof ENDPOINT_SPEC>;
 
+/** Docker’s ServiceSpec. */
 export const SERVICE_SPEC = record({
   ...annotations,
   TaskTemplate: TASK_SPEC,
@@ -233,16 +253,20 @@ export const SERVICE_SPEC = record({
   RollbackConfig: optional(UPDATE_CONFIG),
   EndpointSpec: optional(ENDPOINT_SPEC),
 });
+/** See SERVICE_SPEC. */
 export type ServiceSpec = Decoded<typeof SERVICE_SPEC>;
 
+/** Docker’s NodeSpec. */
 export const NODE_SPEC = record({
   Name: optional(text()),
   Labels: optional(stringMap),
   Role: oneOf('worker', 'manager'),
   Availability: oneOf('active', 'pause', 'drain'),
 });
+/** See NODE_SPEC. */
 export type NodeSpec = Decoded<typeof NODE_SPEC>;
 
+/** Docker’s request body of `network create`. */
 export const NETWORK_SPEC = record({
   ...annotations,
   Driver: text(),
@@ -267,15 +291,19 @@ export const NETWORK_SPEC = record({
     }),
   ),
 });
+/** See NETWORK_SPEC. */
 export type NetworkSpec = Decoded<typeof NETWORK_SPEC>;
 
+/** Docker’s SecretSpec; `Data` is base64. */
 export const SECRET_SPEC = record({
   ...annotations,
   /** Base64; present only in requests and in the payload record. */
   Data: optional(text(LONG_TEXT)),
 });
+/** See SECRET_SPEC. */
 export type SecretSpec = Decoded<typeof SECRET_SPEC>;
 
+/** Docker’s ConfigSpec: the same as that of a secret. */
 export type ConfigSpec = SecretSpec;
 
 /** The cluster-wide settings of `docker swarm update`. */
@@ -293,4 +321,5 @@ export const CLUSTER_SPEC = record({
   CAConfig: record({ NodeCertExpiry: duration() }),
   EncryptionConfig: record({ AutoLockManagers: boolean() }),
 });
+/** Docker’s swarm Spec; times in ns. */
 export type ClusterSpec = Decoded<typeof CLUSTER_SPEC>;

@@ -38,6 +38,7 @@ const FUNCTIONS: ReadonlyMap<string, Described> = new Map<string, Described>([
   ['join', atLeast(1, (args) => joined(args))],
 ]);
 
+/** Whether templates know a function of this name. */
 export function isFunction(name: string): boolean {
   return SHORT_CIRCUIT.includes(name) || FUNCTIONS.has(name);
 }

@@ -3,6 +3,7 @@ import { isFunction } from './functions.ts';
 import { scan, type Token, type TokenKind } from './scan.ts';
 import { TemplateError, type Value } from './values.ts';
 
+/** A literal, a field of the data, a variable, or a pipe in parentheses. */
 export type Operand = {
   readonly at: number;
   readonly source: string;
@@ -16,10 +17,12 @@ export type Operand = {
   | { readonly kind: 'pipe'; readonly pipe: Pipe }
 );
 
+/** A function or operand with its arguments. */
 export interface Command {
   readonly operands: readonly [Operand, ...Operand[]];
 }
 
+/** Commands, each with the result of the one before as its last argument. */
 export interface Pipe {
   readonly at: number;
   readonly source: string;
@@ -29,6 +32,7 @@ export interface Pipe {
   readonly commands: readonly Command[];
 }
 
+/** A part of a template. */
 export type Node =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'action'; readonly pipe: Pipe }
@@ -41,6 +45,7 @@ export type Node =
   | { readonly kind: 'template'; readonly at: number; readonly name: string; readonly pipe?: Pipe }
   | { readonly kind: 'break' | 'continue' };
 
+/** A parsed template. */
 export interface Template {
   readonly text: string;
   readonly body: readonly Node[];

@@ -1,6 +1,7 @@
 // Splits a template into text and the tokens of its actions, in one pass from left to right.
 import { TemplateError } from './values.ts';
 
+/** Kinds of tokens within an action. */
 export type TokenKind =
   | 'text'
   | 'open'
@@ -20,6 +21,7 @@ export type TokenKind =
   | ','
   | 'end';
 
+/** A token with its place in the text. */
 export interface Token {
   readonly kind: TokenKind;
   /** As it is written; of strings and characters, what they stand for. */

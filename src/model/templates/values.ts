@@ -12,6 +12,7 @@ export class Fields {
   }
 }
 
+/** What templates compute with. */
 export type Value =
   string | bigint | number | boolean | undefined | Fields | ReadonlyMap<string, string>;
 
@@ -36,10 +37,12 @@ export class TemplateError extends Error {
 /** An error of a function or a value, before it is known where. */
 export class ValueError extends Error {}
 
+/** Whether the value is a map of labels. */
 export function isMap(value: Value): value is ReadonlyMap<string, string> {
   return value instanceof Map;
 }
 
+/** Go’s name of the value’s type, for messages. */
 export function typeName(value: Value): string {
   if (value === undefined) return 'nil';
   if (value instanceof Fields) return value.type;
@@ -56,6 +59,7 @@ export function typeName(value: Value): string {
   }
 }
 
+/** Go’s truth of a value: neither zero nor empty. */
 export function isTrue(value: Value): boolean {
   if (value === undefined) return false;
   if (value instanceof Fields) return true;
@@ -79,6 +83,7 @@ export function valueText(value: Value, inner = false): string {
   return String(value);
 }
 
+/** Entries in the order of their keys, as Go’s `range` gives them. */
 export function sortedEntries(map: ReadonlyMap<string, string>): [string, string][] {
   return [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -14,6 +14,7 @@ import { checkVolume } from './volume-options.ts';
 const ULIMITS = words(`
   core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack
 `);
+/** Docker’s "no limit" of an ulimit. */
 export const UNLIMITED = -1;
 
 /** Those of a container's own IPC namespace; of its network all that begin with "net.". */
@@ -24,6 +25,7 @@ const SYSCTLS = words(`
 const SYSCTL_NAME = /^[a-zA-Z0-9_-]+(?:[./][a-zA-Z0-9_-]+)*$/;
 const SYSCTL_VALUE_LENGTH_MAX = 4096;
 
+/** Mount propagations that the kernel knows. */
 export const PROPAGATIONS = words('private rprivate shared rshared slave rslave');
 const HOSTNAME_LENGTH_MAX = 63;
 const OOM_SCORE_MAX = 1000;

@@ -3,12 +3,14 @@
 import { SwarmError, count, record, type Decoded } from '../../base/index.ts';
 import type { TaskSpec } from '../spec/index.ts';
 
+/** How a container’s output is kept: bytes of a file, files. */
 export const LOG_PLAN = record({
   /** Bytes after which the file is rotated; 0 = never. */
   maxSize: count(),
   /** Files kept, the current one included. */
   maxFiles: count(),
 });
+/** See LOG_PLAN. */
 export type LogPlan = Decoded<typeof LOG_PLAN>;
 
 const DEFAULTS: LogPlan = { maxSize: 10 * 1024 * 1024, maxFiles: 3 };

@@ -6,6 +6,7 @@ import type { NetworkSpec } from '../spec/index.ts';
 export const ENCRYPTED_OPTION = 'encrypted';
 const NO = ['false', 'f', '0', 'no', 'off'];
 
+/** Driver option of a network: bytes of a packet. */
 export const MTU_OPTION = 'com.docker.network.driver.mtu';
 const MTU = { min: 576, max: 65_535 };
 /** What IPv6 needs of every link. */

@@ -1,6 +1,7 @@
 // Names and numbers of signals, as Docker takes them for StopSignal.
 import { SwarmError, words } from '../../base/index.ts';
 
+/** Its number on Linux. */
 export const SIGKILL = 9;
 const SIGTERM = 15;
 /** In the order of their numbers, from 1 on (Linux, all machines that we run on). */

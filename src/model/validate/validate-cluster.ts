@@ -4,6 +4,7 @@ import { SwarmError } from '../../base/index.ts';
 import type { ClusterSpec } from '../spec/index.ts';
 import { RESERVED_SUBNETS, parseSubnet, subnetsOverlap, type Subnet } from '../addresses/index.ts';
 
+/** Bits of the prefix of a network’s IPv4 subnet. */
 export const DEFAULT_SUBNET_SIZE = 24;
 const SUBNET_SIZE_MAX = 29;
 const POOLS_MAX = 256;

@@ -6,6 +6,7 @@ import { SwarmError } from '../../base/index.ts';
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 const MAX_NAME_LENGTH = 255;
 
+/** Whether a volume may have this name (Docker’s rule). */
 export function isVolumeName(name: string): boolean {
   return name.length <= MAX_NAME_LENGTH && NAME.test(name);
 }

@@ -1,6 +1,7 @@
 // The contract between the managers' store and Raft. Behind it Raft's core, log, snapshots and peer
 // connections live in a worker thread; only batches of bytes cross over.
 
+/** An entry that a quorum has on disk. */
 export interface CommittedEntry {
   /** Raft log index: the `version` of all objects that this entry writes. */
   readonly index: number;
@@ -9,6 +10,7 @@ export interface CommittedEntry {
   readonly payload: Uint8Array;
 }
 
+/** A member of the Raft group; `address` is host:port of its Raft port. */
 export interface Member {
   readonly raftId: number;
   readonly nodeId: string;
@@ -16,6 +18,7 @@ export interface Member {
   readonly address: string;
 }
 
+/** How this member sees the group. */
 export interface ConsensusStatus {
   readonly raftId: number;
   readonly term: number;
@@ -47,6 +50,7 @@ export interface ConsensusHandler {
   failed(error: Error): void;
 }
 
+/** This member of the group, from its manager’s side. */
 export interface Consensus {
   readonly status: ConsensusStatus;
   /**
@@ -78,12 +82,14 @@ export interface Consensus {
   close(): Promise<void>;
 }
 
+/** Key, certificate and roots as PEM. */
 export interface TlsMaterial {
   readonly certificate: string;
   readonly key: string;
   readonly rootCertificates: string;
 }
 
+/** How a member starts; times in ms. */
 export interface ConsensusOptions {
   /** Directory for log and snapshots, mode 0700. */
   readonly directory: string;

@@ -26,11 +26,13 @@ export const UNCOMMITTED_BYTES_MAX = 32 * 1024 * 1024;
 export const APPEND_MESSAGE_BYTES = 1024 * 1024;
 /** Append messages on their way to one member, and their bytes. */
 export const INFLIGHT_MESSAGES_MAX = 256;
+/** Bytes of entries on their way to one member. */
 export const INFLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of entries handed to the store and not yet applied by it. */
 export const UNAPPLIED_BYTES_MAX = 4 * 1024 * 1024;
 /** Messages and bytes that wait for one peer's connection; beyond it they are dropped. */
 export const PEER_QUEUE_MESSAGES_MAX = 4096;
+/** Bytes that wait for one member. */
 export const PEER_QUEUE_BYTES_MAX = 32 * 1024 * 1024;
 /** Bytes of one frame between peers: an append message with one proposal of the greatest size. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
@@ -46,10 +48,13 @@ export const BARRIERS_PENDING_MAX = 16_384;
 export const PROMOTION_LAG_ENTRIES = 100;
 /** Waiting times of `close` and of connections. */
 export const CLOSE_TRANSFER_MS = 500;
+/** Between two looks whether leadership has gone. */
 export const HANDOVER_POLL_MS = 10;
 /** Members that find their leader dead stand one after another, each at a moment within this. */
 export const STAND_SOON_MS_MAX = 150;
+/** First pause before a new connection to a member. */
 export const RECONNECT_MIN_MS = 50;
+/** Longest one. */
 export const RECONNECT_MAX_MS = 1000;
 /** After a connection that lasted as long as this the pauses begin anew. */
 export const STABLE_CONNECTION_MS = 5000;
@@ -57,6 +62,7 @@ export const STABLE_CONNECTION_MS = 5000;
 export const REFUSED_PEERS_MAX = 100;
 /** A cut link is noticed after the sum of these two. */
 export const KEEPALIVE_TIME_MS = 2000;
+/** An answer to a ping may take this long. */
 export const KEEPALIVE_TIMEOUT_MS = 1500;
 /** Log indexes skipped when a group is founded anew: more than a cluster writes while one manager is away. */
 export const FORCED_INDEX_GAP = 1_000_000_000;
