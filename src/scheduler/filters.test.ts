@@ -122,7 +122,7 @@ describe('a rule', () => {
     const odd = record({ labels: { zone: 'a' } });
     odd.node = {
       ...odd.node,
-      spec: { ...odd.node.spec, Labels: null as unknown as Record<string, string> },
+      spec: { ...odd.node.spec, Labels: { zone: 7 } as unknown as Record<string, string> },
     };
     expect([fits(odd, rules), fits(record({ labels: { zone: 'a' } }), rules)]).toEqual([
       false,

@@ -50,6 +50,11 @@ export class Agenda {
     }
   }
 
+  /** Whether it is to be looked at in the next plan, or later in this one. */
+  isDue(id: string): boolean {
+    return this.#due.has(id);
+  }
+
   /** Nothing is due, but for what waits for its time. */
   get empty(): boolean {
     return this.#due.size === 0;
@@ -78,8 +83,11 @@ export interface Planned {
 
 /** How a loop looks at one object, and how it says in it what is wrong. */
 export interface Planner {
-  /** Raises what is wrong with an object that can't be planned. */
-  planOne(id: string): Planned;
+  /**
+   * Raises what is wrong with an object that can't be planned. More transactions than there is `room` for
+   * are left out, and the object is looked at again: one more is enough to say that there are more.
+   */
+  planOne(id: string, room: number): Planned;
   /** Writes `error` into the object; undefined: that it is over. Nothing where that stands already. */
   explain(id: string, error: string | undefined): readonly (readonly Action[])[];
 }
@@ -88,8 +96,8 @@ export interface Planner {
 export function planAgenda(agenda: Agenda, now: number, budget: Budget, planner: Planner): Plan {
   const transactions: (readonly Action[])[] = [];
   for (const id of agenda.take(now)) {
-    const planned = planOne(agenda, id, now, planner);
     const room = budget.transactions - transactions.length;
+    const planned = planOne(agenda, id, room, now, planner);
     transactions.push(...planned.transactions.slice(0, room));
     if (planned.transactions.length > room) agenda.add(id);
     if (planned.wakeAt !== undefined) agenda.addAt(id, planned.wakeAt);
@@ -100,9 +108,15 @@ export function planAgenda(agenda: Agenda, now: number, budget: Budget, planner:
   return { transactions, more: !agenda.empty, faults, ...(wakeAt === undefined ? {} : { wakeAt }) };
 }
 
-function planOne({ faults }: Agenda, id: string, now: number, planner: Planner): Planned {
+function planOne(
+  { faults }: Agenda,
+  id: string,
+  room: number,
+  now: number,
+  planner: Planner,
+): Planned {
   try {
-    const { transactions, wakeAt } = planner.planOne(id);
+    const { transactions, wakeAt } = planner.planOne(id, room);
     faults.mended(id);
     return { transactions: transactions.concat(planner.explain(id, undefined)), wakeAt };
   } catch (cause) {

@@ -1,5 +1,5 @@
 // The constraint enforcer: a node's labels, role or resources changed, and some of its tasks don't
-// belong there any more. They are desireed to stop; the orchestrator then fills their slots elsewhere.
+// belong there any more. They are told to stop; the orchestrator then fills their slots elsewhere.
 import {
   desiredAlive,
   isTerminal,
@@ -10,6 +10,8 @@ import {
   type Action,
   type Constraint,
   type Node,
+  type Revision,
+  type Service,
   type StoreChange,
   type Task,
 } from '../../model/index.ts';
@@ -21,6 +23,8 @@ export class ConstraintEnforcer implements ControlLoop {
   readonly name = 'constraint enforcer';
   readonly #agenda = new Agenda();
   #view: StoreView | undefined;
+  /** What was parsed for a revision, and the service that it was parsed for. */
+  readonly #parsed = new WeakMap<Revision, Parsed>();
 
   reset(view: StoreView): void {
     this.#view = view;
@@ -36,17 +40,18 @@ export class ConstraintEnforcer implements ControlLoop {
 
   plan(now: number, budget: Budget): Plan {
     return planAgenda(this.#agenda, now, budget, {
-      planOne: (nodeId) => {
+      planOne: (nodeId, room) => {
         const node = this.#view?.get('node', nodeId);
-        return { transactions: node === undefined ? [] : this.#planNode(node, now) };
+        return { transactions: node === undefined ? [] : this.#planNode(node, room, now) };
       },
       explain: (nodeId, error) => explainNode(this.#view?.get('node', nodeId), error),
     });
   }
 
-  #planNode(node: Node, now: number): (readonly Action[])[] {
+  #planNode(node: Node, room: number, now: number): (readonly Action[])[] {
     const transactions: (readonly Action[])[] = [];
     for (const task of this.#view?.tasksOfNode(node.id) ?? []) {
+      if (transactions.length > room) break;
       if (!desiredAlive(task) || isTerminal(task.status.state)) continue;
       if (TASK_STATE[task.status.state] < TASK_STATE.assigned) continue;
       const constraints = this.#constraintsOf(task);
@@ -64,14 +69,28 @@ export class ConstraintEnforcer implements ControlLoop {
   }
 
   /** Undefined for those that can't be read: the orchestrator says so in the service. */
-  #constraintsOf(task: Task): Constraint[] | undefined {
-    try {
-      const revision = this.#view?.get('revision', task.revisionId);
-      const service = this.#view?.get('service', task.serviceId);
-      return constraintsOf(revision, service).map(parseConstraint);
-    } catch {
-      return undefined;
-    }
+  #constraintsOf(task: Task): readonly Constraint[] | undefined {
+    const revision = this.#view?.get('revision', task.revisionId);
+    const service = this.#view?.get('service', task.serviceId);
+    if (revision === undefined) return [];
+    const known = this.#parsed.get(revision);
+    if (known !== undefined && known.service === service) return known.constraints;
+    const constraints = parsed(revision, service);
+    this.#parsed.set(revision, { service, constraints });
+    return constraints;
+  }
+}
+
+interface Parsed {
+  readonly service: Service | undefined;
+  readonly constraints: readonly Constraint[] | undefined;
+}
+
+function parsed(revision: Revision, service: Service | undefined): Constraint[] | undefined {
+  try {
+    return constraintsOf(revision, service).map(parseConstraint);
+  } catch {
+    return undefined;
   }
 }
 

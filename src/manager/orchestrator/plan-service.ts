@@ -1,8 +1,7 @@
 // Everything the managers do for one service, as one pure function: scale, restart, update, roll back.
 // It looks at the service, its tasks and their nodes and gives transactions. Called again after any of
 // them changed; a second call with the same state gives the same, and nothing once all is as wanted.
-import type { Random } from '../../base/index.ts';
-import { isTerminal, modeOf, type Task } from '../../model/index.ts';
+import { isTerminal, modeOf, type Service, type Task } from '../../model/index.ts';
 import { MODES } from './modes/index.ts';
 import { planUpdate } from './plan-update.ts';
 import { decideRestart } from './restart.ts';
@@ -12,28 +11,64 @@ import {
   isRunning,
   nodeIsLost,
   restartRules,
-  slotsOf,
+  slotOf,
   stopLimitMs,
+  type PlanOptions,
   type RestartRules,
   type ServicePlan,
   type ServiceView,
   type Slot,
 } from './slots/index.ts';
 
-/** Plans one service at `now` (ms since 1970). Raises `invalid` for a spec that can't be planned. */
-export function planService(view: ServiceView, random: Random, now: number): ServicePlan {
-  const context = new PlanContext(view, random, now);
+/** Plans one service, all of its slots. Raises `invalid` for a spec that can't be planned. */
+export function planService(view: ServiceView, options: PlanOptions): ServicePlan {
+  const context = new PlanContext(view, options);
   const { service } = view;
-  // Ports and virtual addresses first: a task that starts without them could not be reached.
-  if (service.endpoint.allocatedFor < service.specVersion) return context;
-  const kept = MODES[modeOf(service.spec).kind].planSlots(context, slotsOf(view.tasks));
+  if (!isAllocated(service)) return context;
+  const slots: Slot[] = [];
+  for (const [key, tasks] of view.slots) {
+    const slot = slotOf(key, tasks);
+    if (slot !== undefined) slots.push(slot);
+  }
+  const kept = MODES[modeOf(service.spec).kind].planSlots(context, slots);
   const rules = restartRules(service.spec);
   const busy = new Set<string>();
   for (const slot of kept) {
+    if (context.left === 0) return context;
     if (planSlot(context, slot, rules)) busy.add(slot.key);
   }
   planUpdate(context, kept, busy);
   return context;
+}
+
+/**
+ * Plans one slot of a service; undefined when that can't be done without the others: the service is being
+ * updated, or has a slot less. Raises `invalid` for a spec that can't be planned.
+ */
+export function planOneSlot(
+  view: ServiceView,
+  key: string,
+  options: PlanOptions,
+): ServicePlan | undefined {
+  const { service } = view;
+  if (isUpdating(service)) return undefined;
+  const context = new PlanContext(view, options);
+  if (!isAllocated(service)) return context;
+  const slot = slotOf(key, view.slots.get(key) ?? []);
+  const fate = MODES[modeOf(service.spec).kind].planSlot(context, key, slot);
+  if (fate === 'unknown') return undefined;
+  if (fate === 'stays' && slot) planSlot(context, slot, restartRules(service.spec));
+  return context;
+}
+
+/** Ports and virtual addresses first: a task that starts without them could not be reached. */
+function isAllocated({ endpoint, specVersion }: Service): boolean {
+  return endpoint.allocatedFor >= specVersion;
+}
+
+/** How far an update is can be told from all slots alone. */
+function isUpdating({ updateStatus }: Service): boolean {
+  return updateStatus?.state === 'updating' || updateStatus?.state === 'rollback_started';
 }
 
 /** Restarts and promotes within one slot; true when the slot is in motion. */
@@ -72,7 +107,7 @@ function replace(context: PlanContext, slot: Slot, old: Task, delayed: number): 
   const startAfter = context.upToDate(old) ? delayed : now;
   // Made now, it would be prepared and rejected at once, and so on many times a second.
   if (old.status.state === 'rejected' && startAfter > now) {
-    context.wake(startAfter);
+    context.wakeSlot(slot.key, startAfter);
     return;
   }
   // Only the task itself: in a start-first step its predecessor goes on serving.
@@ -85,7 +120,7 @@ function replace(context: PlanContext, slot: Slot, old: Task, delayed: number): 
     replaces: old.id,
   });
   context.add(...retire, create);
-  context.wake(startAfter);
+  context.wakeSlot(slot.key, startAfter);
 }
 
 /**
@@ -106,15 +141,16 @@ function returnToServing(context: PlanContext, slot: Slot, current: Task): boole
 function planPromotion(context: PlanContext, slot: Slot, task: Task): boolean {
   const { now, view } = context;
   if (task.desiredState !== 'ready' || isTerminal(task.status.state)) return false;
-  if ((task.startAfter ?? 0) > now) {
-    context.wake(task.startAfter);
+  const { startAfter = 0 } = task;
+  if (startAfter > now) {
+    context.wakeSlot(slot.key, startAfter);
     return true;
   }
   const old = slot.tasks.find((other) => other.id === task.replaces);
   if (old !== undefined && !hasStopped(context, old)) {
     const limit = task.createdAt + stopLimitMs(view.revision(old.revisionId)?.spec);
     if (now < limit) {
-      context.wake(limit);
+      context.wakeSlot(slot.key, limit);
       return true;
     }
   }

@@ -45,6 +45,7 @@ export function planUpdate(
     return;
   }
   for (const slot of progress.next) {
+    if (context.left === 0) return;
     if (!busy.has(slot.key)) context.add(...stepSlot(context, slot, rules));
   }
 }

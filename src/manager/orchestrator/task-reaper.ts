@@ -4,7 +4,6 @@
 // their addresses end; revisions and credentials go when no service and no task names them.
 import {
   TASK_STATE,
-  compareAge,
   isTerminal,
   remove,
   slotKey,
@@ -14,9 +13,10 @@ import {
   type StoreChange,
   type Task,
 } from '../../model/index.ts';
-import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '../loops/index.ts';
+import type { Budget, ControlLoop, Plan, Planned } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { explainService } from './explain.ts';
+import { SlotAgenda } from './slot-agenda.ts';
 
 /** A task on a node that has been down for this long is taken for lost (SwarmKit's 24 h). */
 const ORPHAN_AFTER_MS = 24 * 3_600_000;
@@ -26,80 +26,112 @@ const PLACE_LIMIT_MS = 40_000;
 
 export class TaskReaper implements ControlLoop {
   readonly name = 'task reaper';
-  readonly #agenda = new Agenda();
+  readonly #agenda = new SlotAgenda();
   #view: StoreView | undefined;
 
   reset(view: StoreView): void {
     this.#view = view;
     this.#agenda.clear();
-    for (const service of view.all('service')) this.#agenda.add(service.id);
-    for (const task of view.all('task')) this.#agenda.add(task.serviceId);
-    for (const revision of view.all('revision')) this.#agenda.add(revision.serviceId);
+    for (const service of view.all('service')) this.#agenda.addService(service.id);
+    for (const id of view.servicesWithTasks()) this.#agenda.addService(id);
+    for (const id of view.servicesWithRevisions()) this.#agenda.addService(id);
   }
 
   observe(change: StoreChange): void {
+    const view = this.#view;
+    if (view === undefined) return;
     if (change.table === 'task') {
-      const task = change.after ?? change.before;
-      const over = change.after === undefined || (task && (isDead(task) || isUnwanted(task)));
-      if (task && (over || isWaitingAttachment(task))) this.#agenda.add(task.serviceId);
+      const { before, after } = change;
+      if (after !== undefined) {
+        const isOver = isDead(after) || isUnwanted(after) || isWaitingAttachment(after);
+        if (isOver) this.#agenda.addSlot(after.serviceId, slotKey(after));
+      } else if (before !== undefined && view.tasksOfRevision(before.revisionId) === 0) {
+        this.#agenda.addService(before.serviceId);
+      }
     } else if (change.table === 'service') {
       const id = (change.after ?? change.before)?.id;
-      if (id !== undefined) this.#agenda.add(id);
+      if (id !== undefined) this.#agenda.addService(id);
     } else if (
       change.table === 'node' &&
       change.before?.status.state !== change.after?.status.state
     ) {
       const id = (change.after ?? change.before)?.id ?? '';
-      for (const task of this.#view?.tasksOfNode(id) ?? []) this.#agenda.add(task.serviceId);
+      for (const task of view.tasksOfNode(id)) {
+        this.#agenda.addSlot(task.serviceId, slotKey(task));
+      }
     }
   }
 
   plan(now: number, budget: Budget): Plan {
-    return planAgenda(this.#agenda, now, budget, {
-      planOne: (id) => this.#planService(id, now),
+    return this.#agenda.plan(now, budget, {
+      planService: (id, room) => this.#planService(id, room, now),
+      planSlot: (id, key) => this.#planSlot(id, key, now),
       explain: (id, error) => explainService(this.#view, id, this.name, error),
     });
   }
 
-  #planService(
-    serviceId: string,
-    now: number,
-  ): { transactions: (readonly Action[])[]; wakeAt?: number | undefined } {
+  #planService(serviceId: string, room: number, now: number): Planned {
     const view = this.#view;
     if (view === undefined) return { transactions: [] };
     const service = view.get('service', serviceId);
-    const tasks = [...view.tasksOfService(serviceId)];
-    const orphans = planOrphans(view, tasks, now);
-    const waiting = planWaitingPlaces(tasks, now);
-    const transactions = [...orphans.transactions, ...waiting.transactions];
-    const wakeAt = earlier(orphans.wakeAt, waiting.wakeAt);
-    for (const task of tasks.filter(isUnwanted)) {
-      // Nobody will ever report its end, and it may hold addresses.
-      const status = { ...task.status, state: 'shutdown', timestamp: now } as const;
-      transactions.push([update('task', { ...task, status })]);
+    const limit = historyLimit(view, service);
+    const transactions: (readonly Action[])[] = [];
+    for (const [key, tasks] of view.slotsOfService(serviceId)) {
+      if (transactions.length > room) return { transactions };
+      transactions.push(...this.#reap(view, serviceId, key, tasks, limit, now));
     }
-    for (const task of removable(tasks, historyLimit(view, service))) {
-      transactions.push([remove('task', task.id, task.version)]);
-    }
-    for (const revision of view.all('revision')) {
-      if (revision.serviceId !== serviceId || view.tasksOfRevision(revision.id) > 0) continue;
+    for (const revision of view.revisionsOfService(serviceId)) {
+      if (view.tasksOfRevision(revision.id) > 0) continue;
       if (service?.revisionId === revision.id || service?.previousRevisionId === revision.id)
         continue;
       const actions = [remove('revision', revision.id, revision.version)];
       if (view.get('credential', revision.id)) actions.push(remove('credential', revision.id));
       transactions.push(actions);
     }
-    return { transactions, wakeAt };
+    return { transactions };
+  }
+
+  #planSlot(serviceId: string, key: string, now: number): Planned {
+    const view = this.#view;
+    const tasks = view?.slotsOfService(serviceId).get(key);
+    if (view === undefined || tasks === undefined) return { transactions: [] };
+    const limit = historyLimit(view, view.get('service', serviceId));
+    return { transactions: this.#reap(view, serviceId, key, tasks, limit, now) };
+  }
+
+  /** All that is over in one slot; `tasks` are the oldest first. */
+  #reap(
+    view: StoreView,
+    serviceId: string,
+    key: string,
+    tasks: readonly Task[],
+    limit: number,
+    now: number,
+  ): (readonly Action[])[] {
+    const orphans = planOrphans(view, tasks, now);
+    const waiting = planWaitingPlaces(tasks, now);
+    const wakeAt = earlier(orphans.wakeAt, waiting.wakeAt);
+    if (wakeAt !== undefined) this.#agenda.addSlotAt(serviceId, key, wakeAt);
+    const transactions = [...orphans.transactions, ...waiting.transactions];
+    for (const task of tasks.filter(isUnwanted)) {
+      // Nobody will ever report its end, and it may hold addresses.
+      const status = { ...task.status, state: 'shutdown', timestamp: now } as const;
+      transactions.push([update('task', { ...task, status })]);
+    }
+    for (const task of removable(tasks, limit)) {
+      transactions.push([remove('task', task.id, task.version)]);
+    }
+    return transactions;
   }
 }
 
-interface Planned {
+interface Ended {
   readonly transactions: readonly (readonly Action[])[];
   readonly wakeAt: number | undefined;
 }
 
 /** Tasks of nodes that are gone, or have been down for a day, will never be heard of again. */
-function planOrphans(view: StoreView, tasks: readonly Task[], now: number): Planned {
+function planOrphans(view: StoreView, tasks: readonly Task[], now: number): Ended {
   const transactions: (readonly Action[])[] = [];
   let wakeAt: number | undefined;
   for (const task of tasks) {
@@ -118,10 +150,11 @@ function planOrphans(view: StoreView, tasks: readonly Task[], now: number): Plan
 }
 
 /** Places of containers that got no addresses: nobody waits for them any more, and they hold networks. */
-function planWaitingPlaces(tasks: readonly Task[], now: number): Planned {
+function planWaitingPlaces(tasks: readonly Task[], now: number): Ended {
   const transactions: (readonly Action[])[] = [];
   let wakeAt: number | undefined;
-  for (const task of tasks.filter(isWaitingAttachment)) {
+  for (const task of tasks) {
+    if (!isWaitingAttachment(task)) continue;
     const overAt = task.createdAt + PLACE_LIMIT_MS;
     if (overAt > now) wakeAt = earlier(wakeAt, overAt);
     else {
@@ -161,26 +194,20 @@ function isUnwanted(task: Task): boolean {
   return neverPlaced && task.desiredState === 'shutdown';
 }
 
+/** Of one slot, the oldest first. */
 function removable(tasks: readonly Task[], limit: number): Task[] {
   const gone: Task[] = [];
-  const slots = new Map<string, Task[]>();
+  const slot: Task[] = [];
   for (const task of tasks) {
     const neverPlaced = TASK_STATE[task.status.state] < TASK_STATE.assigned;
-    if (task.desiredState === 'remove') {
-      if (neverPlaced || isTerminal(task.status.state)) gone.push(task);
-      continue;
-    }
-    const slot = slots.get(slotKey(task));
-    if (slot === undefined) slots.set(slotKey(task), [task]);
-    else slot.push(task);
+    if (task.desiredState !== 'remove') slot.push(task);
+    else if (neverPlaced || isTerminal(task.status.state)) gone.push(task);
   }
-  for (const slot of slots.values()) {
-    // The newest stays whatever the limit says: it alone tells that the slot has done its work.
-    const older = slot.sort(compareAge).slice(0, -1);
-    const dead = older.filter(isHistory);
-    const kept = limit - (slot.slice(-1).some(isHistory) ? 1 : 0);
-    if (dead.length > kept) gone.push(...dead.slice(0, dead.length - Math.max(0, kept)));
-  }
+  // The newest stays whatever the limit says: it alone tells that the slot has done its work.
+  const older = slot.slice(0, -1);
+  const dead = older.filter(isHistory);
+  const kept = limit - (slot.slice(-1).some(isHistory) ? 1 : 0);
+  if (dead.length > kept) gone.push(...dead.slice(0, dead.length - Math.max(0, kept)));
   return gone;
 }
 

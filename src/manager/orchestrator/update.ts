@@ -7,9 +7,11 @@
 // moment its new task exists until that task has run for the update's delay. A new task that ends, or
 // is rejected, before it ran for the monitor period is a *failure*; if there may be that many, the
 // update goes on to the next slots (as SwarmKit's).
+import { Heap } from '../../base/index.ts';
 import { endedAt, hasFailed, isTerminal, type Task } from '../../model/index.ts';
 import { isRunning, type Slot, type UpdateRules } from './slots/index.ts';
 
+/** How far an update is, and what comes next. */
 export interface UpdateProgress {
   /** Slots to update now, at most what parallelism allows. */
   readonly next: readonly Slot[];
@@ -66,7 +68,7 @@ export function updateProgress(
   }
   const room = rules.parallelism === 0 ? dirty.length : Math.max(0, rules.parallelism - underWay);
   return {
-    next: dirty.sort(byKey).slice(0, room),
+    next: firstOf(dirty, room),
     failures,
     total: slots.length,
     complete: dirty.length === 0 && settled,
@@ -87,6 +89,16 @@ function isFailure(task: Task, revisionId: string, monitorMs: number, startedAt:
   return runningSince === undefined || endedAt(task) - runningSince <= monitorMs;
 }
 
-function byKey(a: Slot, b: Slot): number {
-  return Number(a.key) - Number(b.key) || (a.key < b.key ? -1 : 1);
+/** The `count` slots with the lowest keys, in order. */
+function firstOf(slots: readonly Slot[], count: number): Slot[] {
+  const heap = new Heap(isBefore, slots);
+  const first: Slot[] = [];
+  for (let slot = heap.pop(); slot !== undefined && first.length < count; slot = heap.pop()) {
+    first.push(slot);
+  }
+  return first;
+}
+
+function isBefore(a: Slot, b: Slot): boolean {
+  return (Number(a.key) - Number(b.key) || (a.key < b.key ? -1 : 1)) < 0;
 }

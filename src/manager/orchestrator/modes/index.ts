@@ -5,6 +5,6 @@ import { global } from './global.ts';
 import type { ModePlanner } from './mode.ts';
 import { replicated } from './replicated.ts';
 
+/** By kind. */
 export const MODES: Readonly<Record<ServiceMode['kind'], ModePlanner>> = { replicated, global };
 export type { ModePlanner } from './mode.ts';
-export { slotsToRemove } from './replicated.ts';

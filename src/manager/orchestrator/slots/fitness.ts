@@ -20,30 +20,31 @@ export interface FitnessView {
   readonly revision: (id: string) => Revision | undefined;
 }
 
-/**
- * Whether the service's tasks may be on this node; `unsure` where the node's own record can't be read.
- * Raises `invalid` for a placement that can't be.
- */
-export function fits(node: Node, service: Service, unsure: boolean): boolean {
-  const placement = service.spec.TaskTemplate.Placement;
-  const constraints = (placement?.Constraints ?? []).map(parseConstraint);
-  const platforms = placement?.Platforms ?? [];
-  try {
-    const platform = node.description?.platform;
-    if (platform && platforms.length > 0 && !platforms.some((p) => platformMatches(p, platform))) {
-      return false;
-    }
-    return matchesConstraints(node, constraints);
-  } catch {
-    return unsure;
-  }
+/** What a service asks of nodes and tasks. */
+export interface Fitness {
+  /** Whether the service's tasks may be on this node; `unsure` where the node's own record can't be read. */
+  readonly fits: (node: Node, unsure: boolean) => boolean;
+  /** Whether a task is what the service wants now. */
+  readonly upToDate: (task: Task) => boolean;
 }
 
-/** For the tasks of one service; each revision is compared once. */
-export function isUpToDate(view: FitnessView): (task: Task) => boolean {
+/**
+ * For one service: its placement is parsed once, each revision is compared once, and both when first
+ * asked for. The functions raise `invalid` for a placement that can't be.
+ */
+export function fitness(view: FitnessView): Fitness {
   const { service } = view;
+  let test: ((node: Node) => boolean) | undefined;
+  const fits = (node: Node, unsure: boolean): boolean => {
+    test ??= placementTest(service.spec);
+    try {
+      return test(node);
+    } catch {
+      return unsure;
+    }
+  };
   const alike = new Map<string, boolean>();
-  return ({ revisionId, nodeId, status }) => {
+  const upToDate = ({ revisionId, nodeId, status }: Task): boolean => {
     if (revisionId === service.revisionId) return true;
     const node = nodeId === undefined ? undefined : view.node(nodeId);
     if (node === undefined || TASK_STATE[status.state] < TASK_STATE.assigned) return false;
@@ -52,7 +53,21 @@ export function isUpToDate(view: FitnessView): (task: Task) => boolean {
       same = differsInPlacementOnly(view.revision(revisionId), service.spec);
       alike.set(revisionId, same);
     }
-    return same && fits(node, service, true);
+    return same && fits(node, true);
+  };
+  return { fits, upToDate };
+}
+
+function placementTest(spec: ServiceSpec): (node: Node) => boolean {
+  const placement = spec.TaskTemplate.Placement;
+  const constraints = (placement?.Constraints ?? []).map(parseConstraint);
+  const platforms = placement?.Platforms ?? [];
+  return (node) => {
+    const platform = node.description?.platform;
+    if (platform && platforms.length > 0 && !platforms.some((p) => platformMatches(p, platform))) {
+      return false;
+    }
+    return matchesConstraints(node, constraints);
   };
 }
 

@@ -1,7 +1,12 @@
 // A service seen as slots, and what every part of its plan works with.
-export { constraintsOf, fits, isUpToDate } from './fitness.ts';
+export { constraintsOf, fitness, type Fitness } from './fitness.ts';
 export { createTask, desire, type NewTaskOptions } from './new-task.ts';
-export { PlanContext, type ServicePlan, type ServiceView } from './plan-context.ts';
+export {
+  PlanContext,
+  type PlanOptions,
+  type ServicePlan,
+  type ServiceView,
+} from './plan-context.ts';
 export {
   restartRules,
   stopLimitMs,
@@ -9,4 +14,4 @@ export {
   type RestartRules,
   type UpdateRules,
 } from './service-defaults.ts';
-export { isRunning, nodeIsLost, slotsOf, type Slot } from './slots.ts';
+export { isRunning, nodeIsLost, slotOf, type Slot } from './slots.ts';

@@ -1,41 +1,67 @@
 // What the plan of one service is made from, and what its parts decide: every part takes this one thing.
 import type { Random } from '../../../base/index.ts';
 import type { Action, Node, Revision, Service, Task } from '../../../model/index.ts';
-import { isUpToDate } from './fitness.ts';
+import { fitness, type Fitness } from './fitness.ts';
 import { createTask, type NewTaskOptions } from './new-task.ts';
 
-/** A service, its tasks in any order, and what they refer to. */
+/** A service, its tasks by slot, and what they refer to. */
 export interface ServiceView {
   readonly service: Service;
-  readonly tasks: readonly Task[];
+  /** By slot key; the tasks of a slot oldest first. */
+  readonly slots: ReadonlyMap<string, readonly Task[]>;
   readonly node: (id: string) => Node | undefined;
   readonly allNodes: () => Iterable<Node>;
   readonly revision: (id: string) => Revision | undefined;
 }
 
+/** What the parts of a plan have decided. */
 export interface ServicePlan {
+  /** Each is one transaction: all of it, or nothing. */
   readonly transactions: readonly (readonly Action[])[];
-  /** When to plan again without a change (ms since 1970). */
+  /** When to plan the service again without a change (ms since 1970). */
   readonly wakeAt: number | undefined;
+  /** When to plan one slot again without a change (ms since 1970), by its key. */
+  readonly wakes: ReadonlyMap<string, number>;
 }
 
+/** What is the same for all parts of all plans of one call. */
+export interface PlanOptions {
+  readonly random: Random;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Transactions that can be proposed: a plan may end with one more than that. */
+  readonly room: number;
+}
+
+/** Collects the plan of one service. */
 export class PlanContext implements ServicePlan {
   readonly view: ServiceView;
   readonly service: Service;
   readonly random: Random;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Whether a task is what the service wants now; see fitness.ts. */
-  readonly upToDate: (task: Task) => boolean;
+  /** See fitness.ts. */
+  readonly upToDate: Fitness['upToDate'];
+  readonly fits: Fitness['fits'];
   readonly transactions: (readonly Action[])[] = [];
+  readonly wakes = new Map<string, number>();
   wakeAt: number | undefined;
+  readonly #room: number;
 
-  constructor(view: ServiceView, random: Random, now: number) {
+  constructor(view: ServiceView, { random, now, room }: PlanOptions) {
     this.view = view;
     this.service = view.service;
     this.random = random;
     this.now = now;
-    this.upToDate = isUpToDate(view);
+    this.#room = room;
+    const { fits, upToDate } = fitness(view);
+    this.fits = fits;
+    this.upToDate = upToDate;
+  }
+
+  /** How many more transactions are worth planning: the rest is planned when these are applied. */
+  get left(): number {
+    return Math.max(0, this.#room + 1 - this.transactions.length);
   }
 
   /** The node that a task is on; undefined: it has none, or that node was removed. */
@@ -48,9 +74,14 @@ export class PlanContext implements ServicePlan {
     if (actions.length > 0) this.transactions.push(actions);
   }
 
-  /** Asks for another plan at `time` (ms since 1970), or earlier. */
+  /** Asks for another plan of the service at `time` (ms since 1970), or earlier. */
   wake(time: number | undefined): void {
     if (time !== undefined && (this.wakeAt === undefined || time < this.wakeAt)) this.wakeAt = time;
+  }
+
+  /** Asks for another plan of one slot at `time` (ms since 1970), or earlier. */
+  wakeSlot(key: string, time: number): void {
+    if (time < (this.wakes.get(key) ?? Infinity)) this.wakes.set(key, time);
   }
 
   /** The action that creates a task of the service's current revision. */

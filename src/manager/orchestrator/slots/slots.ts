@@ -1,7 +1,8 @@
 // A service seen as slots: for replicated services numbers from 1, for global ones node ids. A slot is
 // what lives on; its tasks come and go.
-import { compareAge, desiredAlive, slotKey, type Node, type Task } from '../../../model/index.ts';
+import { desiredAlive, type Node, type Task } from '../../../model/index.ts';
 
+/** One slot and its tasks. */
 export interface Slot {
   /** Number, or the node's id in global services. */
   readonly key: string;
@@ -13,23 +14,15 @@ export interface Slot {
   readonly alive: readonly Task[];
 }
 
-export function slotsOf(tasks: Iterable<Task>): Map<string, Slot> {
-  const groups = new Map<string, Task[]>();
-  for (const task of tasks) {
-    if (task.desiredState === 'remove') continue;
-    const key = slotKey(task);
-    const group = groups.get(key);
-    if (group) group.push(task);
-    else groups.set(key, [task]);
-  }
-  const slots = new Map<string, Slot>();
-  for (const [key, group] of groups) {
-    group.sort(compareAge);
-    const alive = group.filter(desiredAlive);
-    slots.set(key, { key, tasks: group, alive, current: alive.at(-1) });
-  }
-  return slots;
+/** The slot of these tasks, which are the oldest first; undefined when none of them is to stay. */
+export function slotOf(key: string, tasks: readonly Task[]): Slot | undefined {
+  const kept = tasks.every(isKept) ? tasks : tasks.filter(isKept);
+  if (kept.length === 0) return undefined;
+  const alive = kept.every(desiredAlive) ? kept : kept.filter(desiredAlive);
+  return { key, tasks: kept, alive, current: alive.at(-1) };
 }
+
+const isKept = (task: Task): boolean => task.desiredState !== 'remove';
 
 /** The task's node can't be counted on: gone, down, or to be emptied. */
 export function nodeIsLost(node: Node | undefined): boolean {
