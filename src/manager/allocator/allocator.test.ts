@@ -85,3 +85,58 @@ describe('an address that a plan gave', () => {
     expect(task('t4').status.error).toContain('no address is free');
   });
 });
+
+describe('the addresses of a new leader', () => {
+  const NETWORK = [{ networkId: 'net', aliases: [], addresses: ['10.9.0.2/30'] }];
+
+  it('are not given away because a task that has ended once had them', async () => {
+    const { clock, store, plan, newTask, task } = await aWorld();
+    const ended = { state: 'failed', timestamp: clock.now(), message: '' } as const;
+    const running = { state: 'running', timestamp: clock.now(), message: '' } as const;
+    await store.propose([newTask('alive'), newTask('dead')]);
+    await store.propose([
+      update('task', { ...task('alive'), networks: NETWORK, status: running }),
+      update('task', { ...task('dead'), networks: NETWORK, status: ended }),
+    ]);
+    const next = new Allocator();
+    next.reset(store.view);
+    store.watch((changes) => changes.forEach((change) => next.observe(change)));
+    await clock.advance(3_600_000);
+    await store.propose([newTask('new')]);
+    plan();
+    for (const actions of next.plan(clock.now(), BUDGET).transactions) {
+      await store.tryPropose(actions);
+    }
+    expect(task('new').networks).toEqual([]);
+  });
+
+  it('are known before anything is granted, also when that takes several plans', async () => {
+    const { clock, store, newTask, task } = await aWorld();
+    await store.propose(Array.from({ length: 200 }, (_, i) => newTask(`t${i}`)));
+    const running = { state: 'running', timestamp: clock.now(), message: '' } as const;
+    await store.propose([update('task', { ...task('t199'), networks: NETWORK, status: running })]);
+    const next = new Allocator();
+    next.reset(store.view);
+    const spent = { transactions: 1_000, spent: () => true };
+    const plans = Array.from({ length: 4 }, () => next.plan(clock.now(), spent));
+    expect(plans.map(({ transactions, more }) => [transactions.length, more])).toEqual([
+      [0, true],
+      [0, true],
+      [0, true],
+      expect.anything(),
+    ]);
+    const [given] = [...store.view.all('task')].filter(({ networks }) => networks.length > 0);
+    expect(given?.id).toBe('t199');
+  });
+
+  it('are those of tasks that got them although nobody could say so', async () => {
+    const { clock, store, plan, newTask, task } = await aWorld();
+    await store.propose([newTask('t1')]);
+    // A plan of an earlier try comes through after the loop began anew.
+    await store.propose([update('task', { ...task('t1'), networks: NETWORK })]);
+    await store.propose([newTask('t2')]);
+    for (const actions of plan()) await store.tryPropose(actions);
+    await clock.advance(1);
+    expect(task('t2').networks).toEqual([]);
+  });
+});

@@ -19,6 +19,7 @@ import {
 } from '../../model/index.ts';
 import {
   Agenda,
+  SlicedWalk,
   planAgenda,
   visitAll,
   type Budget,
@@ -41,6 +42,7 @@ interface Grant {
   readonly isHeld: () => boolean;
 }
 
+/** See the head of this file. */
 export class Allocator implements ControlLoop {
   readonly name = 'allocator';
   readonly #agenda = new Agenda();
@@ -49,7 +51,12 @@ export class Allocator implements ControlLoop {
   #grants: Grant[] = [];
   #view: StoreView | undefined;
   #ingressId: string | undefined;
+  /** The tasks that are to be looked at once, at the start. */
+  #walk: SlicedWalk<Task> | undefined;
+  /** Ids of tasks that wait for their addresses. */
+  readonly #waiting = new Set<string>();
 
+  /** Tasks are looked at by plans, piece by piece, and nothing is granted before all were. */
   reset(view: StoreView): void {
     this.#view = view;
     this.#agenda.clear();
@@ -66,8 +73,12 @@ export class Allocator implements ControlLoop {
       this.#agenda.add(`service/${service.id}`);
       this.#ports.claim(service.id, service.endpoint.ports);
     });
-    visitAll(view.all('task'), faults, (task) => {
-      if (task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
+    this.#waiting.clear();
+    this.#walk = new SlicedWalk(view.all('task'), faults, ({ id }) => {
+      const task = view.get('task', id);
+      if (task === undefined) return;
+      this.#pools.adoptTask(task);
+      this.#consider(task);
     });
   }
 
@@ -88,6 +99,8 @@ export class Allocator implements ControlLoop {
 
   plan(now: number, budget: Budget): Plan {
     this.#takeBack(now);
+    // What a task has that was not looked at yet looks free.
+    if (this.#walk?.go(budget) !== true) return { transactions: [], more: true };
     return planAgenda(this.#agenda, now, budget, {
       planOne: (key) => this.#planOne(key, now),
       explain: (key, error) => explainFault(this.#view, key, error),
@@ -116,9 +129,7 @@ export class Allocator implements ControlLoop {
     // Whoever waited for this network.
     for (const service of this.#view?.all('service') ?? [])
       this.#agenda.add(`service/${service.id}`);
-    for (const task of this.#view?.all('task') ?? []) {
-      if (task.status.state === 'new') this.#agenda.add(`task/${task.id}`);
-    }
+    for (const id of this.#waiting) this.#agenda.add(`task/${id}`);
   }
 
   #observeService(before: Service | undefined, after: Service | undefined): void {
@@ -140,7 +151,11 @@ export class Allocator implements ControlLoop {
   }
 
   #observeTask(before: Task | undefined, after: Task | undefined): void {
-    if (after?.status.state === 'new') this.#agenda.add(`task/${after.id}`);
+    if (after !== undefined) {
+      this.#consider(after);
+      // By a plan of which nobody could say whether it would be applied, it may be.
+      if (!isTerminal(after.status.state)) this.#pools.adoptTask(after);
+    } else if (before !== undefined) this.#waiting.delete(before.id);
     const gone = before && !isTerminal(before.status.state);
     if (gone && (after === undefined || isTerminal(after.status.state))) {
       for (const { networkId, addresses } of before.networks) {
@@ -153,6 +168,13 @@ export class Allocator implements ControlLoop {
       }
       if (before.attachment !== undefined) this.#retryAttachments(before.nodeId);
     }
+  }
+
+  #consider({ id, status }: Task): void {
+    if (status.state === 'new') {
+      this.#waiting.add(id);
+      this.#agenda.add(`task/${id}`);
+    } else this.#waiting.delete(id);
   }
 
   /** Addresses that the service keeps on a network without a task. */

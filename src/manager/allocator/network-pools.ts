@@ -1,5 +1,5 @@
 // What is given out on networks, derived from the store: subnets, VNIs, and the addresses of each
-// network. Rebuilt at every leader start.
+// network. Made anew at every leader start: networks and services at once, tasks one by one.
 import {
   fixedAddresses,
   isTerminal,
@@ -37,6 +37,7 @@ export class NetworkPools {
   readonly #vnis = new Map<number, string>();
   #nextVni = FIRST_VNI;
 
+  /** All but the addresses of tasks: see `adoptTask`. */
   reset(view: StoreView, faults: Faults): void {
     this.#pools.clear();
     this.#subnets.clear();
@@ -45,7 +46,6 @@ export class NetworkPools {
     visitAll(view.all('service'), faults, (service) => {
       for (const vip of service.endpoint.virtualIps) this.use(vip.networkId, vip.address);
     });
-    visitAll(view.all('task'), faults, (task) => this.adoptTask(task));
     visitAll(view.all('service'), faults, (service) => this.reserve(service));
   }
 
@@ -79,12 +79,16 @@ export class NetworkPools {
     }
   }
 
-  /** Addresses of a task: used while it may run, resting after its end. */
+  /**
+   * Addresses of a task: used while it may run, resting after its end. In any order: what one that has
+   * ended once had may be another one's now.
+   */
   adoptTask(task: Task): void {
+    const ended = isTerminal(task.status.state);
     for (const { networkId, addresses } of task.networks) {
       for (const address of addresses) {
-        this.use(networkId, address);
-        if (isTerminal(task.status.state)) this.free(networkId, address, endedAt(task));
+        if (ended) this.#poolOf(networkId, address)?.ended(address, endedAt(task));
+        else this.use(networkId, address);
       }
     }
   }
