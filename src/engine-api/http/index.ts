@@ -20,6 +20,7 @@ export {
   empty,
   ok,
 } from './router.ts';
+export { inSlices, listOf } from './slices.ts';
 export { MULTIPLEXED, RAW, frame } from './stream.ts';
 export { TakenConnections, ignoreUpgrade } from './upgrade.ts';
 export { API_VERSION, API_VERSION_MIN, splitVersion } from './version.ts';

@@ -4,6 +4,7 @@ import { nodeToApi, parseNodeSpec, type NodeView } from '../convert/index.ts';
 import {
   checkValues,
   empty,
+  listOf,
   ok,
   parseFilters,
   passes,
@@ -33,14 +34,14 @@ function nodeView(request: Request): NodeView {
   };
 }
 
-function list(request: Request): Reply {
+function list(request: Request): Promise<Reply> {
   const { queries } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), FILTERS);
   checkValues(filters, 'role', ['worker', 'manager']);
   checkValues(filters, 'membership', ['accepted', 'pending']);
   const nodes = queries.list('node').filter((node) => matches(node, filters));
   const cluster = nodeView(request);
-  return ok(nodes.map((node) => nodeToApi(node, cluster)));
+  return listOf(nodes, (node) => nodeToApi(node, cluster));
 }
 
 function matches(node: Node, filters: Filters): boolean {

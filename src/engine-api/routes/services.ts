@@ -14,6 +14,8 @@ import {
   checkValues,
   created,
   empty,
+  inSlices,
+  listOf,
   ok,
   parseFilters,
   passes,
@@ -63,19 +65,17 @@ const TASK_FILTERS = [
   '_up-to-date',
 ];
 
-function list(request: Request): Reply {
+function list(request: Request): Promise<Reply> {
   const { queries } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), SERVICE_FILTERS);
   checkValues(filters, 'mode', MODES);
   const services = queries.list('service').filter((service) => matches(service, filters));
   services.sort((a, b) => (a.spec.Name < b.spec.Name ? -1 : 1));
   const withStatus = flag(request, 'status');
-  return ok(
-    services.map((service) =>
-      withStatus
-        ? { ...serviceToApi(service), ServiceStatus: serviceStatus(queries, service) }
-        : serviceToApi(service),
-    ),
+  return listOf(services, (service) =>
+    withStatus
+      ? { ...serviceToApi(service), ServiceStatus: serviceStatus(queries, service) }
+      : serviceToApi(service),
   );
 }
 
@@ -147,27 +147,26 @@ async function remove(request: Request): Promise<Reply> {
   return empty();
 }
 
-function listTasks(request: Request): Reply {
+async function listTasks(request: Request): Promise<Reply> {
   const { queries } = manager(request).manager;
   const filters = parseFilters(request.query.get('filters'), TASK_FILTERS);
-  const nodes = filters.get('node')?.map((reference) => queries.find('node', reference).id);
-  const tasks = candidates(queries, filters).filter(
-    (task) =>
-      // Network attachments of users' containers are tasks to the managers alone.
-      task.attachment === undefined &&
-      (nodes === undefined || nodes.length === 0 || nodes.includes(task.nodeId ?? '')) &&
-      taskMatches(queries, task, filters),
-  );
-  return ok(tasks.sort(compareTasks).map((task) => taskToApi(queries, task)));
+  const tasks: Task[] = [];
+  await inSlices(candidates(queries, filters), (task) => {
+    if (taskMatches(queries, task, filters)) tasks.push(task);
+  });
+  return listOf(tasks.sort(compareTasks), (task) => taskToApi(queries, task));
 }
 
-/** A filter on a service (id or name) leaves only its tasks to be looked at. */
+/** Filters on services and nodes (ids or names) leave only their tasks to be looked at. */
 function candidates(queries: ClusterQueries, filters: Filters): Task[] {
-  const services = filters.get('service') ?? [];
-  if (services.length === 0) return queries.tasks();
-  return services.flatMap((reference) => [
-    ...queries.tasksOfService(queries.find('service', reference).id),
-  ]);
+  const services = (filters.get('service') ?? []).map((one) => queries.find('service', one).id);
+  const nodes = new Set((filters.get('node') ?? []).map((one) => queries.find('node', one).id));
+  if (services.length === 0) {
+    if (nodes.size === 0) return queries.tasks();
+    return [...nodes].flatMap((id) => queries.tasksOfNode(id));
+  }
+  const tasks = [...new Set(services)].flatMap((id) => queries.tasksOfService(id));
+  return nodes.size === 0 ? tasks : tasks.filter(({ nodeId = '' }) => nodes.has(nodeId));
 }
 
 function taskMatches(queries: ClusterQueries, task: Task, filters: Filters): boolean {
