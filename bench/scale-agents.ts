@@ -187,8 +187,7 @@ function readMessage(bytes: Buffer): unknown {
       const length = varint(bytes, at + 1);
       at = length.at + length.value;
       // Field 5: an item; its first field is its kind. Removals are few.
-      const isTask = bytes.toString('latin1', length.at + 2, length.at + 6) === 'task';
-      if (tag === 0x2a && !(isTask && bytes[length.at + 1] === 4)) continue;
+      if (tag === 0x2a && !isTaskItem(bytes, length.at)) continue;
     } else if ((tag & 7) === 1) at += 9;
     else at = varint(bytes, at + 1).at;
     kept.push(bytes.subarray(begin, at));
@@ -199,6 +198,11 @@ function readMessage(bytes: Buffer): unknown {
   for (; length > 127; length >>>= 7) head.push((length & 127) | 128);
   head.push(length);
   return wire?.responseDeserialize(Buffer.concat([Buffer.from(head), body]));
+}
+
+/** Whether its first field is a text of four letters, "task". */
+function isTaskItem(bytes: Buffer, at: number): boolean {
+  return bytes[at + 1] === 4 && bytes[at + 2] === 0x74 && bytes[at + 3] === 0x61;
 }
 
 function varint(bytes: Buffer, start: number): { value: number; at: number } {

@@ -37,18 +37,26 @@ export class Link {
       this.#drains.clear();
       for (const drain of waiting) drain();
     });
-    let rest: Buffer = Buffer.alloc(0);
+    let chunks: Buffer[] = [];
+    let bytes = 0;
+    let needed = HEAD_BYTES;
     socket.on('data', (data: Buffer) => {
-      rest = rest.length === 0 ? data : Buffer.concat([rest, data]);
+      chunks.push(data);
+      bytes += data.length;
+      // A large frame is put together once, when all of it is there.
+      if (bytes < needed) return;
+      const all = chunks.length === 1 ? data : Buffer.concat(chunks);
       let at = 0;
-      while (rest.length - at >= HEAD_BYTES) {
-        const end = at + HEAD_BYTES + rest.readUInt32BE(at);
-        if (rest.length < end) break;
-        const payload = rest.subarray(at + HEAD_BYTES, end);
-        take({ kind: rest[at + 4] ?? 0, agent: rest.readUInt32BE(at + 5), payload });
+      for (needed = HEAD_BYTES; all.length - at >= needed; needed = HEAD_BYTES) {
+        const end = at + HEAD_BYTES + all.readUInt32BE(at);
+        needed = end - at;
+        if (all.length < end) break;
+        const payload = all.subarray(at + HEAD_BYTES, end);
+        take({ kind: all[at + 4] ?? 0, agent: all.readUInt32BE(at + 5), payload });
         at = end;
       }
-      rest = rest.subarray(at);
+      chunks = [all.subarray(at)];
+      bytes = all.length - at;
     });
   }
 
