@@ -4,7 +4,7 @@ import { silentLogger } from '../../base/index.ts';
 import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
 import { create, update, type Draft, type Task } from '../../model/index.ts';
 import { ENDPOINT_DRAIN_LIMIT_MS } from './limits.ts';
-import { hostsThatKnow } from './endpoint-drain.ts';
+import { NetworkDrain, drainedNetworks } from './endpoint-drain.ts';
 import { EndpointDrains } from './endpoint-drains.ts';
 
 const NET = { networkId: 'net', addresses: ['10.0.0.5/24'], aliases: [] };
@@ -59,12 +59,14 @@ async function cluster() {
   return { clock, store, stop, setDown, endpointDrains, ask, away };
 }
 
-describe('hostsThatKnow', () => {
+describe('the hosts that may send to a task', () => {
   it('are those with a task on one of the networks, all for ingress, none that is down', async () => {
     const { store, setDown } = await cluster();
     const hosts = (networks: Task['networks']): string[] => {
       const task = { ...aTask('t9', 'a'), networks } as Task;
-      return [...hostsThatKnow(store.view, task)].sort();
+      const ids = drainedNetworks(store.view, task);
+      const drains = ids.map((id) => new NetworkDrain(store.view, id, () => undefined));
+      return [...new Set(drains.flatMap((drain) => [...drain.hosts]))].sort();
     };
     expect(hosts([NET])).toEqual(['a', 'b']);
     expect(hosts([INGRESS])).toEqual(['a', 'b', 'c']);

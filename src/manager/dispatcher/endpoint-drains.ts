@@ -1,18 +1,18 @@
 // On the leader: what the hosts have applied, and the tasks that wait until no host sends them anything
 // new. All of it is memory: after a change of leader the dispatchers tell anew, and the agents ask anew.
 import { SwarmError, sleep, type Clock, type Logger, type Timer } from '../../base/index.ts';
-import { desiredAlive } from '../../model/index.ts';
+import { desiredAlive, type StoreChange, type Task } from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
+import { NetworkDrain, drainedNetworks, type Draining } from './endpoint-drain.ts';
 import { ENDPOINT_DRAINS_MAX, ENDPOINT_DRAIN_LIMIT_MS } from './limits.ts';
-import { hostsThatKnow, missingHosts } from './endpoint-drain.ts';
 
 /** Between two looks at whether a host's daemon is still away. */
 const AWAY_LOOK_MS = 250;
 
-interface Waiting {
+interface Waiting extends Draining {
   readonly taskId: string;
-  readonly since: number;
-  readonly missing: Set<string>;
+  /** Those of its networks where hosts are missing. */
+  readonly networks: Set<NetworkDrain>;
   timer: Timer;
   readonly answer: (missing: string[]) => void;
   readonly giveUp: (error: Error) => void;
@@ -25,6 +25,8 @@ export class EndpointDrains {
   readonly #isAway: (nodeId: string) => boolean;
   readonly #applied = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
+  /** Of the networks that somebody asked about. */
+  readonly #networks = new Map<string, NetworkDrain>();
 
   /** `isAway`: the host's daemon may be back at any moment; until then its kernel goes on as it was. */
   constructor(store: Store, clock: Clock, logger: Logger, isAway: (nodeId: string) => boolean) {
@@ -32,9 +34,8 @@ export class EndpointDrains {
     this.#clock = clock;
     this.#logger = logger;
     this.#isAway = isAway;
-    store.watch((changes) => {
-      if (changes.some(({ table }) => table === 'node')) this.#nodesChanged();
-    });
+    store.watch((changes) => changes.forEach((change) => this.#observe(change)));
+    store.onRestored(() => this.#networks.clear());
   }
 
   /** Leadership is gone: those that wait ask the next leader. */
@@ -44,6 +45,7 @@ export class EndpointDrains {
       waiting.giveUp(new SwarmError('unavailable', 'this manager leads no more'));
     }
     this.#waiting.clear();
+    this.#networks.clear();
     this.#applied.clear();
   }
 
@@ -52,10 +54,7 @@ export class EndpointDrains {
     for (const { nodeId, index } of hosts) {
       if (index <= (this.#applied.get(nodeId) ?? -1)) continue;
       this.#applied.set(nodeId, index);
-      for (const waiting of this.#waiting) {
-        if (waiting.since > index || !waiting.missing.delete(nodeId)) continue;
-        if (waiting.missing.size === 0) this.#end(waiting);
-      }
+      for (const network of this.#networks.values()) network.acknowledged(nodeId, index);
     }
   }
 
@@ -81,52 +80,88 @@ export class EndpointDrains {
     const { view } = this.#store;
     const task = view.get('task', taskId);
     if (task === undefined || task.nodeId !== nodeId || desiredAlive(task)) return [];
-    const missing = missingHosts(view, task, (id) => this.#applied.get(id));
-    if (missing.size === 0) return [];
-    if (this.#waiting.size >= ENDPOINT_DRAINS_MAX) return [...missing];
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = {
-        taskId,
-        since: task.stoppingSince ?? task.version,
-        missing,
-        timer: this.#clock.after(ENDPOINT_DRAIN_LIMIT_MS, () => this.#late(waiting)),
-        answer: resolve,
-        giveUp: reject,
-      };
-      this.#waiting.add(waiting);
+    if (this.#waiting.size >= ENDPOINT_DRAINS_MAX) return this.#missing(task);
+    return new Promise((resolve, reject) => this.#wait(task, resolve, reject));
+  }
+
+  #wait(task: Task, answer: Waiting['answer'], giveUp: Waiting['giveUp']): void {
+    const networks = this.#networksOf(task);
+    const waiting: Waiting = {
+      taskId: task.id,
+      since: sinceOf(task),
+      networks: new Set(networks),
+      timer: this.#clock.after(ENDPOINT_DRAIN_LIMIT_MS, () => this.#late(waiting)),
+      done: (network) => {
+        waiting.networks.delete(network);
+        if (waiting.networks.size === 0) this.#end(waiting, []);
+      },
+      answer,
+      giveUp,
+    };
+    this.#waiting.add(waiting);
+    for (const network of networks) network.add(waiting);
+    if (networks.length === 0) this.#end(waiting, []);
+  }
+
+  #networksOf(task: Task): NetworkDrain[] {
+    const { view } = this.#store;
+    return drainedNetworks(view, task).map((id) => {
+      let network = this.#networks.get(id);
+      if (network === undefined) {
+        network = new NetworkDrain(view, id, (nodeId) => this.#applied.get(nodeId));
+        this.#networks.set(id, network);
+      }
+      return network;
     });
   }
 
+  #missing(task: Task): string[] {
+    const since = sinceOf(task);
+    return [...new Set(this.#networksOf(task).flatMap((network) => network.missing(since)))];
+  }
+
   #late(waiting: Waiting): void {
-    const { taskId, missing } = waiting;
-    if ([...missing].some((id) => this.#isAway(id))) {
+    const { taskId, since, networks } = waiting;
+    const missing = [...new Set([...networks].flatMap((network) => network.missing(since)))];
+    if (missing.some((id) => this.#isAway(id))) {
       waiting.timer = this.#clock.after(AWAY_LOOK_MS, () => this.#late(waiting));
       return;
     }
     this.#logger.warn(
-      { taskId, hosts: [...missing] },
+      { taskId, hosts: missing },
       'hosts did not say in time that they send nothing new to a task that stops',
     );
-    this.#end(waiting);
+    for (const network of networks) network.remove(waiting);
+    this.#end(waiting, missing);
   }
 
-  #end(waiting: Waiting): void {
+  #end(waiting: Waiting, missing: string[]): void {
     waiting.timer.cancel();
     this.#waiting.delete(waiting);
-    waiting.answer([...waiting.missing]);
+    waiting.answer(missing);
   }
 
-  /** A host that went down or was removed is not waited for any longer. */
-  #nodesChanged(): void {
-    const { view } = this.#store;
-    for (const id of this.#applied.keys()) {
-      if (view.get('node', id) === undefined) this.#applied.delete(id);
-    }
-    for (const waiting of this.#waiting) {
-      const task = view.get('task', waiting.taskId);
-      const known = task === undefined ? new Set<string>() : hostsThatKnow(view, task);
-      for (const id of waiting.missing) if (!known.has(id)) waiting.missing.delete(id);
-      if (waiting.missing.size === 0) this.#end(waiting);
+  /** A host that went down, was removed or has no task there any more is not waited for. */
+  #observe(change: StoreChange): void {
+    if (change.table === 'node') {
+      const id = change.after?.id ?? change.before?.id ?? '';
+      if (change.after === undefined) this.#applied.delete(id);
+      if (change.before?.status.state === change.after?.status.state) return;
+      for (const network of this.#networks.values()) network.nodeChanged(id);
+    } else if (change.table === 'network') {
+      // Nobody waits there: a network with tasks is not removed.
+      if (change.after === undefined) this.#networks.delete(change.before?.id ?? '');
+    } else if (change.table === 'task' && this.#networks.size > 0) {
+      const { before, after } = change;
+      const networks = [...(before?.networks ?? []), ...(after?.networks ?? [])];
+      for (const id of new Set(networks.map(({ networkId }) => networkId))) {
+        this.#networks.get(id)?.taskChanged(before, after);
+      }
     }
   }
+}
+
+/** From where on hosts send a task that is to stop nothing new. */
+function sinceOf(task: Task): number {
+  return task.stoppingSince ?? task.version;
 }

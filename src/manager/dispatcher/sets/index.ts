@@ -1,5 +1,5 @@
 // What nodes have to know: each its own items, and the sets that many share.
-export { hostItem, isActive } from './assignment-items.ts';
+export { hostItem, isActive, isPlaced } from './assignment-items.ts';
 export {
   NO_ASSIGNMENTS,
   buildAssignments,
