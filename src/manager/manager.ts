@@ -163,6 +163,7 @@ export class Manager implements LeaderApi {
       clock,
       logger,
       managerId: options.nodeId,
+      onWaiting: (nodeId) => this.#liveness.seen(nodeId),
       applyTimeoutMs: SESSION_APPLY_TIMEOUT_MS,
     });
     store.watch((changes) => {

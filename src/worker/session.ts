@@ -26,10 +26,18 @@ import {
 const decodeMessage = decoder(DISPATCHER_MESSAGE, 'message of a manager');
 
 const BACKOFF = { minMs: 100, maxMs: 2_000 };
+/** The times here are those of clusters with this period or less; they grow with it, as it does with nodes. */
+const USUAL_PERIOD_MS = 500;
+/** A manager that was given up may only have been busy: so often more patience with each try, if many come. */
+const PATIENCE_MAX = 4;
 /** A manager that says nothing for this many periods (or the least time below) is given up. */
 const SILENT_PERIODS = 3;
 const SILENT_MIN_MS = 1_500;
-/** A manager says at once that it is there: a dead machine behind a cut link costs no more than this. */
+/**
+ * A manager says at once that it is there: a dead machine behind a cut link costs no more than this. In a
+ * large cluster all come at once after a failure, and one that gives up early has cost its manager as much as
+ * one that was served.
+ */
 const ANSWER_TIMEOUT_MS = 1_000;
 /** A node that leaves waits at most this long for the managers to know of it. */
 const LEAVE_TIMEOUT_MS = 2_000;
@@ -159,7 +167,18 @@ export class Session {
     });
     logger.debug({ address }, 'registering');
     connection.send({ register: handler.describe() });
-    this.#watch(connection, ANSWER_TIMEOUT_MS);
+    this.#watch(connection, this.#answerTimeoutMs);
+  }
+
+  /** How much larger than usual the cluster is, by its period; 1 for a usual one. */
+  get #largeness(): number {
+    return Math.max(1, this.#periodMs / USUAL_PERIOD_MS);
+  }
+
+  get #answerTimeoutMs(): number {
+    const large = this.#largeness;
+    const patience = large === 1 ? 1 : Math.min(PATIENCE_MAX, this.#attempt + 1);
+    return ANSWER_TIMEOUT_MS * large * patience;
   }
 
   /** Any manager but the one that just failed, if there is another. */
@@ -218,7 +237,7 @@ export class Session {
         ? Math.max(SILENT_MIN_MS, SILENT_PERIODS * this.#periodMs)
         : this.#answered
           ? REGISTER_TIMEOUT_MS
-          : ANSWER_TIMEOUT_MS;
+          : this.#answerTimeoutMs;
       const silentMs = clock.monotonicMs() - this.#heardAt;
       if (silentMs > allowed)
         this.#drop(new Error(`the manager was silent for ${Math.round(silentMs)} ms`));
@@ -245,7 +264,9 @@ export class Session {
 
   #retryLater(): void {
     const { clock, random } = this.#options;
-    const delay = backoffMs(this.#attempt++, BACKOFF, random);
+    const large = this.#largeness;
+    const limits = { minMs: BACKOFF.minMs * large, maxMs: BACKOFF.maxMs * large };
+    const delay = backoffMs(this.#attempt++, limits, random);
     this.#timers.push(clock.after(delay, () => this.#connect()));
   }
 }

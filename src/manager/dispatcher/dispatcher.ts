@@ -51,6 +51,8 @@ export interface DispatcherOptions {
   readonly logger: Logger;
   /** Node id of this manager. */
   readonly managerId: string;
+  /** Hears of agents that are there and have to wait until they are registered. */
+  readonly onWaiting?: (nodeId: string) => void;
   /** How long an agent may have been told to wait for a reply of this manager's store. */
   readonly applyTimeoutMs: number;
 }
@@ -124,8 +126,11 @@ export class Dispatcher {
         if (applicant !== undefined)
           throw new SwarmError('invalid', 'a session is registered once');
         // Before anything is committed: the agent must be able to tell us from a dead machine.
-        const wait = (): void => void connection.send(HEARTBEAT);
-        wait();
+        connection.send(HEARTBEAT);
+        const wait = (): void => {
+          connection.send(HEARTBEAT);
+          this.#options.onWaiting?.(nodeId);
+        };
         applicant = { register: () => register(request), wait };
         this.#admission.add(applicant);
       } catch (error) {

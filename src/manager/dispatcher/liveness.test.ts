@@ -1,7 +1,7 @@
 // When a node counts as down: after three missed heartbeats of its own, not when its manager dies.
 import { VirtualClock, settle } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../base/index.ts';
+import { silentLogger, type Clock } from '../../base/index.ts';
 import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
 import type { Store } from '../store/index.ts';
 import { Liveness } from './liveness.ts';
@@ -84,5 +84,45 @@ describe('a silent node', () => {
     expect(await pass(4_000, 'm1', 'm2', 'w2')).toEqual([]);
     answering.clear();
     expect(await pass(1_500, 'm1', 'm2', 'w2')).toEqual(['w1']);
+  });
+});
+
+describe('a manager that lags', () => {
+  /** How much later than they should its timers fire. */
+  let lateMs = 0;
+
+  beforeEach(() => {
+    lateMs = 0;
+    const late: Clock = {
+      now: () => clock.now(),
+      monotonicMs: () => clock.monotonicMs(),
+      after: (delayMs, fire) => clock.after(delayMs + lateMs, fire),
+    };
+    liveness.stop();
+    liveness = new Liveness(store, late, silentLogger, {
+      periodMs: () => PERIOD_MS,
+      probe: () => Promise.resolve(false),
+    });
+    liveness.start(false);
+  });
+
+  it('gives nodes the time that it has lost', async () => {
+    await pass(2_000, 'm1', 'm2', 'w1', 'w2');
+    // Half of its time.
+    lateMs = 100;
+    expect(await pass(2_000, 'm1', 'm2', 'w2')).toEqual([]);
+    expect(await pass(2_000, 'm1', 'm2', 'w2')).toEqual(['w1']);
+  });
+
+  it('does not give up those that it lets wait', async () => {
+    await pass(2_000, 'm1', 'm2', 'w1', 'w2');
+    for (let i = 0; i < 10; i++) {
+      liveness.seen('w1');
+      expect(await pass(1_000, 'm1', 'm2', 'w2')).toEqual([]);
+    }
+    expect(await pass(2_000, 'm1', 'm2', 'w2')).toEqual(['w1']);
+    // It has to register to be up again.
+    liveness.seen('w1');
+    expect(await pass(500, 'm1', 'm2', 'w2')).toEqual(['w1']);
   });
 });

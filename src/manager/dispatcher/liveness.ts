@@ -19,6 +19,8 @@ import {
 const CHECK_MS = 100;
 /** A check that comes this much too late means that the process was stalled. */
 const STALL_MS = 100;
+/** What a check is late by the nodes get as well; less than this is no sign of anything. */
+const LATE_MS = 20;
 
 /** Whether the machine at `host:port` answers at all, be it that it refuses; false after `limitMs`. */
 export type Probe = (address: string, limitMs: number) => Promise<boolean>;
@@ -124,6 +126,12 @@ export class Liveness {
     this.#heard(nodeId, this.#clock.monotonicMs() + MISSED_HEARTBEATS * this.#periodMs());
   }
 
+  /** The node is there and this manager has no time for it yet: that is no sign of the node. */
+  seen(nodeId: string): void {
+    if (!this.#deadlines.has(nodeId)) return;
+    this.#heard(nodeId, this.#clock.monotonicMs() + MISSED_HEARTBEATS * this.#periodMs());
+  }
+
   /** Nobody waits for a node that has said that it leaves. */
   left(nodeId: string): void {
     this.#deadlines.delete(nodeId);
@@ -148,13 +156,15 @@ export class Liveness {
     const now = this.#clock.monotonicMs();
     const stalled = now - this.#lastCheck - CHECK_MS;
     this.#lastCheck = now;
+    if (stalled > LATE_MS) {
+      for (const [id, deadline] of this.#deadlines) this.#deadlines.set(id, deadline + stalled);
+      for (const [id, limit] of this.#away) this.#away.set(id, limit + stalled);
+    }
     if (stalled > STALL_MS) {
       this.#logger.warn(
         { stalledMs: Math.round(stalled) },
         'the event loop was stalled, all deadlines moved',
       );
-      for (const [id, deadline] of this.#deadlines) this.#deadlines.set(id, deadline + stalled);
-      for (const [id, limit] of this.#away) this.#away.set(id, limit + stalled);
       return;
     }
     for (const [id, deadline] of this.#deadlines) {
