@@ -58,11 +58,17 @@ export const RECONNECT_MIN_MS = 50;
 export const RECONNECT_MAX_MS = 1000;
 /** After a connection that lasted as long as this the pauses begin anew. */
 export const STABLE_CONNECTION_MS = 5000;
+/** Bytes of the reason that a peer gives for refusing us. */
+export const REFUSAL_BYTES_MAX = 1024;
 /** Refused peers remembered, so that each is logged once and not at every try. */
 export const REFUSED_PEERS_MAX = 100;
 /** A cut link is noticed after the sum of these two. */
 export const KEEPALIVE_TIME_MS = 2000;
 /** An answer to a ping may take this long. */
 export const KEEPALIVE_TIMEOUT_MS = 1500;
+/** A peer's TLS handshake. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** After so long without a word the kernel asks whether a caller is still there. */
+export const INCOMING_KEEPALIVE_MS = 10_000;
 /** Log indexes skipped when a group is founded anew: more than a cluster writes while one manager is away. */
 export const FORCED_INDEX_GAP = 1_000_000_000;

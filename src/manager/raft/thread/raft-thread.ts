@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { fileDisk, systemClock, systemRandom } from '../../../platform/index.ts';
 import { serveHost } from './host-service.ts';
 import type { Channel, HostCommand, HostEvent, ThreadData } from './thread-protocol.ts';
-import { GrpcTransport } from '../wire/index.ts';
+import { TlsTransport } from '../wire/index.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('raft-thread is started as a worker thread only');
@@ -22,7 +22,7 @@ serveHost(
     random: systemRandom,
     disk: fileDisk,
     transport: (logger) =>
-      new GrpcTransport({
+      new TlsTransport({
         self: options.self,
         listenAddress: options.listenAddress,
         tls: options.tls,

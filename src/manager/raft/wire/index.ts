@@ -8,5 +8,5 @@ export {
   encodeHardState,
   encodeSnapshot,
 } from './message-codec.ts';
-export { GrpcTransport } from './transport.ts';
+export { TlsTransport } from './transport.ts';
 export { WireReader, WireWriter } from './wire.ts';

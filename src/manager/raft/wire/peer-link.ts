@@ -1,6 +1,6 @@
-// The connection to one peer: a bounded queue of messages, one stream, and new tries with growing
-// pauses when it breaks.
-import { Client, type ClientDuplexStream } from '@grpc/grpc-js';
+// The link to one peer: a bounded queue of messages, one connection, and new tries with growing pauses
+// when it breaks.
+import type { Client } from '@grpc/grpc-js';
 import type { Message } from 'raft-ts';
 import {
   backoffMs,
@@ -12,10 +12,7 @@ import {
   type Timer,
 } from '../../../base/index.ts';
 import {
-  FRAME_BYTES_MAX,
   FRAME_GATHER_BYTES,
-  KEEPALIVE_TIMEOUT_MS,
-  KEEPALIVE_TIME_MS,
   PEER_QUEUE_BYTES_MAX,
   PEER_QUEUE_MESSAGES_MAX,
   RECONNECT_MAX_MS,
@@ -23,9 +20,12 @@ import {
   STABLE_CONNECTION_MS,
   type Member,
 } from '../contract/index.ts';
+import { openFrameStream } from './frame-stream.ts';
+import { grpcClient, openGrpcStream } from './grpc-stream.ts';
 import { encodeMember } from './membership.ts';
 import { encodeMessage } from './message-codec.ts';
-import { raftService, type Accepted, type Frame, type SnapshotPart } from './peer-service.ts';
+import { raftService, type Accepted, type SnapshotPart } from './peer-service.ts';
+import type { PeerStream } from './peer-stream.ts';
 import type { TlsSource } from './peer-tls.ts';
 
 /** What a link needs. */
@@ -43,28 +43,13 @@ export interface PeerLinkPorts {
 /** The machine is there, the process is not. */
 const REFUSED = /ECONNREFUSED/u;
 
-/** Options of every connection between managers. */
-export const channelOptions = {
-  'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
-  'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-  'grpc.keepalive_permit_without_calls': 1,
-  'grpc.max_receive_message_length': FRAME_BYTES_MAX,
-  'grpc.max_send_message_length': FRAME_BYTES_MAX,
-  // Peers are known by address; what counts is the certificate's subject. TLS wants a name all the same.
-  'grpc.ssl_target_name_override': 'swarm-manager',
-  'grpc.default_authority': 'swarm-manager',
-  // Each client its own connection: with the newest certificate, and not behind a snapshot.
-  'grpc.use_local_subchannel_pool': 1,
-};
-
 /** Sends to one peer; receives nothing but its consent. */
 export class PeerLink {
   readonly peer: Member;
   readonly #ports: PeerLinkPorts;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
-  #client: Client | undefined;
-  #stream: ClientDuplexStream<Frame, Accepted> | undefined;
+  #stream: PeerStream | undefined;
   #writable = false;
   #flushScheduled = false;
   #attempt = 0;
@@ -101,7 +86,7 @@ export class PeerLink {
 
   /** Sends a snapshot on a connection of its own; resolves when the peer has stored it. */
   async sendSnapshot(head: Message, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const client = this.#newClient();
+    const client = grpcClient(this.peer, this.#ports.tls);
     try {
       await streamSnapshot(client, encodeMessage(head), chunks);
     } finally {
@@ -112,43 +97,37 @@ export class PeerLink {
   close(): void {
     this.#closed = true;
     this.#retry?.cancel();
-    this.#stream?.cancel();
-    this.#client?.close();
+    this.#stream?.close();
     this.#queue = [];
   }
 
-  #newClient(): Client {
-    const { address, nodeId } = this.peer;
-    return new Client(address, this.#ports.tls.clientCredentials(nodeId), channelOptions);
-  }
-
-  #connect(): void {
-    const client = this.#newClient();
-    const { path, requestSerialize, responseDeserialize } = raftService.messages;
-    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    this.#client = client;
-    this.#stream = stream;
+  #connect(open = openFrameStream): void {
     this.#writable = true;
-    let over = false;
-    const end = (error?: Error): void => {
-      if (over) return;
-      over = true;
-      this.#disconnected(client, error);
-    };
+    const stream = open({
+      peer: this.peer,
+      tls: this.#ports.tls,
+      clock: this.#ports.clock,
+      events: {
+        accepted: () => {
+          this.#acceptedAt ??= this.#ports.clock.monotonicMs();
+        },
+        drained: () => {
+          this.#writable = true;
+          this.#flush();
+        },
+        ended: (error) => this.#disconnected(error),
+        // A peer of an earlier release; when it comes back it may be a newer one.
+        unknownProtocol: () => {
+          this.#connect(openGrpcStream);
+          this.#ports.lost(this.peer.raftId, false);
+        },
+      },
+    });
+    this.#stream = stream;
     stream.write({ messages: [], sender: encodeMember(this.#ports.self) });
-    stream.on('data', () => {
-      this.#acceptedAt = this.#ports.clock.monotonicMs();
-    });
-    stream.on('drain', () => {
-      this.#writable = true;
-      this.#flush();
-    });
-    stream.on('error', end);
-    stream.on('end', () => end());
   }
 
-  #disconnected(client: Client, error: Error | undefined): void {
-    client.close();
+  #disconnected(error: Error | undefined): void {
     if (this.#closed) return;
     const { logger, clock, random } = this.#ports;
     // A peer that accepts us and then does not want us is not to be asked twenty times a second.

@@ -1,8 +1,16 @@
 // The listener for peers. It takes managers of our cluster only, and lets each speak for itself only.
+// Behind one TLS port: peers that speak frames, and gRPC for those of earlier releases and for snapshots.
 import {
-  experimental,
+  createServer,
+  type PeerCertificate,
+  type Server as TlsServer,
+  type TLSSocket,
+} from 'node:tls';
+import {
   Server,
+  ServerCredentials,
   status,
+  type ConnectionInjector,
   type sendUnaryData,
   type ServerDuplexStream,
   type ServerReadableStream,
@@ -11,11 +19,22 @@ import {
 } from '@grpc/grpc-js';
 import type { Message } from 'raft-ts';
 import { messageOf, SwarmError, type Logger } from '../../../base/index.ts';
-import { REFUSED_PEERS_MAX, type Member, type TransportReceiver } from '../contract/index.ts';
+import {
+  FRAME_BYTES_MAX,
+  HANDSHAKE_TIMEOUT_MS,
+  INCOMING_KEEPALIVE_MS,
+  REFUSAL_BYTES_MAX,
+  REFUSED_PEERS_MAX,
+  type Member,
+  type TransportReceiver,
+} from '../contract/index.ts';
+import { channelOptions } from './grpc-stream.ts';
 import { decodeMember } from './membership.ts';
 import { decodeMessage } from './message-codec.ts';
-import { channelOptions } from './peer-link.ts';
+import { endpointOf } from './peer-address.ts';
+import { FRAMES_PROTOCOL, FrameSplitter, GRPC_PROTOCOL, framed } from './peer-frames.ts';
 import {
+  decodeFrame,
   messagesOf,
   raftService,
   type Accepted,
@@ -32,13 +51,16 @@ export interface PeerServerPorts {
   readonly logger: Logger;
 }
 
-type Call = Pick<ServerDuplexStream<Frame, Accepted>, 'getAuthContext' | 'getPeer'>;
+const EMPTY = new Uint8Array(0);
 
 /** Listens on one address. */
 export class PeerServer {
   readonly #ports: PeerServerPorts;
-  readonly #server = new Server(channelOptions);
+  readonly #grpc = new Server(channelOptions);
+  readonly #injector: ConnectionInjector;
+  readonly #sockets = new Set<TLSSocket>();
   readonly #refused = new Set<string>();
+  #server: TlsServer | undefined;
 
   constructor(ports: PeerServerPorts) {
     this.#ports = ports;
@@ -54,24 +76,86 @@ export class PeerServer {
         );
       },
     };
-    this.#server.addService(raftService as ServiceDefinition, implementation);
+    this.#grpc.addService(raftService as ServiceDefinition, implementation);
+    // Encrypted already, by the port.
+    this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
   /** Rejects with `unavailable` when the address cannot be had. */
   listen(address: string): Promise<void> {
     const { tls } = this.#ports;
     // Without a certificate of our CA there is not even a connection.
-    const credentials = experimental.createCertificateProviderServerCredentials(tls, tls, true);
+    const server = createServer({
+      ...tls.context,
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: [FRAMES_PROTOCOL, GRPC_PROTOCOL],
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
+    this.#server = server;
+    server.on('secureConnection', (socket) => this.#accept(socket));
+    tls.onUpdate(() => server.setSecureContext(tls.context));
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, credentials, (error) => {
-        if (error === null) resolve();
-        else reject(new SwarmError('unavailable', `cannot listen on ${address}: ${error.message}`));
-      });
+      server.once('error', (error) =>
+        reject(new SwarmError('unavailable', `cannot listen on ${address}: ${error.message}`)),
+      );
+      server.listen(endpointOf(address), resolve);
     });
   }
 
   close(): void {
-    this.#server.forceShutdown();
+    this.#grpc.forceShutdown();
+    this.#server?.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #accept(socket: TLSSocket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    if (socket.alpnProtocol === FRAMES_PROTOCOL) this.#frames(socket);
+    else this.#injector.injectConnection(socket);
+  }
+
+  #frames(socket: TLSSocket): void {
+    const splitter = new FrameSplitter(FRAME_BYTES_MAX);
+    const certificate = socket.getPeerCertificate();
+    const refuse = (error: unknown): void => {
+      const reason = messageOf(error);
+      this.#logRefusal({ subject: certificate.subject, peer: socket.remoteAddress ?? '' }, reason);
+      socket.off('data', take);
+      socket.end(framed(Buffer.from(reason).subarray(0, REFUSAL_BYTES_MAX)));
+    };
+    let nodeId = '';
+    const take = (piece: Buffer): void => {
+      try {
+        for (const bytes of splitter.push(piece)) {
+          if (bytes.length > 0) this.#take(decodeFrame(bytes), nodeId);
+          // Who asks without reading the answers is not answered.
+          else if (socket.writableLength === 0) socket.write(framed(EMPTY));
+        }
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, INCOMING_KEEPALIVE_MS);
+    try {
+      nodeId = this.#nodeOf(certificate);
+    } catch (error) {
+      refuse(error);
+      return;
+    }
+    socket.on('data', take);
+    socket.write(framed(EMPTY));
+  }
+
+  #take(frame: Frame, nodeId: string): void {
+    if (frame.sender !== undefined) this.#meet(decodeMember(frame.sender), nodeId);
+    for (const message of messagesOf(frame)) {
+      this.#check(message, nodeId);
+      this.#ports.receiver.receive(message);
+    }
   }
 
   #messages(call: ServerDuplexStream<Frame, Accepted>): void {
@@ -79,21 +163,18 @@ export class PeerServer {
     const refuse = (error: unknown): void => {
       if (refused) return;
       refused = true;
-      this.#logRefusal(call, messageOf(error));
+      const { subject } = call.getAuthContext().sslPeerCertificate ?? {};
+      this.#logRefusal({ subject, peer: call.getPeer() }, messageOf(error));
       // Not `destroy`: gRPC would never tell the caller.
       call.emit('error', Object.assign(new Error(messageOf(error)), statusOf(error)));
     };
     try {
-      const nodeId = this.#identify(call);
+      const nodeId = this.#nodeOf(call.getAuthContext().sslPeerCertificate);
       call.write({});
       call.on('data', (frame: Frame) => {
         if (refused) return;
         try {
-          if (frame.sender !== undefined) this.#meet(decodeMember(frame.sender), nodeId);
-          for (const message of messagesOf(frame)) {
-            this.#check(message, nodeId);
-            this.#ports.receiver.receive(message);
-          }
+          this.#take(frame, nodeId);
         } catch (error) {
           refuse(error);
         }
@@ -111,7 +192,7 @@ export class PeerServer {
   }
 
   async #snapshot(call: ServerReadableStream<SnapshotPart, Accepted>): Promise<void> {
-    const nodeId = this.#identify(call);
+    const nodeId = this.#nodeOf(call.getAuthContext().sslPeerCertificate);
     const parts = call[Symbol.asyncIterator]() as AsyncIterator<SnapshotPart>;
     const first = await parts.next();
     const head = first.done === true ? undefined : first.value.head;
@@ -121,16 +202,14 @@ export class PeerServer {
     await this.#ports.receiver.receiveSnapshot(message, chunksOf(parts));
   }
 
-  #logRefusal(call: Call, reason: string): void {
-    const { subject } = call.getAuthContext().sslPeerCertificate ?? {};
+  #logRefusal({ subject, peer }: { subject: unknown; peer: string }, reason: string): void {
     const who = `${JSON.stringify(subject)} ${reason}`;
     if (this.#refused.has(who) || this.#refused.size >= REFUSED_PEERS_MAX) return;
     this.#refused.add(who);
-    this.#ports.logger.warn({ peer: call.getPeer(), subject, reason }, 'peer refused');
+    this.#ports.logger.warn({ peer, subject, reason }, 'peer refused');
   }
 
-  #identify(call: Call): string {
-    const certificate = call.getAuthContext().sslPeerCertificate;
+  #nodeOf(certificate: PeerCertificate | undefined): string {
     const nodeId = nodeOf(certificate, this.#ports.tls.clusterId);
     if (nodeId !== undefined) return nodeId;
     throw new SwarmError('denied', 'only managers of this cluster may speak raft');

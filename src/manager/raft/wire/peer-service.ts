@@ -48,14 +48,16 @@ export const raftService = {
   } satisfies MethodDefinition<SnapshotPart, Accepted>,
 };
 
-function encodeFrame(frame: Frame): Buffer {
+/** A frame's bytes. */
+export function encodeFrame(frame: Frame): Buffer {
   const writer = new WireWriter();
   for (const message of frame.messages) writer.message(1, message);
   if (frame.sender !== undefined) writer.message(2, frame.sender);
   return asBuffer(writer.finish());
 }
 
-function decodeFrame(bytes: Buffer): Frame {
+/** Throws `dataLoss` for bytes that are none. */
+export function decodeFrame(bytes: Buffer): Frame {
   const reader = new WireReader(bytes);
   const messages: Uint8Array[] = [];
   let sender: Uint8Array | undefined;

@@ -1,7 +1,7 @@
 // Certificates of peer connections: ours, which may be replaced while connections last, and the
 // identity in the other side's.
 import { X509Certificate } from 'node:crypto';
-import type { PeerCertificate } from 'node:tls';
+import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import { credentials, experimental, type ChannelCredentials } from '@grpc/grpc-js';
 import { SwarmError } from '../../../base/index.ts';
 import type { TlsMaterial } from '../contract/index.ts';
@@ -18,6 +18,7 @@ type IdentityListener = Parameters<
 export class TlsSource implements experimental.CertificateProvider {
   readonly #ca = new Set<CaListener>();
   readonly #identity = new Set<IdentityListener>();
+  readonly #watchers = new Set<() => void>();
   #tls: TlsMaterial;
 
   constructor(tls: TlsMaterial) {
@@ -33,6 +34,24 @@ export class TlsSource implements experimental.CertificateProvider {
     this.#tls = tls;
     for (const listener of this.#ca) listener(this.#caUpdate());
     for (const listener of this.#identity) listener(this.#identityUpdate());
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  /** Told of each new certificate. */
+  onUpdate(watcher: () => void): void {
+    this.#watchers.add(watcher);
+  }
+
+  /** Ours as Node's TLS wants it. */
+  get context(): { readonly ca: string; readonly key: string; readonly cert: string } {
+    const { rootCertificates, key, certificate } = this.#tls;
+    return { ca: rootCertificates, key, cert: certificate };
+  }
+
+  /** For one connection to this node; any other certificate is refused. */
+  clientContext(nodeId: string): ConnectionOptions {
+    const checkServerIdentity = this.#identityCheck(nodeId);
+    return { ...this.context, servername: MANAGER_UNIT, checkServerIdentity };
   }
 
   addCaCertificateListener(listener: CaListener): void {
@@ -61,13 +80,15 @@ export class TlsSource implements experimental.CertificateProvider {
       Buffer.from(rootCertificates),
       Buffer.from(key),
       Buffer.from(certificate),
-      {
-        checkServerIdentity: (_host, peer) => {
-          if (nodeOf(peer, this.clusterId) === nodeId) return undefined;
-          return new Error(`the certificate of node ${nodeId} is another one's`);
-        },
-      },
+      { checkServerIdentity: this.#identityCheck(nodeId) },
     );
+  }
+
+  #identityCheck(nodeId: string): (host: string, peer: PeerCertificate) => Error | undefined {
+    return (_host, peer) => {
+      if (nodeOf(peer, this.clusterId) === nodeId) return undefined;
+      return new Error(`the certificate of node ${nodeId} is another one's`);
+    };
   }
 
   #caUpdate(): { caCertificate: Buffer } {

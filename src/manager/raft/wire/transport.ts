@@ -1,4 +1,4 @@
-// Connections to the other managers: gRPC with certificates on both sides, one listener, one outgoing
+// Connections to the other managers: TLS with certificates on both sides, one listener, one outgoing
 // link per member.
 import type { Message } from 'raft-ts';
 import { SwarmError, type Clock, type Logger, type Random } from '../../../base/index.ts';
@@ -8,7 +8,7 @@ import { PeerServer } from './peer-server.ts';
 import { TlsSource } from './peer-tls.ts';
 
 /** What the connections need. */
-export interface GrpcTransportOptions {
+export interface TlsTransportOptions {
   readonly self: Member;
   readonly listenAddress: string;
   readonly tls: TlsMaterial;
@@ -18,14 +18,14 @@ export interface GrpcTransportOptions {
 }
 
 /** The real `PeerTransport`. */
-export class GrpcTransport implements PeerTransport {
-  readonly #options: GrpcTransportOptions;
+export class TlsTransport implements PeerTransport {
+  readonly #options: TlsTransportOptions;
   readonly #tls: TlsSource;
   readonly #links = new Map<number, PeerLink>();
   #server: PeerServer | undefined;
   #receiver: TransportReceiver | undefined;
 
-  constructor(options: GrpcTransportOptions) {
+  constructor(options: TlsTransportOptions) {
     this.#options = options;
     this.#tls = new TlsSource(options.tls);
   }
