@@ -29,12 +29,12 @@ import type { Store } from '../store/index.ts';
 import { Admission, type Applicant } from './admission.ts';
 import { AppliedReports } from './applied-reports.ts';
 import {
-  BEATS_PER_PERIOD,
   ENDPOINT_DRAINS_PER_SESSION_MAX,
   REGISTRATIONS_MAX,
   REGISTRATIONS_WAITING_MAX,
   WAITING_HEARTBEAT_MS,
 } from './limits.ts';
+import { HeartbeatRelay } from './heartbeat-relay.ts';
 import { SendQueue } from './send-queue.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
 import { SharedSets, differsForItsNode, hostItem } from './sets/index.ts';
@@ -66,11 +66,9 @@ export class Dispatcher {
   #admitting = true;
   readonly #queue: SendQueue<AgentSession>;
   readonly #shared: SharedSets<AgentSession>;
-  readonly #heartbeats = new Map<string, number>();
+  readonly #heartbeats: HeartbeatRelay;
   readonly #appliedReports: AppliedReports;
   readonly #reports: StatusReports;
-  #sendingHeartbeats = false;
-  #beatTimer: Timer | undefined;
   /** By role; the same object for all nodes, so that it is encoded once. */
   #info: Readonly<Record<ClusterInfo['role'], ClusterInfo>> | undefined;
   #infoText = '';
@@ -79,6 +77,11 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#appliedReports = new AppliedReports(options.leader, options.clock, options.logger);
+    this.#heartbeats = new HeartbeatRelay({
+      ...options,
+      periodMs: () => this.#info?.worker.heartbeatPeriodMs ?? 500,
+      refused: (nodeId) => this.end(nodeId),
+    });
     this.#reports = new StatusReports(options.store.view, options.leader, options.logger, () =>
       this.endAll('statuses could not be recorded'),
     );
@@ -91,7 +94,6 @@ export class Dispatcher {
     this.#shared = new SharedSets(options.store, (set) => this.#queue.addFollowers(set));
     options.store.watch((changes) => changes.forEach((change) => this.#observe(change)));
     options.store.onRestored(() => this.endAll('the state was replaced by a snapshot'));
-    this.#scheduleHeartbeats();
   }
 
   /**
@@ -144,7 +146,7 @@ export class Dispatcher {
       this.#queue.remove(session);
       if (this.#sessions.get(nodeId) === session) {
         this.#sessions.delete(nodeId);
-        this.#heartbeats.delete(nodeId);
+        this.#heartbeats.forget(nodeId);
       }
     });
   }
@@ -190,12 +192,12 @@ export class Dispatcher {
   end(nodeId: string): void {
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.delete(nodeId);
-    this.#heartbeats.delete(nodeId);
+    this.#heartbeats.forget(nodeId);
   }
 
   close(): void {
     this.#closed = true;
-    this.#beatTimer?.cancel();
+    this.#heartbeats.close();
     this.#queue.clear();
     this.#appliedReports.close();
     this.#reports.close();
@@ -224,7 +226,7 @@ export class Dispatcher {
     const session = new AgentSession(nodeId, epoch, connection, this.#shared, () => store.view);
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.set(nodeId, session);
-    this.#heartbeats.set(nodeId, epoch);
+    this.#heartbeats.heard(nodeId, epoch);
     connection.send({
       registered: { epoch, heartbeatPeriodMs: this.#info?.worker.heartbeatPeriodMs ?? 500 },
     });
@@ -250,7 +252,7 @@ export class Dispatcher {
 
   #take(session: AgentSession, message: AgentMessage): void {
     if (message.heartbeat) {
-      this.#heartbeats.set(session.nodeId, session.epoch);
+      this.#heartbeats.heard(session.nodeId, session.epoch);
       session.connection.send(HEARTBEAT);
     } else if (message.statuses) {
       this.#reports.take(session, message.statuses.reports);
@@ -288,33 +290,6 @@ export class Dispatcher {
       logger.debug({ taskId, error: messageOf(error) }, 'the leader was not asked');
     } finally {
       session.endpointDrains--;
-    }
-  }
-
-  #scheduleHeartbeats(): void {
-    const period = (this.#info?.worker.heartbeatPeriodMs ?? 500) / BEATS_PER_PERIOD;
-    this.#beatTimer = this.#options.clock.after(period, () => {
-      if (this.#closed) return;
-      this.#scheduleHeartbeats();
-      void this.#sendHeartbeats();
-    });
-  }
-
-  async #sendHeartbeats(): Promise<void> {
-    if (this.#heartbeats.size === 0 || this.#sendingHeartbeats) return;
-    const heartbeats = [...this.#heartbeats].map(([nodeId, epoch]) => ({ nodeId, epoch }));
-    this.#heartbeats.clear();
-    this.#sendingHeartbeats = true;
-    try {
-      const { refused } = await this.#options.leader.forward('leader.heartbeats', { heartbeats });
-      for (const nodeId of refused) this.end(nodeId);
-    } catch (error) {
-      this.#options.logger.debug(
-        { error: messageOf(error) },
-        'heartbeats did not reach the leader',
-      );
-    } finally {
-      this.#sendingHeartbeats = false;
     }
   }
 

@@ -30,8 +30,10 @@ export const RESTART_LIMIT_MS = 10_000;
 export const PROBE_LIMIT_MS = 500;
 /** Nodes that are asked at the same time; the others are as silent as their heartbeats say. */
 export const PROBES_MAX = 64;
-/** Heartbeats of all sessions go to the leader this often in a heartbeat period. */
+/** Heartbeats of all sessions go to the leader so often in a heartbeat period at most. */
 export const BEATS_PER_PERIOD = 2;
+/** The first of them waits for others this part of a period: a quarter, on average as long as at most. */
+export const HEARTBEAT_WAITS_PER_PERIOD = 4;
 /** Between two differences to an agent: changes that follow closely share one. */
 export const ASSIGNMENTS_PAUSE_MS = 5;
 /** Between two rounds to all that follow a set: this much for each of them, and no more than the second. */

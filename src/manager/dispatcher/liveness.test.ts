@@ -126,3 +126,17 @@ describe('a manager that lags', () => {
     expect(await pass(500, 'm1', 'm2', 'w2')).toEqual(['w1']);
   });
 });
+
+describe('a minute in which every node beats', () => {
+  it('wakes the leader twice a second', async () => {
+    let checks = 0;
+    const after = clock.after.bind(clock);
+    clock.after = (delayMs, fire) =>
+      after(delayMs, () => {
+        checks++;
+        fire();
+      });
+    expect(await pass(60_000, 'm1', 'm2', 'w1', 'w2')).toEqual([]);
+    expect(checks).toBeLessThanOrEqual(2 * 60 + 2);
+  });
+});

@@ -16,7 +16,9 @@ import {
   RESTART_LIMIT_MS,
 } from './limits.ts';
 
+/** Between two checks while a deadline is near, and at most while none is. */
 const CHECK_MS = 100;
+const CHECK_MAX_MS = 500;
 /** A check that comes this much too late means that the process was stalled. */
 const STALL_MS = 100;
 /** What a check is late by the nodes get as well; less than this is no sign of anything. */
@@ -43,7 +45,7 @@ export class Liveness {
   readonly #registeredAt = new Map<string, number>();
   readonly #kept = new Map<string, { readonly epoch: number; readonly at: number }>();
   #timer: Timer | undefined;
-  #lastCheck = 0;
+  #checkAt = 0;
 
   constructor(
     store: Store,
@@ -76,7 +78,6 @@ export class Liveness {
         if (node.status.state !== 'down') this.#deadlines.set(node.id, now + grace);
       });
     }
-    this.#lastCheck = now;
     this.#schedule();
   }
 
@@ -146,16 +147,25 @@ export class Liveness {
   }
 
   #schedule(): void {
-    this.#timer = this.#clock.after(CHECK_MS, () => {
-      this.#schedule();
+    const pauseMs = this.#pauseMs();
+    this.#checkAt = this.#clock.monotonicMs() + pauseMs;
+    this.#timer = this.#clock.after(pauseMs, () => {
       this.#check();
+      this.#schedule();
     });
+  }
+
+  /** Deadlines only move away while nodes are heard: nobody looks before the first could be near. */
+  #pauseMs(): number {
+    let first = Infinity;
+    for (const deadline of this.#deadlines.values()) first = Math.min(first, deadline);
+    const quietMs = first - PROBE_LIMIT_MS - CHECK_MS - this.#clock.monotonicMs();
+    return Math.min(CHECK_MAX_MS, Math.max(CHECK_MS, quietMs));
   }
 
   #check(): void {
     const now = this.#clock.monotonicMs();
-    const stalled = now - this.#lastCheck - CHECK_MS;
-    this.#lastCheck = now;
+    const stalled = now - this.#checkAt;
     if (stalled > LATE_MS) {
       for (const [id, deadline] of this.#deadlines) this.#deadlines.set(id, deadline + stalled);
       for (const [id, limit] of this.#away) this.#away.set(id, limit + stalled);
@@ -175,7 +185,7 @@ export class Liveness {
   #checkNode(id: string, deadline: number, now: number): void {
     // Asked ahead, so that a dead machine is down no later for it.
     if (deadline - now <= PROBE_LIMIT_MS + CHECK_MS) this.#ask(id);
-    if (deadline > now) return;
+    if (deadline >= now) return;
     if (this.#excuse(id, now) || this.#isRestarted(id, now)) return;
     this.#deadlines.delete(id);
     this.#excused.delete(id);
