@@ -11,6 +11,7 @@ export {
 } from './system/index.ts';
 export {
   RpcClient,
+  type RpcClientOptions,
   RpcServer,
   TlsIdentity,
   certificateDigest,

@@ -33,6 +33,8 @@ const PATIENCE_MAX = 4;
 /** A manager that says nothing for this many periods (or the least time below) is given up. */
 const SILENT_PERIODS = 3;
 const SILENT_MIN_MS = 1_500;
+/** Part of a period that an answer may take before it counts as missed. */
+const ANSWERED_WITHIN = 0.25;
 /**
  * A manager says at once that it is there: a dead machine behind a cut link costs no more than this. In a
  * large cluster all come at once after a failure, and one that gives up early has cost its manager as much as
@@ -218,33 +220,37 @@ export class Session {
     }
   }
 
+  /** One timer for both: a heartbeat that is due is when the last answers have been missed. */
   #heartbeat(): void {
     const connection = this.#connection;
     if (connection === undefined || !this.#ready) return;
+    const { clock } = this.#options;
+    const allowed = Math.max(SILENT_MIN_MS, SILENT_PERIODS * this.#periodMs);
+    // The answer to a heartbeat comes a moment after it: that is no part of the next period.
+    if (this.#silentFor(allowed - this.#periodMs * ANSWERED_WITHIN)) return;
     connection.send({ heartbeat: {} });
-    const timer = this.#options.clock.after(this.#periodMs, () => {
+    const timer = clock.after(this.#periodMs, () => {
       if (connection === this.#connection) this.#heartbeat();
     });
-    this.#timers = [timer, ...this.#timers.slice(0, 2)];
+    this.#timers = [timer];
   }
 
-  /** Gives the manager up once it was silent for too long. */
+  /** Gives a manager up that was silent for too long before the session began. */
   #watch(connection: DispatcherConnection, limitMs: number): void {
-    const { clock } = this.#options;
-    const timer = clock.after(Math.min(limitMs, SILENT_MIN_MS) / 3, () => {
-      if (connection !== this.#connection || this.#closed) return;
-      const allowed = this.#ready
-        ? Math.max(SILENT_MIN_MS, SILENT_PERIODS * this.#periodMs)
-        : this.#answered
-          ? REGISTER_TIMEOUT_MS
-          : this.#answerTimeoutMs;
-      const silentMs = clock.monotonicMs() - this.#heardAt;
-      if (silentMs > allowed)
-        this.#drop(new Error(`the manager was silent for ${Math.round(silentMs)} ms`));
-      else this.#watch(connection, allowed);
+    const timer = this.#options.clock.after(limitMs / 3, () => {
+      if (connection !== this.#connection || this.#closed || this.#ready) return;
+      const allowed = this.#answered ? REGISTER_TIMEOUT_MS : this.#answerTimeoutMs;
+      if (!this.#silentFor(allowed)) this.#watch(connection, Math.min(allowed, SILENT_MIN_MS));
     });
-    this.#timers.push(timer);
-    if (this.#timers.length > 8) this.#timers = this.#timers.slice(-8);
+    this.#timers = [timer];
+  }
+
+  /** Ends the session when its manager was silent for longer. */
+  #silentFor(limitMs: number): boolean {
+    const silentMs = this.#options.clock.monotonicMs() - this.#heardAt;
+    if (silentMs <= limitMs) return false;
+    this.#drop(new Error(`the manager was silent for ${Math.round(silentMs)} ms`));
+    return true;
   }
 
   #drop(error: Error): void {

@@ -1,6 +1,11 @@
 // Connections to other nodes, kept for the next question: by address, and by the node that must answer.
 import { SwarmError } from '../../base/index.ts';
-import { RpcClient, type TlsIdentity, type WireMethod } from '../../platform/index.ts';
+import {
+  RpcClient,
+  type RpcClientOptions,
+  type TlsIdentity,
+  type WireMethod,
+} from '../../platform/index.ts';
 
 const CLIENTS_MAX = 64;
 
@@ -88,7 +93,7 @@ export class NodeClients {
   }
 
   /** A client that is its caller's alone. */
-  connect(target: { readonly address: string; readonly nodeId?: string }): RpcClient {
+  connect(target: Pick<RpcClientOptions, 'address' | 'nodeId' | 'hasHeartbeats'>): RpcClient {
     const { methods, identity, clusterId } = this.#options;
     return RpcClient.connect({ methods, identity, clusterId, ...target });
   }

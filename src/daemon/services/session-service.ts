@@ -22,7 +22,7 @@ export const sessionService: NodeService = {
  * `reconnect`. A promoted node must not fall silent while the managers take it in.
  */
 export function dialDispatcher(clients: NodeClients, address: string): DispatcherConnection {
-  const client = clients.connect({ address });
+  const client = clients.connect({ address, hasHeartbeats: true });
   const stream = client.duplex<AgentMessage, object>(SESSION);
   stream.onClose(() => client.close());
   return stream;

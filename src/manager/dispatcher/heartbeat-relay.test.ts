@@ -11,7 +11,7 @@ function relay(clock: VirtualClock, answer: () => Promise<{ refused: string[] }>
   const calls: { at: number; ids: string[] }[] = [];
   const refused: string[] = [];
   const leader = {
-    call: (_method: string, { heartbeats }: { heartbeats: { nodeId: string }[] }) => {
+    forward: (_method: string, { heartbeats }: { heartbeats: { nodeId: string }[] }) => {
       calls.push({ at: clock.monotonicMs(), ids: heartbeats.map(({ nodeId }) => nodeId) });
       return answer();
     },

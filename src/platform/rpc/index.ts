@@ -9,6 +9,6 @@ export {
   signCertificate,
 } from './certificates.ts';
 export { TlsIdentity, type TlsPems } from './identity.ts';
-export { RpcClient } from './rpc-client.ts';
+export { RpcClient, type RpcClientOptions } from './rpc-client.ts';
 export { type Access, type WireMethod, loadMethods } from './rpc-definitions.ts';
 export { type Caller, RpcServer } from './rpc-server.ts';

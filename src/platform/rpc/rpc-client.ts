@@ -21,6 +21,8 @@ export interface RpcClientOptions {
   readonly clusterId: string;
   /** The node that must answer; absent: any manager. */
   readonly nodeId?: string;
+  /** Both sides of what goes over it beat, and give a silent one up: the connection is not pinged. */
+  readonly hasHeartbeats?: boolean;
 }
 
 export class RpcClient {
@@ -39,7 +41,7 @@ export class RpcClient {
       { checkServerIdentity: (_host, certificate) => checkServer(certificate, options) },
     );
     return new RpcClient(
-      new Client(options.address, credentials, channelOptions()),
+      new Client(options.address, credentials, channelOptions(options.hasHeartbeats === true)),
       options.methods,
     );
   }
@@ -62,7 +64,7 @@ export class RpcClient {
         rejectUnauthorized: rootCertificates !== undefined,
       },
     );
-    return new RpcClient(new Client(address, credentials, channelOptions()), methods);
+    return new RpcClient(new Client(address, credentials, channelOptions(false)), methods);
   }
 
   unary<Reply extends object>(path: string, request: object, timeoutMs: number): Promise<Reply> {
@@ -135,13 +137,16 @@ export class RpcClient {
   }
 }
 
-function channelOptions(): Record<string, number | string> {
-  return {
-    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+function channelOptions(hasHeartbeats: boolean): Record<string, number | string> {
+  const pings = {
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.keepalive_permit_without_calls': 0,
+  };
+  return {
+    ...(hasHeartbeats ? {} : pings),
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     // Nobody watches an idle connection: it is closed before it can be a dead one.
     'grpc.client_idle_timeout_ms': IDLE_MS,
     'grpc.initial_reconnect_backoff_ms': 100,

@@ -61,6 +61,13 @@ interface AnyCall {
 
 const KINDS: readonly CallerKind[] = ['stranger', 'worker', 'manager'];
 
+/**
+ * A dead caller's connection is let go within the sum of these: it holds a little memory. Whether a node
+ * is alive is not told by this, but by its heartbeats.
+ */
+const KEEPALIVE_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 4_000;
+
 interface Behind {
   readonly server: Server;
   readonly injector: ConnectionInjector;
@@ -174,8 +181,8 @@ export class RpcServer {
       'grpc.max_receive_message_length': messageBytes,
       'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_concurrent_streams': streams,
-      'grpc.keepalive_time_ms': 2_000,
-      'grpc.keepalive_timeout_ms': 4_000,
+      'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
       interceptors: [this.#gate()],
     });
     // Encrypted already, by the port.
