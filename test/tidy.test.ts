@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/manager/access': ['src/base', 'src/manager/control'],
   'src/manager/loops': ['src/base', 'src/manager/store', 'src/model'],
-  'src/manager/allocator': ['src/manager/loops', 'src/manager/store', 'src/model'],
+  'src/manager/allocator': ['src/base', 'src/manager/loops', 'src/manager/store', 'src/model'],
   'src/manager/ca': ['src/base', 'src/manager/queries', 'src/manager/store', 'src/model'],
   'src/manager/dispatcher/sets': ['src/manager/store', 'src/model'],
   'src/manager/methods': [

@@ -2,8 +2,17 @@
 // `planService` and `planOneSlot`. Replicated and global services, restarts, updates and rollbacks all go
 // through here. What asks for nothing is not looked at: a task on its way to run is nobody's concern.
 import type { Random } from '../../base/index.ts';
-import { TASK_STATE, isTerminal, modeOf, slotKey } from '../../model/index.ts';
-import type { Action, Node, Service, StoreChange, Task } from '../../model/index.ts';
+import {
+  TASK_STATE,
+  isTerminal,
+  modeOf,
+  slotKey,
+  type Action,
+  type Node,
+  type Service,
+  type StoreChange,
+  type Task,
+} from '../../model/index.ts';
 import type { Budget, ControlLoop, Plan, Planned } from '../loops/index.ts';
 import type { StoreView } from '../store/index.ts';
 import { explainService } from './explain.ts';
