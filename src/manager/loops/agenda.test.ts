@@ -209,6 +209,6 @@ describe('a walk in pieces', () => {
     });
     expect(walk.go(BUDGET)).toBe(true);
     expect(seen).toEqual(['o0', 'o2']);
-    expect(faults.takeClusterInfo()).toEqual([{ object: 'o1', error: 'odd' }]);
+    expect(faults.takeFresh()).toEqual([{ object: 'o1', error: 'odd' }]);
   });
 });

@@ -104,7 +104,7 @@ export function planAgenda(agenda: Agenda, now: number, budget: Budget, planner:
     if (transactions.length >= budget.transactions || budget.spent()) break;
   }
   const wakeAt = agenda.wakeAt;
-  const faults = agenda.faults.takeClusterInfo();
+  const faults = agenda.faults.takeFresh();
   return { transactions, more: !agenda.empty, faults, ...(wakeAt === undefined ? {} : { wakeAt }) };
 }
 

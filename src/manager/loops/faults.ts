@@ -45,7 +45,7 @@ export class Faults {
   }
 
   /** What is new since the last call. */
-  takeClusterInfo(): readonly PlanFault[] {
+  takeFresh(): readonly PlanFault[] {
     const fresh = this.#fresh;
     this.#fresh = [];
     return fresh;
