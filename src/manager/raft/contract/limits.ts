@@ -28,8 +28,11 @@ export const APPEND_MESSAGE_BYTES = 1024 * 1024;
 export const INFLIGHT_MESSAGES_MAX = 256;
 /** Bytes of entries on their way to one member. */
 export const INFLIGHT_BYTES_MAX = 16 * 1024 * 1024;
-/** Bytes of entries handed to the store and not yet applied by it. */
-export const UNAPPLIED_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * Bytes of entries handed to the store and not yet applied by it: what it applies in one turn of the event
+ * loop, some hundred transactions. One larger entry goes alone.
+ */
+export const UNAPPLIED_BYTES_MAX = 128 * 1024;
 /** Messages and bytes that wait for one peer's connection; beyond it they are dropped. */
 export const PEER_QUEUE_MESSAGES_MAX = 4096;
 /** Bytes that wait for one member. */
