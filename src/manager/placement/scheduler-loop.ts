@@ -109,7 +109,7 @@ export class SchedulerLoop implements ControlLoop {
       transactions.push(...this.#tryRevision(state, revisionId, now, room));
       if (transactions.length >= budget.transactions || budget.spent()) break;
     }
-    const faults = this.#faults.takeClusterInfo();
+    const faults = this.#faults.takeFresh();
     const more = due.size > 0;
     return { transactions, more, faults, ...this.#wake() };
   }
