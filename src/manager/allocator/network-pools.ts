@@ -25,11 +25,13 @@ import { uniqueLocalSubnets } from './unique-local.ts';
 export const FIRST_VNI = 2 ** 20;
 const LAST_VNI = 2 ** 24 - 1;
 
+/** A subnet in CIDR notation, and the address of its gateway. */
 export interface ChosenSubnet {
   readonly subnet: string;
   readonly gateway: string;
 }
 
+/** Subnets, VNIs and addresses of all networks that have been allocated. */
 export class NetworkPools {
   /** One pool a family: IPv4, and IPv6 where the network has it. */
   readonly #pools = new Map<string, readonly AddressPool[]>();

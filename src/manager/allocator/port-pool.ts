@@ -7,6 +7,7 @@ export const DYNAMIC_PORTS = { first: 30_000, last: 32_767 } as const;
 
 type Mode = PortConfig['PublishMode'];
 
+/** Published ports and who has them. */
 export class PortPool {
   /** `${protocol}/${number}` → who has it, and how. */
   readonly #holders = new Map<string, Map<string, Mode>>();

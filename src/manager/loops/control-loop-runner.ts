@@ -33,6 +33,7 @@ interface Running {
   timer: Timer | undefined;
 }
 
+/** Runs the loops while this manager leads. */
 export class ControlLoopRunner {
   readonly #store: LoopStore;
   readonly #clock: Clock;

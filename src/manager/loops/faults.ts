@@ -4,6 +4,7 @@ import type { Budget, PlanFault } from './control-loop.ts';
 
 /** What could not be planned is tried again after this, then after twice as long, up to the last. */
 export const FAULT_RETRY_MIN_MS = 1_000;
+/** At least this often. */
 export const FAULT_RETRY_MAX_MS = 60_000;
 /** Characters of an error that are kept. */
 const FAULT_MESSAGE_MAX = 500;

@@ -19,6 +19,7 @@ import { Agenda, planAgenda, type Budget, type ControlLoop, type Plan } from '..
 import type { StoreView } from '../store/index.ts';
 import { constraintsOf } from './slots/index.ts';
 
+/** Asks tasks to stop that their node must not have any more. */
 export class ConstraintEnforcer implements ControlLoop {
   readonly name = 'constraint enforcer';
   readonly #agenda = new Agenda();

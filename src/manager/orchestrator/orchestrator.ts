@@ -21,6 +21,7 @@ import { planOneSlot, planService } from './plan-service.ts';
 import { SlotAgenda } from './slot-agenda.ts';
 import { desire, nodeIsLost, type ServicePlan, type ServiceView } from './slots/index.ts';
 
+/** Decides which tasks there are. */
 export class Orchestrator implements ControlLoop {
   readonly name = 'orchestrator';
   readonly #agenda = new SlotAgenda();

@@ -7,6 +7,7 @@ import { nodeIsLost, type RestartRules, type Slot } from './slots/index.ts';
 /** With the default delay of 5 s: at least one try a minute. */
 const REJECTION_FACTOR_MAX = 12;
 
+/** What is to become of a slot whose newest task may have ended. */
 export type RestartDecision =
   /** Nothing to do: it runs, or is on its way. */
   | { readonly kind: 'leave' }

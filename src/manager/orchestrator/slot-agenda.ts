@@ -25,6 +25,7 @@ interface Pass {
 
 const SEPARATOR = '\0';
 
+/** Services and slots that have to be looked at, now or at some time. */
 export class SlotAgenda {
   readonly #agenda = new Agenda();
 

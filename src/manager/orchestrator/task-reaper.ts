@@ -24,6 +24,7 @@ const ORPHAN_AFTER_MS = 24 * 3_600_000;
 /** A container's node has given up its place by then: 15 s for the answer, 20 s for the addresses. */
 const PLACE_LIMIT_MS = 40_000;
 
+/** Forgets what is over. */
 export class TaskReaper implements ControlLoop {
   readonly name = 'task reaper';
   readonly #agenda = new SlotAgenda();

@@ -45,6 +45,7 @@ interface State {
   readonly placers: Map<string, KnownPlacer>;
 }
 
+/** Gives nodes to tasks. */
 export class SchedulerLoop implements ControlLoop {
   readonly name = 'scheduler';
   /** Revisions and nodes that can't be read, and when to look at them again. */

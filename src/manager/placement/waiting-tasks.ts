@@ -3,6 +3,7 @@
 // gone through again and again.
 import type { Task } from '../../model/index.ts';
 
+/** The waiting tasks of one revision. */
 export class WaitingGroup {
   /** Ids of tasks that were told `explanation`, oldest first. */
   readonly told = new Set<string>();
@@ -54,6 +55,7 @@ export class WaitingGroup {
   }
 }
 
+/** All waiting tasks. */
 export class WaitingTasks {
   readonly #groups = new Map<string, WaitingGroup>();
   /** Ids of tasks that wait for one node, by the node. */

@@ -18,6 +18,7 @@ import {
 } from '../../model/index.ts';
 import type { NamedTable, TableSet } from './tables.ts';
 
+/** What became of a transaction: applied as a whole, or refused as a whole. */
 export type TransactionResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string };

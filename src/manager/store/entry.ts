@@ -51,6 +51,7 @@ export type ReadTransaction =
   | { readonly transaction: Transaction; readonly problem?: undefined }
   | { readonly transaction?: undefined; readonly problem: string };
 
+/** One entry of the log, read. */
 export interface Entry {
   readonly level: number;
   readonly by: string;
@@ -60,6 +61,7 @@ export interface Entry {
 
 const encoder = new TextEncoder();
 
+/** The bytes of an entry. */
 export function encodeEntry(entry: {
   readonly level: number;
   readonly by: string;
@@ -103,6 +105,7 @@ const decodeLine = decoder(record({ t: text(64), o: unknown() }), 'line of the s
   code: 'dataLoss',
 });
 
+/** One line of a snapshot: an object and the table that it is in. */
 export type SnapshotLine = {
   [K in TableName]: { readonly table: K; readonly object: Tables[K] };
 }[TableName];

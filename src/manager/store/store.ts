@@ -35,6 +35,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** What a store is made of. */
 export interface StoreOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,6 +43,7 @@ export interface StoreOptions {
   readonly instance: string;
 }
 
+/** The replicated state of one manager. */
 export class Store {
   readonly #options: StoreOptions;
   readonly #tables = new TableSet();

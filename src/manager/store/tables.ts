@@ -10,6 +10,7 @@ import {
 } from '../../model/index.ts';
 import { SlotIndex } from './slot-index.ts';
 
+/** All tables, in the order of snapshots. */
 export const TABLE_NAMES: readonly TableName[] = [
   'cluster',
   'node',
@@ -50,11 +51,13 @@ export interface StoreView {
   readonly cluster: Tables['cluster'] | undefined;
 }
 
+/** Tables whose objects are found by name. */
 export type NamedTable = 'service' | 'network' | 'secret' | 'config';
 const NAMED: ReadonlySet<string> = new Set<NamedTable>(['service', 'network', 'secret', 'config']);
 
 type TableMaps = { [K in TableName]: Map<string, Tables[K]> };
 
+/** The tables and their indexes. */
 export class TableSet implements StoreView {
   index = 0;
   #maps: TableMaps = emptyMaps();

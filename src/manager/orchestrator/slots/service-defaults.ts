@@ -3,6 +3,7 @@ import { drainTimeMs, type ServiceSpec, type UpdateConfig } from '../../../model
 
 const MS = 1e6;
 
+/** When tasks that ended are followed by others. */
 export interface RestartRules {
   readonly condition: 'none' | 'on-failure' | 'any';
   readonly delayMs: number;
@@ -12,6 +13,7 @@ export interface RestartRules {
   readonly windowMs: number;
 }
 
+/** The rules of a spec, with Docker's for what it leaves open. */
 export function restartRules(spec: ServiceSpec): RestartRules {
   const policy = spec.TaskTemplate.RestartPolicy;
   return {
@@ -28,12 +30,13 @@ const STOP_LIMIT_MIN_MS = 60_000;
 const STOP_MARGIN_MS = 30_000;
 const GRACE_DEFAULT_NS = 10e9;
 
-/** By then a task has stopped, or nobody knows whether it ever will. */
+/** Milliseconds from its successor's creation on: by then a task has stopped, or nobody knows if ever. */
 export function stopLimitMs(spec: ServiceSpec | undefined): number {
   const graceMs = (spec?.TaskTemplate.ContainerSpec.StopGracePeriod ?? GRACE_DEFAULT_NS) / MS;
   return Math.max(STOP_LIMIT_MIN_MS, drainTimeMs(spec?.Labels) + graceMs + STOP_MARGIN_MS);
 }
 
+/** How an update, or a rollback, goes on. */
 export interface UpdateRules {
   /** 0 means all at once. */
   readonly parallelism: number;
@@ -44,6 +47,7 @@ export interface UpdateRules {
   readonly order: 'stop-first' | 'start-first';
 }
 
+/** The rules of an update or rollback config, with Docker's for what it leaves open. */
 export function updateRules(config: UpdateConfig | undefined): UpdateRules {
   return {
     parallelism: config?.Parallelism ?? 1,
