@@ -37,7 +37,7 @@ export async function differenceCost(): Promise<{ firstMs: number; changeMs: num
   const shared = new SharedSets<AgentSession>(store);
   const sessions = Array.from(
     { length: SESSIONS },
-    (_, i) => new AgentSession(`node${i}`, 1, quiet, shared, () => store.view),
+    (_, i) => new AgentSession(`node${i}`, 1, quiet, shared, () => {}),
   );
   const send = (): number => {
     const start = performance.now();

@@ -270,6 +270,7 @@ describe('what agents are told', () => {
     await clock.advance(100);
     expect(line.sent).toHaveLength(length);
     line.readOn();
+    await clock.advance(10);
     expect(line.sent).toHaveLength(length + 1);
     expect(line.items).toEqual(buildAssignments(store.view, 'a'));
   });

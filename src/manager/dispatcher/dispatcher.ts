@@ -223,7 +223,9 @@ export class Dispatcher {
     if (store.view.get('session', nodeId)?.epoch !== epoch || this.#closed || isGone) {
       throw new SwarmError('unavailable', `session ${epoch} of node ${nodeId} was replaced`);
     }
-    const session = new AgentSession(nodeId, epoch, connection, this.#shared, () => store.view);
+    const session = new AgentSession(nodeId, epoch, connection, this.#shared, (one) =>
+      this.#queue.add(one),
+    );
     this.#sessions.get(nodeId)?.connection.close();
     this.#sessions.set(nodeId, session);
     this.#heartbeats.heard(nodeId, epoch);
@@ -258,6 +260,7 @@ export class Dispatcher {
       this.#reports.take(session, message.statuses.reports);
     } else if (message.applied) {
       session.applied(message.applied.index);
+      if (session.isCurrent) this.#queue.arrived(session);
       this.#appliedReports.add(session.nodeId, session.covers);
     } else if (message.drain) void this.#drain(session, message.drain.taskId);
     else if (message.leaving) void this.#leave(session);
@@ -369,11 +372,12 @@ export class Dispatcher {
     this.#queue.add(session);
   }
 
-  #send(session: AgentSession): void {
+  #send(session: AgentSession): number {
     const { view } = this.#options.store;
     if (session.infoDue) this.#sendClusterInfo(session);
-    session.sendAssignments(view);
+    const bytes = session.sendAssignments(view);
     // Nothing new for this host: it need not say so.
     if (session.covers === view.index) this.#appliedReports.add(session.nodeId, session.covers);
+    return bytes;
   }
 }

@@ -41,6 +41,9 @@ export const ROUND_PAUSE_MS_PER_SESSION = 0.05;
 export const ROUND_PAUSE_MAX_MS = 200;
 /** A turn of sending ends after this long, so that what came in meanwhile is heard. */
 export const TURN_MS = 10;
+/** Bytes of assignments that agents have not acknowledged: more wait until some have, or this long. */
+export const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+export const IN_FLIGHT_MS = 1_000;
 /** Registrations under way at the same time; the others wait, and are told that somebody is there. */
 export const REGISTRATIONS_MAX = 64;
 /** Agents that wait to be registered; one more has to come again. */

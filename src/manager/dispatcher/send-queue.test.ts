@@ -2,7 +2,13 @@
 import { VirtualClock } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../base/index.ts';
-import { ASSIGNMENTS_PAUSE_MS, ROUND_PAUSE_MAX_MS, TURN_MS } from './limits.ts';
+import {
+  ASSIGNMENTS_PAUSE_MS,
+  IN_FLIGHT_BYTES_MAX,
+  IN_FLIGHT_MS,
+  ROUND_PAUSE_MAX_MS,
+  TURN_MS,
+} from './limits.ts';
 import { SendQueue } from './send-queue.ts';
 
 /** What sending to one session takes, in milliseconds of the manager. */
@@ -17,12 +23,15 @@ let sent: string[];
 let queue: SendQueue<string>;
 /** What happens while a session is sent something. */
 let onSend: (session: string) => void;
+/** Of what each session is sent. */
+let bytes: number;
 
 beforeEach(() => {
   virtual = new VirtualClock();
   spentMs = 0;
   sent = [];
   onSend = () => {};
+  bytes = 100;
   clock = {
     now: () => virtual.now(),
     monotonicMs: () => virtual.monotonicMs() + spentMs,
@@ -36,6 +45,7 @@ beforeEach(() => {
     spentMs += SEND_MS;
     sent.push(session);
     onSend(session);
+    return bytes;
   });
 });
 
@@ -140,5 +150,26 @@ describe('SendQueue', () => {
     queue.add('e');
     await virtual.advance(10);
     expect(turns().flat()).toEqual(['b', 'e']);
+  });
+
+  it('waits while too much is on its way, until it has arrived or for a time', async () => {
+    bytes = IN_FLIGHT_BYTES_MAX / 4;
+    const all = names('w', 20);
+    queue.addFollowers(followedBy(all));
+    await virtual.advance(100);
+    expect(turns().flat()).toHaveLength(4);
+    queue.arrived('w1');
+    queue.arrived('w2');
+    await virtual.advance(100);
+    expect(turns().flat()).toHaveLength(6);
+    queue.remove('w3');
+    await virtual.advance(100);
+    expect(turns().flat()).toHaveLength(7);
+    // Nobody says anything any more.
+    await virtual.advance(5 * IN_FLIGHT_MS);
+    expect(turns().flat()).toEqual(all);
+    queue.add('own');
+    await virtual.advance(10);
+    expect(turns().flat().at(-1)).toBe('own');
   });
 });

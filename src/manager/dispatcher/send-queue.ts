@@ -2,8 +2,11 @@
 // that follow a set that changed in rounds, the rarer the more of them there are. Work is cut into turns, so
 // that a change for thousands of sessions does not keep the manager from hearing heartbeats.
 import type { Clock, Timer } from '../../base/index.ts';
+import { InFlight } from './in-flight.ts';
 import {
   ASSIGNMENTS_PAUSE_MS,
+  IN_FLIGHT_BYTES_MAX,
+  IN_FLIGHT_MS,
   ROUND_PAUSE_MAX_MS,
   ROUND_PAUSE_MS_PER_SESSION,
   TURN_MS,
@@ -16,7 +19,8 @@ export interface Followable<Session> {
 
 export class SendQueue<Session> {
   readonly #clock: Clock;
-  readonly #send: (session: Session) => void;
+  readonly #send: (session: Session) => number;
+  readonly #inFlight: InFlight<Session>;
   readonly #urgent = new Set<Session>();
   /** What is left of the present round. */
   readonly #round = new Set<Session>();
@@ -30,10 +34,11 @@ export class SendQueue<Session> {
   #timer: Timer | undefined;
   #timerAt = Infinity;
 
-  /** `send` sends a session all that it does not have. */
-  constructor(clock: Clock, send: (session: Session) => void) {
+  /** `send` sends a session all that it does not have, and gives the bytes. */
+  constructor(clock: Clock, send: (session: Session) => number) {
     this.#clock = clock;
     this.#send = send;
+    this.#inFlight = new InFlight(clock, { bytes: IN_FLIGHT_BYTES_MAX, ageMs: IN_FLIGHT_MS });
   }
 
   /** Sessions that wait for their turn, without those of sets that have just changed. */
@@ -54,9 +59,17 @@ export class SendQueue<Session> {
     this.#schedule();
   }
 
+  /** The session is over. */
   remove(session: Session): void {
     this.#urgent.delete(session);
     this.#round.delete(session);
+    this.arrived(session);
+  }
+
+  /** The session has all that it was sent. */
+  arrived(session: Session): void {
+    this.#inFlight.remove(session);
+    if (this.waiting > 0) this.#schedule();
   }
 
   clear(): void {
@@ -66,6 +79,7 @@ export class SendQueue<Session> {
     this.#urgent.clear();
     this.#round.clear();
     this.#changed.clear();
+    this.#isCut = false;
   }
 
   /** The first change goes out at once, what follows closely goes out together. */
@@ -77,7 +91,7 @@ export class SendQueue<Session> {
     // The present round first: who has been waiting must not wait for two of them.
     if (this.#round.size > 0 || this.#isCut) at = now;
     else if (this.#changed.size > 0) at = Math.min(at, this.#roundDue(next));
-    at = Math.max(at, now);
+    at = Math.max(at, now + this.#inFlight.waitMs);
     if (at >= this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = at;
@@ -97,8 +111,9 @@ export class SendQueue<Session> {
       this.#beginRound(start);
     }
     // One of each, so that neither has to wait for the end of the other.
-    while (this.#sendNext(this.#urgent) || this.#sendNext(this.#round)) {
-      this.#sendNext(this.#round);
+    let [next, other] = [this.#urgent, this.#round];
+    while (this.#inFlight.waitMs === 0 && (this.#sendNext(next) || this.#sendNext(other))) {
+      [next, other] = [other, next];
       if (this.#clock.monotonicMs() - start >= TURN_MS) break;
     }
     this.#isCut = this.waiting > 0;
@@ -116,8 +131,9 @@ export class SendQueue<Session> {
 
   #sendNext(from: ReadonlySet<Session>): boolean {
     for (const session of from) {
-      this.remove(session);
-      this.#send(session);
+      this.#urgent.delete(session);
+      this.#round.delete(session);
+      this.#inFlight.add(session, this.#send(session));
       return true;
     }
     return false;

@@ -6,6 +6,7 @@ import type { StoreView } from '../store/index.ts';
 import { SMALL_LIST } from './limits.ts';
 import {
   NO_ASSIGNMENTS,
+  bytesOf,
   inMessages,
   ownAssignments,
   setsFor,
@@ -62,13 +63,13 @@ export class AgentSession {
   #knownIndex = 0;
   #appliedIndex = -1;
 
-  /** `view` is the store as it is whenever an agent that was slow reads again. */
+  /** `readsOn` is called when an agent reads again that has missed something meanwhile. */
   constructor(
     nodeId: string,
     epoch: number,
     connection: AgentConnection,
     shared: SharedSets<AgentSession>,
-    view: () => StoreView,
+    readsOn: (session: AgentSession) => void,
   ) {
     this.nodeId = nodeId;
     this.epoch = epoch;
@@ -77,7 +78,7 @@ export class AgentSession {
     connection.onDrain(() => {
       this.#writable = true;
       this.#sendParts();
-      if (this.#behind && this.#parts.length === 0) this.sendAssignments(view());
+      if (this.#behind && this.#parts.length === 0) readsOn(this);
     });
     connection.onClose(() => this.#end());
   }
@@ -87,7 +88,7 @@ export class AgentSession {
    * what the host has needs no word of it.
    */
   get covers(): number {
-    return this.#appliedIndex >= this.#sentIndex ? this.#knownIndex : this.#appliedIndex;
+    return this.isCurrent ? this.#knownIndex : this.#appliedIndex;
   }
 
   /** Whether its own items name this revision or payload. */
@@ -100,6 +101,11 @@ export class AgentSession {
     this.#stale = true;
   }
 
+  /** Whether it has acknowledged all that it was sent. */
+  get isCurrent(): boolean {
+    return this.#appliedIndex >= this.#sentIndex;
+  }
+
   /** The agent's word that it has applied the set of `index`. */
   applied(index: number): void {
     this.#appliedIndex = Math.max(this.#appliedIndex, index);
@@ -107,12 +113,13 @@ export class AgentSession {
 
   /**
    * Sends what changed since the last call (everything at the first). While the agent does not read,
-   * nothing is worked out: it gets one difference to the newest state when it reads again.
+   * nothing is worked out: it gets one difference to the newest state when it reads again. Gives the
+   * bytes of all bodies.
    */
-  sendAssignments(view: StoreView): void {
-    if (this.#ended) return;
+  sendAssignments(view: StoreView): number {
+    if (this.#ended) return 0;
     this.#behind = !this.#writable || this.#parts.length > 0;
-    if (this.#behind) return;
+    if (this.#behind) return 0;
     if (this.#stale) this.#renew(view);
     const difference = this.#complete ? this.#difference() : undefined;
     const { updates, removes } = difference ?? this.#whole();
@@ -120,12 +127,14 @@ export class AgentSession {
     this.#sentOwn = this.#own;
     for (const followed of this.#followed.values()) followed.version = followed.set.version;
     this.#knownIndex = view.index;
-    if (difference !== undefined && updates.length === 0 && removes.length === 0) return;
+    if (difference !== undefined && updates.length === 0 && removes.length === 0) return 0;
     this.#sentIndex = view.index;
     const lists = updates.length === 0 ? [[]] : updates;
+    let bytes = 0;
     for (const [at, list] of lists.entries()) {
       const last = at === lists.length - 1;
       this.#number++;
+      bytes += bytesOf(list);
       this.#parts.push({
         complete: difference === undefined && at === 0,
         appliesTo: this.#number - 1,
@@ -138,6 +147,7 @@ export class AgentSession {
     }
     this.#complete = true;
     this.#sendParts();
+    return bytes;
   }
 
   #renew(view: StoreView): void {

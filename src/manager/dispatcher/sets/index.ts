@@ -8,5 +8,5 @@ export {
   setsFor,
   type OwnAssignments,
 } from './assignments.ts';
-export { inMessages, type ItemKey, type ItemList, type SharedSet } from './shared-set.ts';
+export { bytesOf, inMessages, type ItemKey, type ItemList, type SharedSet } from './shared-set.ts';
 export { SharedSets } from './shared-sets.ts';

@@ -142,6 +142,19 @@ function keyOf({ kind, key }: AssignmentItem): ItemKey {
   return { kind, key };
 }
 
+/** Of lists that many are told: worked out once. */
+const listBytes = new WeakMap<ItemList, number>();
+
+/** Bytes of the bodies, about. */
+export function bytesOf(list: ItemList): number {
+  let bytes = listBytes.get(list);
+  if (bytes === undefined) {
+    bytes = list.reduce((sum, { body }) => sum + body.length, 0);
+    listBytes.set(list, bytes);
+  }
+  return bytes;
+}
+
 /** Items in lists of a size that the wire takes; none for no items. */
 export function inMessages(items: Iterable<AssignmentItem>): readonly ItemList[] {
   const lists: AssignmentItem[][] = [];
