@@ -55,6 +55,8 @@ export interface Figures {
   readonly running: Readonly<Record<string, number>>;
   /** The same of those with the service's newest revision. */
   readonly newest: Readonly<Record<string, number>>;
+  /** Tasks of each service that are in the store. */
+  readonly present: Readonly<Record<string, number>>;
   /** Tasks that have failed. */
   readonly failed: number;
   /** What an update of each service has to name. */
@@ -85,6 +87,7 @@ function watchTurns(): void {
 
 const counts = { ready: 0, registrations: 0, downs: 0, failed: 0 };
 const running = new Map<string, Map<string, string>>();
+const present = new Map<string, number>();
 function count(change: StoreChange): void {
   if (change.table === 'session') counts.registrations++;
   if (change.table === 'node') {
@@ -99,6 +102,8 @@ function count(change: StoreChange): void {
   running.set(task.serviceId, tasks);
   if (change.after?.status.state === 'failed' && change.before?.status.state !== 'failed')
     counts.failed++;
+  const came = Number(change.before === undefined) - Number(change.after === undefined);
+  if (came !== 0) present.set(task.serviceId, (present.get(task.serviceId) ?? 0) + came);
   const runs = task.status.state === 'running' && task.desiredState === 'running';
   if (change.after !== undefined && runs) tasks.set(task.id, task.revisionId);
   else tasks.delete(task.id);
@@ -123,6 +128,7 @@ function figures(): Figures {
     rssMb: process.memoryUsage.rss() / 1e6,
     running: Object.fromEntries([...running].map(([id, tasks]) => [id, tasks.size])),
     newest,
+    present: Object.fromEntries(present),
     versions,
   };
 }

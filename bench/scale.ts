@@ -163,7 +163,7 @@ class Cluster {
     });
     await this.#measure(`removed, ${name}`, async () => {
       await this.#call('service.remove', { id });
-      await this.#until(({ running }) => (running[id] ?? 0) === 0);
+      await this.#until(({ present }) => (present[id] ?? 0) === 0);
     });
   }
 
