@@ -144,11 +144,14 @@ static napi_value run(napi_env env, napi_callback_info info) {
 
 // answers.c
 void define_answers(napi_env env, napi_value exports);
+// watches.c
+void define_watches(napi_env env, napi_value exports);
 
 NAPI_MODULE_INIT() {
   napi_value function;
   if (napi_create_function(env, "run", NAPI_AUTO_LENGTH, run, NULL, &function) == napi_ok)
     napi_set_named_property(env, exports, "run", function);
   define_answers(env, exports);
+  define_watches(env, exports);
   return exports;
 }

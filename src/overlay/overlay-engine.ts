@@ -33,12 +33,12 @@ import {
 } from './reconcile/index.ts';
 import { ServedFlows, forgetConnections } from './forget-connections.ts';
 import {
-  CHECK_INTERVAL_MS,
   MAX_PARALLEL_NAMESPACES,
   RETRY_BACKOFF,
   type OverlayProblem,
   type OverlayState,
 } from './contract/index.ts';
+import { KernelWatches } from './kernel-watches.ts';
 import { Passes } from './passes.ts';
 import { PortClaims } from './port-claims.ts';
 import { RemovedEndpoints } from './removed-endpoints.ts';
@@ -82,11 +82,11 @@ export class OverlayEngine {
   #seen: OverlayState | undefined;
   #bridgeSubnet: string | undefined;
   readonly #passes = new Passes();
+  readonly #watches: KernelWatches;
   #running: Promise<void> | undefined;
   #stopped = false;
   #attempt = 0;
   #retry: Timer | undefined;
-  #check: Timer | undefined;
   #checksDue = 0;
   #passDue = false;
   /** When the first removed endpoint is over. */
@@ -98,6 +98,14 @@ export class OverlayEngine {
     this.#listings = new ExpectedListing(options.kernel);
     this.#underlay = new Underlay(options.kernel);
     this.#clashes = new RouteClashes(options.kernel);
+    this.#watches = new KernelWatches({
+      ...options,
+      look: () => {
+        this.#checksDue++;
+        this.#ask(false);
+      },
+      mustLookOften: () => options.surroundings?.mustLookOften === true,
+    });
   }
 
   get removed(): RemovedEndpoints {
@@ -131,7 +139,8 @@ export class OverlayEngine {
       if (taskId !== undefined) this.#detaching.add(taskId);
     }
     for (const attached of tasks) this.#tasks.set(attached.task.id, attached);
-    this.#scheduleCheck();
+    this.#watches.start();
+    this.#watch();
   }
 
   update(state: OverlayState): void {
@@ -203,7 +212,7 @@ export class OverlayEngine {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
-    this.#check?.cancel();
+    this.#watches.stop();
     await this.#running;
     await this.#claims.release([]);
     await this.#listings.close();
@@ -244,6 +253,7 @@ export class OverlayEngine {
       this.#passes.ended(target);
     }
     this.#running = undefined;
+    this.#watch();
     this.#passes.rest();
     this.#scheduleRetry();
   }
@@ -393,20 +403,22 @@ export class OverlayEngine {
     this.#retry = clock.after(delay, () => this.#ask());
   }
 
-  #scheduleCheck(): void {
-    this.#check = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
-      this.#checksDue++;
-      this.#ask(false);
-      this.#scheduleCheck();
-    });
+  /** Tasks' own namespaces are theirs. */
+  #watch(): void {
+    const namespaces = [...this.#reconcilers.keys()].filter((name) => !name.startsWith('t-'));
+    this.#watches.keep(namespaces, this.#nextExpiry);
   }
 
   async #lookAtKernel(): Promise<void> {
     this.#checksDue = 0;
+    this.#watches.lookBegins();
     const { kernel, clock, logger, surroundings } = this.#options;
     await surroundings?.look();
     const changed = await foreignChanges(kernel, this.#reconcilers);
-    for (const change of changed) logger.warn({ ...change }, 'repairing what others changed');
+    for (const change of changed) {
+      logger.warn({ ...change }, 'repairing what others changed');
+      if (!this.#reconcilers.has(change.namespace)) this.#watches.forget(change.namespace);
+    }
     const other = await this.#underlay.changed();
     const over = (this.#nextExpiry ?? Infinity) <= clock.now();
     this.#passDue ||= other || over || changed.length > 0;

@@ -28,6 +28,11 @@ export class Surroundings {
     await this.#tunnels.look();
   }
 
+  /** There is something of which nobody tells: only looking shows whether it is as it should be. */
+  get mustLookOften(): boolean {
+    return this.#inUse && (this.#tunnels.inUse || this.#firewalls.mustLookOften);
+  }
+
   problems(): readonly string[] {
     return [...this.#firewalls.problems(), ...this.#tunnels.problems()];
   }

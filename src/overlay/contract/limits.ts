@@ -13,10 +13,16 @@ export const MAX_PARALLEL_NAMESPACES = 4;
 export const RETRY_BACKOFF = { minMs: 200, maxMs: 10_000 } as const;
 
 /**
- * Between two looks at whether others changed what is ours: what they broke is repaired within 10 s,
- * also where one look shows only the first half of it.
+ * Between two looks at whether others changed what is ours, where the kernel does not tell of it: what they
+ * broke is repaired within 10 s, also where one look shows only the first half of it.
  */
 export const CHECK_INTERVAL_MS = 4_000;
+/** The same where the kernel tells: for what it may have left out. */
+export const FULL_LOOK_INTERVAL_MS = 60_000;
+/** After it has told: what is changed closely together is seen by one look. */
+export const LOOK_AFTER_CHANGE_MS = 250;
+/** Between two looks for changes that go on and on, our own among them. */
+export const LOOK_SPACING_MS = 2_000;
 
 /** A key of an encrypted network's tunnels is used this long. */
 export const KEY_PERIOD_MS = 24 * 3_600_000;

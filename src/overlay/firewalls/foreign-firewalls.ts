@@ -38,6 +38,7 @@ export interface ForeignFirewallsOptions {
 export class ForeignFirewalls {
   readonly #options: ForeignFirewallsOptions;
   #problems: readonly string[] = [];
+  #hasLegacy = false;
   /** What firewalld's program said last, and for how many looks it is not asked again. */
   #firewalld = { problem: '', looks: 0 };
 
@@ -50,9 +51,15 @@ export class ForeignFirewalls {
     return this.#problems;
   }
 
+  /** The kernel does not tell of changes of legacy iptables, and nobody of a firewall that listens again. */
+  get mustLookOften(): boolean {
+    return this.#hasLegacy || this.#problems.length > 0;
+  }
+
   /** Looks, and adds what is missing. One listing without rules where nobody else has a firewall. */
   async open(): Promise<void> {
     const problems: string[] = [];
+    this.#hasLegacy = false;
     try {
       const { kernel, instance } = this.#options;
       const chains = forwardChains(await kernel.nft(HOST, 'list chains'));
@@ -105,6 +112,7 @@ export class ForeignFirewalls {
     const found: string[] = [];
     const nft = chains.some((chain) => chain.family === family && isIptables(chain));
     const legacy = (await tools.legacyTables(family)).includes('filter');
+    this.#hasLegacy ||= legacy;
     for (const [used, names] of [
       [nft, IPTABLES[family].nft],
       [legacy, IPTABLES[family].legacy],

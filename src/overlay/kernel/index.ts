@@ -11,6 +11,7 @@ export {
   type Kernel,
   type KernelObject,
   type KernelOp,
+  type KernelWatch,
   LINK_DOWN,
   type Link,
   type Neighbour,

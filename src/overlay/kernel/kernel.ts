@@ -122,6 +122,14 @@ export interface PortClaim {
   release(): Promise<void>;
 }
 
+/** Of one namespace. */
+export interface KernelWatch {
+  /** From now on the next change is told; those before are seen by whoever looks now. */
+  rearm(): void;
+  /** Nothing is told any more, and nothing holds the namespace. */
+  close(): void;
+}
+
 export interface Kernel {
   /** Path of a namespace for the OCI spec and the resolver. */
   namespacePath(namespace: string): string;
@@ -134,6 +142,13 @@ export interface Kernel {
   writeSysctls(namespace: string, sysctls: readonly Sysctl[]): Promise<void>;
   /** Our objects there; in the host's namespace only those on links whose names start with `prefix`. */
   read(namespace: string, prefix: string): Promise<readonly KernelObject[]>;
+  /**
+   * Calls `changed` once, and again after each `rearm`, when something that we look at may be another in
+   * the namespace, whoever changed it; in the host's namespace also when one of ours is gone. Resolves once
+   * nothing is missed any more; fails where that can't be. Ends by itself with `deleteNamespace`. Absent
+   * where the kernel does not tell.
+   */
+  watch?(namespace: string, changed: () => void): Promise<KernelWatch>;
   /** Cheap, however much is there; fails when the namespace is gone. */
   fingerprint(namespace: string): Promise<Fingerprint>;
   /**

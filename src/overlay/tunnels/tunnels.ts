@@ -101,6 +101,11 @@ export class Tunnels {
     return this.#refusal ?? this.#problem;
   }
 
+  /** This host has devices whose peers have to be looked after. */
+  get inUse(): boolean {
+    return this.#brought.size > 0;
+  }
+
   problems(): readonly string[] {
     const needed = this.#input?.needed === true;
     const problem = needed ? this.refusal() : undefined;

@@ -13,6 +13,7 @@ import {
   type Kernel,
   type KernelObject,
   type KernelOp,
+  type KernelWatch,
   type OpFailure,
   type PortClaim,
   type Sysctl,
@@ -29,6 +30,7 @@ import {
   type NativeStep,
   type NetlinkMessage,
 } from '../system/index.ts';
+import { NamespaceWatches } from './namespace-watches.ts';
 import { bytesOfAddress } from './netlink-attributes.ts';
 import {
   readAddresses,
@@ -81,10 +83,14 @@ class LinuxKernel implements Kernel {
   readonly #native: Native;
   readonly #directory: string;
   #prepared: Promise<void> | undefined;
+  readonly #watches: NamespaceWatches;
+  /** Told when one of our namespaces may be gone. */
+  #filesChanged: (() => void) | undefined;
 
   constructor(native: Native, directory: string) {
     this.#native = native;
     this.#directory = directory;
+    this.#watches = new NamespaceWatches(native.watches);
   }
 
   namespacePath(namespace: string): string {
@@ -117,6 +123,8 @@ class LinuxKernel implements Kernel {
 
   async deleteNamespace(namespace: string): Promise<void> {
     const path = this.namespacePath(namespace);
+    // It would live on.
+    this.#watches.close(namespace);
     const [result] = await this.#native.run(undefined, [{ step: 'unmount', path }]);
     check(result, `namespace ${namespace}`);
   }
@@ -159,6 +167,30 @@ class LinuxKernel implements Kernel {
       ...readForwarding(forwarding, nameOf),
       ...readOurRules(rules),
     ].filter(isOurs);
+  }
+
+  async watch(namespace: string, changed: () => void): Promise<KernelWatch> {
+    const watch = await this.#watches.open(namespace, this.#pathOf(namespace), changed);
+    if (namespace !== HOST) return watch;
+    this.#filesChanged = changed;
+    this.#watchFiles();
+    const close = (): void => {
+      this.#filesChanged = undefined;
+      this.#watches.closeDirectory();
+      watch.close();
+    };
+    return { ...watch, close };
+  }
+
+  /** Of a namespace that is gone the kernel says nothing: its file tells. */
+  #watchFiles(): void {
+    if (this.#filesChanged === undefined) return;
+    try {
+      this.#watches.watchDirectory(this.#directory, () => this.#filesChanged?.());
+    } catch (error) {
+      // It is made with the first namespace.
+      if (!isAbsent(error)) throw error;
+    }
   }
 
   async fingerprint(namespace: string): Promise<Fingerprint> {
@@ -279,6 +311,7 @@ class LinuxKernel implements Kernel {
 
   async close(): Promise<void> {
     if ((await this.listNamespaces()).length > 0) return;
+    this.#watches.closeAll();
     await this.#native.run(undefined, [{ step: 'unmount', path: this.#directory }]);
     await rmdir(this.#directory).catch(() => undefined);
     this.#prepared = undefined;
@@ -289,6 +322,7 @@ class LinuxKernel implements Kernel {
     const steps: NativeStep[] = [{ step: 'share', path: this.#directory }];
     const [result] = await this.#native.run(undefined, steps);
     check(result, `directory ${this.#directory}`);
+    this.#watchFiles();
   }
 
   #pathOf(namespace: string): string | undefined {

@@ -10,6 +10,7 @@ export {
   type NetlinkMessage,
   type Patch,
   loadNative,
+  type NativeWatches,
 } from './native.ts';
 export { probeMachine } from './probe-machine.ts';
 export { systemClock } from './system-clock.ts';

@@ -6,6 +6,7 @@ import { SwarmError } from '../../base/index.ts';
 
 interface Addon {
   readonly answers: NativeAnswers;
+  readonly watches: NativeWatches;
   run(namespacePath: string | null, steps: Buffer): Promise<Buffer>;
 }
 
@@ -21,6 +22,20 @@ export interface NativeAnswers {
   /** Names have changed. */
   clear(): void;
   send(slot: number, address: number, port: number, message: Buffer): void;
+}
+
+/** The kernel's notifications (native/addon/watches.c); watches are known by a number. */
+export interface NativeWatches {
+  /**
+   * Once: `told` is called with -1 when a namespace is watched, with 0 when something in it has changed,
+   * else with the errno of why it can't be watched.
+   */
+  start(told: (watch: number, event: number) => void): void;
+  /** Null: this process's own namespace. Fails when there are too many. */
+  open(namespacePath: string | null): number;
+  /** From now on the next change is told. */
+  rearm(watch: number): void;
+  close(watch: number): void;
 }
 
 /** A place in a netlink message that only the thread in the namespace can fill in. */
@@ -117,6 +132,10 @@ export class Native {
     return this.#addon.answers;
   }
 
+  get watches(): NativeWatches {
+    return this.#addon.watches;
+  }
+
   /**
    * Does the steps in order in the namespace bound to `path` (undefined: this process's own); a step
    * that fails does not keep the later ones from being tried. Rejects when the namespace is missing.
@@ -149,7 +168,13 @@ export function loadNative(addonPath: string): Native {
 }
 
 function isAddon(value: unknown): value is Addon {
-  return typeof value === 'object' && value !== null && 'run' in value && 'answers' in value;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'run' in value &&
+    'answers' in value &&
+    'watches' in value
+  );
 }
 
 function encodeSteps(steps: readonly NativeStep[]): Buffer {
