@@ -8,6 +8,7 @@ export type { Disk, DiskFile } from './disk.ts';
 export { SwarmError, codeFromGrpc, messageOf, type ErrorCode } from './errors.ts';
 export { Heap, type Less } from './heap.ts';
 export { LayeredMap, mapChanges, type MapChange } from './layered-map.ts';
+export { localConnection } from './local-connection.ts';
 export { silentLogger, type LogFields, type Logger } from './logger.ts';
 export { newId, type Random } from './random.ts';
 export { parseJson, type JsonLimits } from './json.ts';

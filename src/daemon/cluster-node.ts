@@ -206,8 +206,12 @@ export class ClusterNode {
       disk,
       logger,
       statePath: `${directory}/assignments.json`,
-      dial: (address) => dialDispatcher(this.rpc.clients, address),
+      dial: (address) =>
+        address === this.#ownManager()
+          ? this.rpc.dialOwnDispatcher(this.#membership.nodeId, address)
+          : dialDispatcher(this.rpc.clients, address),
       managers: () => this.#managerAddresses(),
+      ownManager: () => this.#ownManager(),
       address: formatAddress(this.#membership.advertise),
       dataPathAddress: this.#membership.dataPathAddress,
       onClusterInfo: (info) => this.#onClusterInfo(info),
@@ -236,9 +240,12 @@ export class ClusterNode {
     logger.warn({ nodeId, raftId }, 'this node is the only manager now');
   }
 
+  #ownManager(): string | undefined {
+    return this.#manager === undefined ? undefined : formatAddress(this.#membership.advertise);
+  }
+
   #managerAddresses(): readonly string[] {
-    const own = this.#manager === undefined ? [] : [formatAddress(this.#membership.advertise)];
-    return [...new Set([...own, ...this.#membership.managers])];
+    return [...new Set([this.#ownManager() ?? [], this.#membership.managers].flat())];
   }
 
   /** Others first: a manager that was just taken out of Raft can't help itself. */

@@ -57,6 +57,8 @@ export interface AgentOptions {
   readonly statePath: string;
   readonly dial: (address: string) => DispatcherConnection;
   readonly managers: () => readonly string[];
+  /** Address of this node's own manager, while it has one. */
+  readonly ownManager?: () => string | undefined;
   /** host:port of this node's gRPC port, and the address for VXLAN. */
   readonly address: string;
   readonly dataPathAddress: string;
@@ -99,6 +101,7 @@ export class Agent {
     agent.#session = new Session({
       dial: options.dial,
       managers: options.managers,
+      ownManager: options.ownManager,
       clock: options.clock,
       random: options.random,
       logger: options.logger,

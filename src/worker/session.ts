@@ -69,6 +69,8 @@ export interface SessionOptions {
   readonly dial: (address: string) => DispatcherConnection;
   /** Addresses of managers, host:port; asked anew for every try. */
   readonly managers: () => readonly string[];
+  /** Of this node's own manager, while it has one: asked first, because that costs least. */
+  readonly ownManager?: (() => string | undefined) | undefined;
   readonly handler: SessionHandler;
   readonly clock: Clock;
   readonly random: Random;
@@ -183,8 +185,10 @@ export class Session {
     return ANSWER_TIMEOUT_MS * large * patience;
   }
 
-  /** Any manager but the one that just failed, if there is another. */
+  /** The node's own at first; then any manager but the one that just failed, if there is another. */
   #choose(): string | undefined {
+    const own = this.#options.ownManager?.();
+    if (own !== undefined && this.#attempt === 0) return own;
     const managers = this.#options.managers();
     const others = managers.filter((address) => address !== this.#last);
     const choices = others.length > 0 && this.#attempt > 0 ? others : managers;

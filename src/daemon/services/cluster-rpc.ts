@@ -1,10 +1,11 @@
 // The node's gRPC port and its clients of other nodes. The services are there from the start; those of a
 // manager answer "not a manager" until the node is one.
 import { timingSafeEqual } from 'node:crypto';
-import { SwarmError, type Logger, type Peer } from '../../base/index.ts';
+import { SwarmError, localConnection, type Logger, type Peer } from '../../base/index.ts';
 import type { ForwardedCall, Manager, ManagerCaller } from '../../manager/index.ts';
-import type { TraceAnswer, TraceQuestion } from '../../model/index.ts';
+import type { AgentMessage, TraceAnswer, TraceQuestion } from '../../model/index.ts';
 import { RpcServer, type Access, type TlsIdentity, type WireMethod } from '../../platform/index.ts';
+import type { DispatcherConnection } from '../../worker/index.ts';
 import { attachService } from './attach-service.ts';
 import { caService } from './ca-service.ts';
 import { controlService, sendCall } from './control-service.ts';
@@ -52,8 +53,10 @@ export interface ClusterRpcOptions {
 export class ClusterRpc implements ManagerCaller {
   readonly server: RpcServer;
   readonly clients: NodeClients;
+  readonly #options: ClusterRpcOptions;
 
   constructor(options: ClusterRpcOptions) {
+    this.#options = options;
     this.clients = new NodeClients(options);
     this.server = new RpcServer({ ...options, access: NODE_ACCESS });
     const node: ServingNode = {
@@ -71,6 +74,22 @@ export class ClusterRpc implements ManagerCaller {
     signal: AbortSignal,
   ): Promise<{ body: string; index: number }> {
     return sendCall(this.clients, manager, call, signal);
+  }
+
+  /** A session with the manager of this node itself (`nodeId`, at `address`): nothing goes over a wire. */
+  dialOwnDispatcher(nodeId: string, address: string): DispatcherConnection {
+    const { caller, callee } = localConnection<AgentMessage, unknown>();
+    try {
+      const { clusterId, roleOf } = this.#options;
+      // As a caller over the wire would be asked.
+      if (roleOf({ nodeId, role: 'manager', clusterId }) === undefined) {
+        throw new SwarmError('denied', `node ${nodeId} was removed from the cluster`);
+      }
+      managerOf(this.#options).serveAgent(nodeId, callee, address);
+    } catch (error) {
+      callee.close(error instanceof Error ? error : new Error(String(error)));
+    }
+    return caller;
   }
 
   close(): void {

@@ -262,6 +262,7 @@ export class SimulatedDaemon {
       statePath: '/node/assignments.json',
       dial: (address) => this.#dial(address),
       managers: () => this.#managerAddresses(),
+      ownManager: () => (this.#manager === undefined ? undefined : machine.address),
       address: machine.address,
       dataPathAddress: machine.underlay,
       onClusterInfo: (info) => this.#onClusterInfo(info),
