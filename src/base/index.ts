@@ -6,8 +6,14 @@ export { sleep, type Clock, type Timer } from './clock.ts';
 export type { Connection, Peer } from './connection.ts';
 export type { Disk, DiskFile } from './disk.ts';
 export { SwarmError, codeFromGrpc, messageOf, type ErrorCode } from './errors.ts';
-export { Heap, type Less } from './heap.ts';
-export { LayeredMap, mapChanges, type MapChange } from './layered-map.ts';
+export {
+  Heap,
+  LayeredMap,
+  mapChanges,
+  words,
+  type Less,
+  type MapChange,
+} from './collections/index.ts';
 export { localConnection } from './local-connection.ts';
 export { silentLogger, type LogFields, type Logger } from './logger.ts';
 export { newId, type Random } from './random.ts';
@@ -37,4 +43,3 @@ export {
   type TProperties,
   type TSchema,
 } from './schema.ts';
-export { words } from './word-list.ts';

@@ -26,7 +26,7 @@ import {
 } from '../../model/index.ts';
 import type { LeaderApi } from '../methods/index.ts';
 import type { Store } from '../store/index.ts';
-import { Admission, type Applicant } from './admission.ts';
+import { Admission, SendQueue, type Applicant } from './flow/index.ts';
 import { AppliedReports } from './applied-reports.ts';
 import {
   ENDPOINT_DRAINS_PER_SESSION_MAX,
@@ -35,7 +35,6 @@ import {
   WAITING_HEARTBEAT_MS,
 } from './limits.ts';
 import { HeartbeatRelay } from './heartbeat-relay.ts';
-import { SendQueue } from './send-queue.ts';
 import { AgentSession, type AgentConnection } from './session.ts';
 import { SharedSets, differsForItsNode, hostItem } from './sets/index.ts';
 import { StatusReports } from './status-reports.ts';

@@ -51,6 +51,31 @@ const broken = (): never => {
   throw new TypeError('cannot read properties of undefined');
 };
 
+describe('a transaction that was refused', () => {
+  it('is told to the loop, which is asked again', async () => {
+    const { clock, store, runner, first } = setUp();
+    await store.propose([newNode('a')]);
+    // Nothing has this version.
+    const stale = [remove('node', 'a', 4711)];
+    const told: unknown[] = [];
+    const loop: ControlLoop = first;
+    loop.refused = (transactions) => {
+      told.push(...transactions);
+      const isThere = (): boolean => store.view.get('node', 'a') !== undefined;
+      first.planning = () => ({
+        transactions: isThere() ? [[remove('node', 'a')]] : [],
+        more: false,
+      });
+    };
+    first.planning = () => ({ transactions: [stale], more: false });
+    runner.start();
+    await clock.advance(2_000);
+    expect(told).toEqual([stale]);
+    expect(store.view.get('node', 'a')).toBeUndefined();
+    runner.stop();
+  });
+});
+
 describe('the runner', () => {
   it('lets a loop begin anew that could not take in a change', async () => {
     const { clock, store, lines, runner, first, second } = setUp();

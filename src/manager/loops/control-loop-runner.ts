@@ -147,7 +147,8 @@ export class ControlLoopRunner {
     if (plan.more && (undone === 0 || undone < plan.transactions.length)) running.dirty = true;
     // Where nothing was observed that made it stale, the next plan is the same.
     const earliest = undone > 0 ? this.#clock.now() + this.#pause(running) : 0;
-    this.#setTimer(running, plan.more ? earliest : plan.wakeAt, earliest, term);
+    const more = plan.more || refused > 0;
+    this.#setTimer(running, more ? earliest : plan.wakeAt, earliest, term);
     if (running.dirty) this.#enqueue(running, term);
     else running.busy = false;
   }
@@ -186,11 +187,13 @@ export class ControlLoopRunner {
     const outcomes = await Promise.allSettled(
       plan.transactions.map((actions) => this.#store.tryPropose(actions)),
     );
-    const refused = outcomes.flatMap((one) =>
-      one.status === 'fulfilled' && !one.value.ok ? [one.value] : [],
-    );
+    const refused = plan.transactions.filter((_actions, at) => {
+      const outcome = outcomes[at];
+      return outcome?.status === 'fulfilled' && !outcome.value.ok;
+    });
     if (refused.length > 0) {
-      this.#logger.debug({ loop: loop.name, results: refused }, 'planned again');
+      this.#logger.debug({ loop: loop.name, transactions: refused.length }, 'planned again');
+      loop.refused?.(refused);
     }
     const failures = outcomes.flatMap((one) =>
       one.status === 'rejected' ? [one.reason as unknown] : [],

@@ -6,8 +6,9 @@
 //   plan     transactions to propose; never acts, never waits, sets no timer
 //
 // The runner proposes what `plan` gave, waits until it is applied (every change of it, and of all
-// others meanwhile, is observed first) and then asks again. A refused transaction is no error: the
-// change that made it stale was observed, so the next plan knows better.
+// others meanwhile, is observed first) and then asks again. A refused transaction is no error: something
+// changed what it was on. A loop that does not look at every change is told of it (`refused`), and looks at
+// that again.
 //
 // A call of `plan` does a piece of work that fits the budget: what there is to look at after a reset, too,
 // is looked at piece by piece. One loop's piece at a time, and the event loop gets its turn in between.
@@ -52,4 +53,6 @@ export interface ControlLoop {
   observe(change: StoreChange): void;
   /** Plans at `now` (ms since 1970) within `budget`. */
   plan(now: number, budget: Budget): Plan;
+  /** Transactions of the last plan that were not applied: what they were on was changed by somebody else. */
+  refused?(transactions: readonly (readonly Action[])[]): void;
 }

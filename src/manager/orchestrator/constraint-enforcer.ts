@@ -39,6 +39,13 @@ export class ConstraintEnforcer implements ControlLoop {
     if (before?.spec !== after.spec || before.role !== after.role) this.#agenda.add(after.id);
   }
 
+  refused(transactions: readonly (readonly Action[])[]): void {
+    for (const action of transactions.flat()) {
+      if (action.kind !== 'update' || action.table !== 'task') continue;
+      if (action.object.nodeId !== undefined) this.#agenda.add(action.object.nodeId);
+    }
+  }
+
   plan(now: number, budget: Budget): Plan {
     return planAgenda(this.#agenda, now, budget, {
       planOne: (nodeId, room) => {

@@ -356,6 +356,23 @@ describe('tasks of a service that is gone', () => {
   });
 });
 
+describe('what was refused', () => {
+  // The simulation of the cluster, seed 9: a status was repeated while its answer was on its way.
+  it('is planned again, though what changed asks for nothing', async () => {
+    await running(2);
+    await driver.setState('t1', 'failed');
+    const first = driver.plan().transactions;
+    expect(first).toHaveLength(1);
+    await driver.put(update('task', { ...driver.task('t1') }));
+    for (const actions of first)
+      expect(await driver.store.tryPropose(actions)).toMatchObject({ ok: false });
+    expect(driver.plan().transactions).toEqual([]);
+    driver.loop.refused?.(first);
+    await driver.run();
+    expect(ofSlot(1)).toHaveLength(2);
+  });
+});
+
 describe('a service that can not be planned', () => {
   async function broken(): Promise<void> {
     await running(2);

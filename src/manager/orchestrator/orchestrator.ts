@@ -72,6 +72,15 @@ export class Orchestrator implements ControlLoop {
     });
   }
 
+  refused(transactions: readonly (readonly Action[])[]): void {
+    for (const action of transactions.flat()) {
+      if (action.kind !== 'create' && action.kind !== 'update') continue;
+      if (action.table === 'task') {
+        this.#agenda.addSlot(action.object.serviceId, slotKey(action.object));
+      } else if (action.table === 'service') this.#agenda.addService(action.object.id);
+    }
+  }
+
   #addService(service: Service): void {
     this.#agenda.addService(service.id);
     if (followsNodes(service)) this.#followNodes.add(service.id);

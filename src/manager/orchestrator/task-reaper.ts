@@ -63,6 +63,22 @@ export class TaskReaper implements ControlLoop {
     }
   }
 
+  refused(transactions: readonly (readonly Action[])[]): void {
+    for (const action of transactions.flat()) {
+      const table = 'table' in action ? action.table : undefined;
+      if (table === 'task') {
+        const id = action.kind === 'remove' ? action.id : undefined;
+        const task =
+          action.kind === 'update' && action.table === 'task' ? action.object : undefined;
+        const found = task ?? (id === undefined ? undefined : this.#view?.get('task', id));
+        if (found !== undefined) this.#agenda.addSlot(found.serviceId, slotKey(found));
+      } else if (table === 'revision' && action.kind === 'remove') {
+        const revision = this.#view?.get('revision', action.id);
+        if (revision !== undefined) this.#agenda.addService(revision.serviceId);
+      }
+    }
+  }
+
   plan(now: number, budget: Budget): Plan {
     return this.#agenda.plan(now, budget, {
       planService: (id, room) => this.#planService(id, room, now),

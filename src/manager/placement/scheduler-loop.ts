@@ -94,6 +94,16 @@ export class SchedulerLoop implements ControlLoop {
     }
   }
 
+  refused(transactions: readonly (readonly Action[])[]): void {
+    const state = this.#state;
+    if (state === undefined) return;
+    for (const action of transactions.flat()) {
+      if (action.kind !== 'update' || action.table !== 'task') continue;
+      const task = state.view.get('task', action.object.id);
+      if (task !== undefined && isWaiting(task)) state.waiting.add(task, true);
+    }
+  }
+
   plan(now: number, budget: Budget): Plan {
     const state = this.#state;
     if (state === undefined) return { transactions: [], more: false };

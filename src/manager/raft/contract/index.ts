@@ -53,3 +53,4 @@ export {
   WAL_BATCH_BYTES,
   WAL_SEGMENT_BYTES,
 } from './limits.ts';
+export { quorumLoss } from './quorum-loss.ts';

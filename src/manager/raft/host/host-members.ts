@@ -13,10 +13,14 @@ import {
   type Snapshot,
 } from 'raft-ts';
 import { SwarmError } from '../../../base/index.ts';
-import { MEMBERS_MET_MAX, PROMOTION_LAG_ENTRIES, type Member } from '../contract/index.ts';
+import {
+  MEMBERS_MET_MAX,
+  PROMOTION_LAG_ENTRIES,
+  quorumLoss,
+  type Member,
+} from '../contract/index.ts';
 import { encodeMembers, MemberTable } from '../wire/index.ts';
 import { notLeader, PendingChanges } from './proposals.ts';
-import { quorumLoss } from './quorum-loss.ts';
 
 /** What it works on. */
 export interface HostMembersPorts {

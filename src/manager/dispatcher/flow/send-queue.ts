@@ -1,7 +1,7 @@
 // In which order and when sessions are sent what has changed: those whose own tasks changed soon, those
 // that follow a set that changed in rounds, the rarer the more of them there are. Work is cut into turns, so
 // that a change for thousands of sessions does not keep the manager from hearing heartbeats.
-import type { Clock, Timer } from '../../base/index.ts';
+import type { Clock, Timer } from '../../../base/index.ts';
 import { InFlight } from './in-flight.ts';
 import {
   ASSIGNMENTS_PAUSE_MS,

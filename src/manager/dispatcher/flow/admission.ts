@@ -1,7 +1,7 @@
 // Lets agents in, a bounded number at a time: after a restart all of a large cluster comes at once, and
 // registrations that are all under way together are all late, so that their agents give up and come again.
 // Those that wait keep their place and hear that somebody is there.
-import { SwarmError, type Clock, type Timer } from '../../base/index.ts';
+import { SwarmError, type Clock, type Timer } from '../../../base/index.ts';
 
 /** An agent that asks to be registered. */
 export interface Applicant {

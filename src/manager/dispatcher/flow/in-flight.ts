@@ -1,7 +1,7 @@
 // Bytes of assignments that were sent and not acknowledged: a set of megabytes for each of thousands of
 // agents must not lie in this process while the wire carries it away. An agent that does not acknowledge
 // holds up the others for a bounded time.
-import type { Clock } from '../../base/index.ts';
+import type { Clock } from '../../../base/index.ts';
 
 export interface InFlightLimits {
   /** Bytes in flight from which on nothing more is sent. */

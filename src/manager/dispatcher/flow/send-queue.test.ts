@@ -1,7 +1,7 @@
 // Who is sent what has changed, when, and how long one turn may be.
 import { VirtualClock } from 'sim';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Clock } from '../../base/index.ts';
+import type { Clock } from '../../../base/index.ts';
 import {
   ASSIGNMENTS_PAUSE_MS,
   IN_FLIGHT_BYTES_MAX,
