@@ -36,7 +36,7 @@ export class BenchHost {
 
   /** What the agent does with a message, until it may say that it is applied. */
   async feed(message: AssignmentsMessage): Promise<void> {
-    const tables = this.#receiver.receive(message);
+    const tables = this.#receiver.receive(message)?.tables;
     if (tables === undefined) return;
     this.overlay.update({
       self: tables.host.get(this.#nodeId),

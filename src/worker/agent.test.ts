@@ -71,6 +71,9 @@ async function anAgent(disk = new SimDisk()) {
   const clock = new VirtualClock();
   const sessions: ManagerEnd[] = [];
   const networks: string[][] = [];
+  /** Tasks whose containers a crash has left, and those that the agent has removed. */
+  const leftOver: string[] = [];
+  const removed: string[] = [];
   const keys = { current: undefined as HostEncryption | undefined, changed: () => {} };
   const agent = await Agent.start({
     nodeId: 'node',
@@ -84,8 +87,8 @@ async function anAgent(disk = new SimDisk()) {
       controller: () => {
         throw new Error('no task here');
       },
-      listTasks: async () => [],
-      removeTask: async () => {},
+      listTasks: async () => leftOver,
+      removeTask: async (id) => void removed.push(id),
     },
     overlay: {
       start: async () => {},
@@ -117,7 +120,7 @@ async function anAgent(disk = new SimDisk()) {
     onClusterInfo: () => {},
   });
   await settle();
-  return { agent, clock, sessions, networks, keys };
+  return { agent, clock, sessions, networks, keys, leftOver, removed };
 }
 
 describe('an agent', () => {
@@ -167,6 +170,22 @@ describe('an agent', () => {
     await settle();
     expect(networks.at(-1)).toEqual(['net-90']);
     expect(manager?.closed).toBe(true);
+    await agent.close();
+  });
+
+  // The simulation of the cluster, seed 56: what a crash had left stayed for ever.
+  it('removes what no assignment names once the last part of a whole set has come', async () => {
+    const { agent, sessions, leftOver, removed } = await anAgent();
+    leftOver.push('t1');
+    sessions[0]?.tell({ registered: { epoch: 1, heartbeatPeriodMs: 500 } });
+    const part = { appliesTo: 0, resultsIn: 1, updates: [], removes: [] };
+    sessions[0]?.tell({ assignments: { ...part, complete: true, index: 0 } });
+    await settle();
+    expect(removed).toEqual([]);
+    const last = { ...part, appliesTo: 1, resultsIn: 2, complete: false, index: 9 };
+    sessions[0]?.tell({ assignments: last });
+    await settle();
+    expect(removed).toEqual(['t1']);
     await agent.close();
   });
 

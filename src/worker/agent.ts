@@ -203,8 +203,9 @@ export class Agent {
   }
 
   #assignments(message: AssignmentsMessage): void {
-    const tables = this.#receiver.receive(message);
-    if (tables === undefined || this.#closed) return;
+    const received = this.#receiver.receive(message);
+    if (received === undefined || this.#closed) return;
+    const { tables, complete } = received;
     // A session is an entry of the log that its manager has applied: also an agent that lost its
     // memory can tell an old set by it.
     const seen = Math.max(this.#state.index, this.#state.epoch);
@@ -219,8 +220,8 @@ export class Agent {
     this.#waiting = false;
     this.#applyTables(tables);
     this.#applied.handedOver(message.index);
-    if (message.complete) this.#endpointDrains.askAgain();
-    if (message.complete) void this.#removeUnknown();
+    if (complete) this.#endpointDrains.askAgain();
+    if (complete) void this.#removeUnknown();
   }
 
   #takeClusterInfo(info: ClusterInfo): void {

@@ -66,10 +66,13 @@ export class AssignmentReceiver {
   }
 
   /**
-   * Takes one message; gives the new tables once the last part has come (`index` > 0). Raises
-   * `outOfSequence` for a difference to a set that we don't have: the session must begin anew.
+   * Takes one message; gives the new tables once the last part has come (`index` > 0), and whether they
+   * are a whole set that was sent, in however many parts. Raises `outOfSequence` for a difference to a set
+   * that we don't have: the session must begin anew.
    */
-  receive(message: AssignmentsMessage): AssignmentTables | undefined {
+  receive(
+    message: AssignmentsMessage,
+  ): { readonly tables: AssignmentTables; readonly complete: boolean } | undefined {
     if (!message.complete && message.appliesTo !== this.#number) {
       throw new SwarmError(
         'outOfSequence',
@@ -90,7 +93,7 @@ export class AssignmentReceiver {
     if (message.index === 0) return undefined;
     this.#tables = changedTables(this.#tables, staged.kinds, staged.complete);
     this.#staged = undefined;
-    return this.#tables;
+    return { tables: this.#tables, complete: staged.complete };
   }
 
   /** What does not fit is as if it had been removed: the old body is not true any more. */

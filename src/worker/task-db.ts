@@ -67,7 +67,10 @@ export class TaskDb {
   readonly #clock: Clock;
   readonly #pause = new AbortController();
   #hurry = false;
-  readonly #writes = new Coalescer<AgentState>((state) => this.#write(state));
+  readonly #writes = new Coalescer<AgentState>(
+    (state) => this.#write(state),
+    () => this.#rest(),
+  );
 
   constructor(disk: Disk, path: string, clock: Clock, logger: Logger) {
     this.#disk = disk;
@@ -112,9 +115,12 @@ export class TaskDb {
     await this.#writes.settled();
   }
 
-  async #write(state: AgentState): Promise<void> {
+  /** States that come closely one after another are one write. */
+  async #rest(): Promise<void> {
     if (!this.#hurry) await sleep(this.#clock, WRITE_PAUSE_MS, this.#pause.signal);
-    if (this.#writes.superseded) return;
+  }
+
+  async #write(state: AgentState): Promise<void> {
     try {
       await this.#disk.writeFileAtomic(this.#path, encode(state), 0o600);
     } catch (error) {

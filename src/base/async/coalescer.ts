@@ -3,12 +3,15 @@
 
 export class Coalescer<T> {
   readonly #work: (value: T) => Promise<void>;
+  readonly #pause: () => Promise<void>;
   #next: { readonly value: T } | undefined;
+  #busy = false;
   #running: Promise<void> | undefined;
 
-  /** `work` deals with its own errors. */
-  constructor(work: (value: T) => Promise<void>) {
+  /** `work` deals with its own errors. `pause`: before each piece of work, which takes what is newest then. */
+  constructor(work: (value: T) => Promise<void>, pause = (): Promise<void> => Promise.resolve()) {
     this.#work = work;
+    this.#pause = pause;
   }
 
   /** Whether a newer value waits for the work under way to end. */
@@ -18,7 +21,9 @@ export class Coalescer<T> {
 
   add(value: T): void {
     this.#next = { value };
-    this.#running ??= this.#run();
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#running = this.#run();
   }
 
   /** Resolves when the value handed in last, and any that comes meanwhile, is done. */
@@ -28,11 +33,14 @@ export class Coalescer<T> {
 
   async #run(): Promise<void> {
     try {
-      for (let next = this.#next; next !== undefined; next = this.#next) {
+      while (this.#next !== undefined) {
+        await this.#pause();
+        const { value } = this.#next;
         this.#next = undefined;
-        await this.#work(next.value);
+        await this.#work(value);
       }
     } finally {
+      this.#busy = false;
       this.#running = undefined;
     }
   }

@@ -48,7 +48,9 @@ describe('a coalescer', () => {
       if (done.length === 0) await gate.promise;
       done.push(value);
     });
-    for (const value of [1, 2, 3]) work.add(value);
+    work.add(1);
+    await settle();
+    for (const value of [2, 3]) work.add(value);
     expect(work.superseded).toBe(true);
     gate.resolve();
     await work.settled();
@@ -56,5 +58,20 @@ describe('a coalescer', () => {
     work.add(4);
     await work.settled();
     expect(done).toEqual([1, 3, 4]);
+  });
+
+  // What pauses must not be kept from its work by values that come more often than the pause is long.
+  it('takes what is newest after its pause, and does it whatever comes meanwhile', async () => {
+    const done: number[] = [];
+    const work: Coalescer<number> = new Coalescer(
+      async (value) => {
+        done.push(value);
+        if (value < 40) work.add(value + 9);
+      },
+      async () => work.add((done.at(-1) ?? 0) + 10),
+    );
+    work.add(1);
+    await work.settled();
+    expect(done).toEqual([10, 20, 30, 40]);
   });
 });
