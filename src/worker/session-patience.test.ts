@@ -92,29 +92,28 @@ async function lose(heartbeatPeriodMs: number): Promise<void> {
 }
 
 describe('an agent whose manager is gone', () => {
-  it('asks others a second each, in a small cluster', async () => {
+  it('asks the next one after a second, then with more patience each', async () => {
     await lose(500);
-    await clock.advance(20_000);
-    const tries = dialled.slice(1, 5);
-    for (const { patienceMs } of tries) {
-      expect(patienceMs).toBeGreaterThan(1_000);
-      expect(patienceMs).toBeLessThan(1_500);
+    await clock.advance(60_000);
+    const patience = dialled.slice(1, 8).map(({ patienceMs }) => patienceMs);
+    // It looks each third of the time.
+    const least = [1_000, 1_500, 2_250, 3_375, 5_000, 5_000, 5_000];
+    for (const [i, limit] of least.entries()) {
+      expect(patience[i]).toBeGreaterThanOrEqual(limit);
+      expect(patience[i]).toBeLessThan(limit * 1.4);
     }
     // The first after a tenth of a second.
     expect((dialled[1]?.at ?? 0) - (dialled[0]?.closedAt ?? 0)).toBeLessThanOrEqual(100);
     session.close();
   });
 
-  it('has more patience with each try in a large one, and comes later', async () => {
+  it('has more patience in a large one, and comes later', async () => {
     await lose(1_500);
     await clock.advance(100_000);
-    const [first = 0, second = 0, third = 0, ...others] = dialled
-      .slice(1, 8)
-      .map(({ patienceMs }) => patienceMs);
-    expect(first).toBeGreaterThan(3_000);
-    expect(second).toBeGreaterThan(first + 2_000);
-    expect(third).toBeGreaterThan(second + 2_000);
-    for (const patience of others) expect(patience).toBeLessThan(15_000);
+    const [first = 0, second = 0] = dialled.slice(1, 3).map(({ patienceMs }) => patienceMs);
+    expect(first).toBeGreaterThanOrEqual(3_000);
+    expect(second).toBeGreaterThanOrEqual(4_500);
+    for (const { patienceMs } of dialled.slice(1, -1)) expect(patienceMs).toBeLessThan(21_000);
     const delay = (dialled[1]?.at ?? 0) - (dialled[0]?.closedAt ?? 0);
     expect(delay).toBeGreaterThanOrEqual(150);
     session.close();

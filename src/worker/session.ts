@@ -28,8 +28,9 @@ const decodeMessage = decoder(DISPATCHER_MESSAGE, 'message of a manager');
 const BACKOFF = { minMs: 100, maxMs: 2_000 };
 /** The times here are those of clusters with this period or less; they grow with it, as it does with nodes. */
 const USUAL_PERIOD_MS = 500;
-/** A manager that was given up may only have been busy: so often more patience with each try, if many come. */
-const PATIENCE_MAX = 4;
+/** One that was given up may only have been busy, and half of its work was done: each try has more patience. */
+const PATIENCE_GROWTH = 1.5;
+const PATIENCE_MAX = 5;
 /** A manager that says nothing for this many periods (or the least time below) is given up. */
 const SILENT_PERIODS = 3;
 const SILENT_MIN_MS = 1_500;
@@ -180,9 +181,8 @@ export class Session {
   }
 
   get #answerTimeoutMs(): number {
-    const large = this.#largeness;
-    const patience = large === 1 ? 1 : Math.min(PATIENCE_MAX, this.#attempt + 1);
-    return ANSWER_TIMEOUT_MS * large * patience;
+    const patience = Math.min(PATIENCE_MAX, PATIENCE_GROWTH ** Math.max(0, this.#attempt - 1));
+    return ANSWER_TIMEOUT_MS * this.#largeness * patience;
   }
 
   /** The node's own at first; then any manager but the one that just failed, if there is another. */
