@@ -25,7 +25,7 @@ import { Leader } from '../index.ts';
 import { TABLE_NAMES, type Store } from '../store/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Liveness } from './liveness.ts';
-import { EndpointDrains } from './endpoint-drains.ts';
+import { EndpointDrains } from './drains/index.ts';
 
 const MESSAGES = 100_000;
 

@@ -2,5 +2,5 @@
 export { SharedSets, buildAssignments, isActive } from './sets/index.ts';
 export { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 export { Liveness, type Probe } from './liveness.ts';
-export { EndpointDrains } from './endpoint-drains.ts';
+export { EndpointDrains } from './drains/index.ts';
 export { AgentSession, type AgentConnection } from './session.ts';

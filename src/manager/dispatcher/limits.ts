@@ -42,12 +42,5 @@ export const REGISTRATIONS_WAITING_MAX = 20_000;
 export const WAITING_HEARTBEAT_MS = 1_000;
 /** Between two calls that tell the leader what hosts have applied. */
 export const APPLIED_PAUSE_MS = 10;
-/**
- * How long a task that is to stop waits for the hosts that may still send it something; for those whose
- * daemon is being restarted as long as that may take.
- */
-export const ENDPOINT_DRAIN_LIMIT_MS = 5_000;
-/** Tasks that wait for hosts at the same time; one more is answered at once, as after the limit. */
-export const ENDPOINT_DRAINS_MAX = 10_000;
 /** Questions of one agent that wait for the leader; the agent asks those beyond again. */
 export const ENDPOINT_DRAINS_PER_SESSION_MAX = 1_000;

@@ -46,7 +46,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'stop-before-the-hosts-know',
     size: 'cluster',
-    file: 'src/manager/dispatcher/endpoint-drain.ts',
+    file: 'src/manager/dispatcher/drains/endpoint-drain.ts',
     find: '    return [...this.#hosts].filter((id) => (this.#applied(id) ?? -1) < since);',
     replace: '    return [...this.#hosts].filter((id) => (this.#applied(id) ?? -1) < 0 * since);',
     why: 'A task is stopped while hosts still send it new connections: any word of a host will do.',

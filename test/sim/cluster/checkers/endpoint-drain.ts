@@ -1,6 +1,6 @@
 // A task that is to stop is told so only when no host sends it new connections any more, unless that
 // took longer than the limit. Looks into the kernels, not at what anybody says. (docs/networking.md.)
-import { ENDPOINT_DRAIN_LIMIT_MS } from '../../../../src/manager/dispatcher/limits.ts';
+import { ENDPOINT_DRAIN_LIMIT_MS } from '../../../../src/manager/dispatcher/drains/limits.ts';
 import {
   TASK_STATE,
   isTerminal,

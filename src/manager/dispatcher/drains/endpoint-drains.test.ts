@@ -1,8 +1,8 @@
 import { VirtualClock } from 'sim';
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../../base/index.ts';
-import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
-import { create, update, type Draft, type Task } from '../../model/index.ts';
+import { silentLogger } from '../../../base/index.ts';
+import { memoryStore, newNode } from '../../../../test/builders/memory-store.ts';
+import { create, update, type Draft, type Task } from '../../../model/index.ts';
 import { ENDPOINT_DRAIN_LIMIT_MS } from './limits.ts';
 import { NetworkDrain, drainedNetworks } from './endpoint-drain.ts';
 import { EndpointDrains } from './endpoint-drains.ts';

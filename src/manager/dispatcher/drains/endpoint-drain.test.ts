@@ -2,7 +2,7 @@
 // acknowledgement costs a look at one host.
 import { Prng } from 'sim';
 import { describe, expect, it } from 'vitest';
-import { memoryStore, newNode } from '../../../test/builders/memory-store.ts';
+import { memoryStore, newNode } from '../../../../test/builders/memory-store.ts';
 import {
   TASK_STATE,
   create,
@@ -12,8 +12,8 @@ import {
   type Draft,
   type Task,
   type TaskState,
-} from '../../model/index.ts';
-import type { Store } from '../store/index.ts';
+} from '../../../model/index.ts';
+import type { Store } from '../../store/index.ts';
 import { NetworkDrain, type Draining } from './endpoint-drain.ts';
 
 function aTask(id: string, nodeId: string, networks: readonly string[]): Draft<Task> {

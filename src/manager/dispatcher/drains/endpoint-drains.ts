@@ -1,8 +1,8 @@
 // On the leader: what the hosts have applied, and the tasks that wait until no host sends them anything
 // new. All of it is memory: after a change of leader the dispatchers tell anew, and the agents ask anew.
-import { SwarmError, sleep, type Clock, type Logger, type Timer } from '../../base/index.ts';
-import { desiredAlive, type StoreChange, type Task } from '../../model/index.ts';
-import type { Store } from '../store/index.ts';
+import { SwarmError, sleep, type Clock, type Logger, type Timer } from '../../../base/index.ts';
+import { desiredAlive, type StoreChange, type Task } from '../../../model/index.ts';
+import type { Store } from '../../store/index.ts';
 import { NetworkDrain, drainedNetworks, type Draining } from './endpoint-drain.ts';
 import { ENDPOINT_DRAINS_MAX, ENDPOINT_DRAIN_LIMIT_MS } from './limits.ts';
 

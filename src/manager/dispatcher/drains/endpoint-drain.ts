@@ -1,9 +1,9 @@
 // The hosts of one network that may send something new to a task that is to stop, and the tasks that wait
 // for their word. Kept up to date change by change: an acknowledgement costs a look at one host, and all
 // hosts are looked at only when the oldest of those that wait has come to its end.
-import { isPredefinedNetwork, type Task } from '../../model/index.ts';
-import type { StoreView } from '../store/index.ts';
-import { isPlaced } from './sets/index.ts';
+import { isPredefinedNetwork, type Task } from '../../../model/index.ts';
+import type { StoreView } from '../../store/index.ts';
+import { isPlaced } from '../sets/index.ts';
 
 /** Up to which index a host has applied its set; undefined when it has not said anything yet. */
 export type AppliedIndex = (nodeId: string) => number | undefined;
