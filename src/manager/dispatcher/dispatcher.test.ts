@@ -32,6 +32,8 @@ let reads: number;
 /** Up to where hosts are, as the leader was told. */
 let applied: Map<string, number>;
 let calls: LeaderMethod[];
+/** Nodes that were let wait. */
+let waited: string[];
 /** The leader registers nobody before this is done. */
 let held: Promise<void>;
 
@@ -71,6 +73,7 @@ beforeEach(async () => {
   applied = new Map();
   reads = 0;
   calls = [];
+  waited = [];
   held = Promise.resolve();
   const leader: LeaderApi = {
     forward: async <M extends LeaderMethod>(method: M, request: LeaderMethods[M]['request']) => {
@@ -94,6 +97,7 @@ beforeEach(async () => {
     clock,
     logger: silentLogger,
     managerId: 'm',
+    onWaiting: (nodeId) => waited.push(nodeId),
     applyTimeoutMs: 1_000,
   });
 });
@@ -441,8 +445,10 @@ describe('agents that come all at once', () => {
     await clock.advance(3_000);
     expect(calls.filter((method) => method === 'leader.register')).toHaveLength(REGISTRATIONS_MAX);
     const last = all.at(-1);
-    // At once, and every second.
-    expect(last?.sent.filter(({ heartbeat }) => heartbeat !== undefined)).toHaveLength(4);
+    // That somebody is there, that it has to wait, and that every second.
+    expect(last?.sent.filter(({ heartbeat }) => heartbeat !== undefined)).toHaveLength(5);
+    expect(waited).toContain(`w${count - 1}`);
+    expect(waited).not.toContain('w0');
     // Nothing is done for those that went away meanwhile, whether it has begun or not.
     all[0]?.close();
     last?.close();

@@ -7,7 +7,7 @@ import { SwarmError, type Clock, type Timer } from '../../../base/index.ts';
 export interface Applicant {
   /** Registers it; never rejects. */
   readonly register: () => Promise<void>;
-  /** Says that it has to wait. */
+  /** Told at once and then again and again that it has to wait. */
   readonly wait: () => void;
 }
 
@@ -42,7 +42,9 @@ export class Admission {
     }
     this.#waiting.add(applicant);
     this.#admit();
-    if (this.#waiting.size > 0) this.#remind();
+    if (!this.#waiting.has(applicant)) return;
+    applicant.wait();
+    this.#remind();
   }
 
   /** It has gone away: no work is done for it any more. */
