@@ -16,10 +16,10 @@ import type { LogReader, TunnelHandlers } from './services/index.ts';
 /** Times the cluster's election tick (10): a follower stands for election after a second or two. */
 const RAFT_TICK_MS = 50;
 /**
- * Times the cluster's heartbeat tick (1). Three or four heartbeats in the shortest election time-out: one
- * that has to be sent again by the kernel (after 200 ms) is still in time.
+ * Times the cluster's heartbeat tick (1). One that has to be sent again by the kernel (after 200 ms) is
+ * still in time for the shortest election time-out.
  */
-const RAFT_TICKS_PER_HEARTBEAT = 3;
+const RAFT_TICKS_PER_HEARTBEAT = 4;
 
 export interface ClusterNodeOptions {
   readonly directory: string;

@@ -1,8 +1,8 @@
-// The heartbeats of a manager's sessions on their way to the leader: those that come closely one after
-// another go in one call, and while none comes nothing wakes anybody.
+// The heartbeats of a manager's sessions on their way to the leader: the first goes at once, those that
+// follow it closely go in one call, and while none comes nothing wakes anybody.
 import { messageOf, type Clock, type Logger, type Timer } from '../../base/index.ts';
 import type { LeaderApi } from '../methods/index.ts';
-import { BEATS_PER_PERIOD, HEARTBEAT_WAITS_PER_PERIOD } from './limits.ts';
+import { BEATS_PER_PERIOD } from './limits.ts';
 
 /** What it works on. */
 export interface HeartbeatRelayPorts {
@@ -53,8 +53,11 @@ export class HeartbeatRelay {
   #schedule(): void {
     if (this.#timer !== undefined || this.#sending || this.#closed) return;
     const { clock, periodMs } = this.#ports;
-    const spacing = this.#sentAt + periodMs() / BEATS_PER_PERIOD - clock.monotonicMs();
-    const delayMs = Math.max(periodMs() / HEARTBEAT_WAITS_PER_PERIOD, spacing);
+    const delayMs = this.#sentAt + periodMs() / BEATS_PER_PERIOD - clock.monotonicMs();
+    if (delayMs <= 0) {
+      void this.#send();
+      return;
+    }
     this.#timer = clock.after(delayMs, () => {
       this.#timer = undefined;
       void this.#send();
@@ -62,7 +65,7 @@ export class HeartbeatRelay {
   }
 
   async #send(): Promise<void> {
-    if (this.#heard.size === 0) return;
+    if (this.#heard.size === 0 || this.#closed) return;
     const { leader, clock, logger, refused } = this.#ports;
     const heartbeats = [...this.#heard].map(([nodeId, epoch]) => ({ nodeId, epoch }));
     this.#heard.clear();

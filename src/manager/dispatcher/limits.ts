@@ -32,8 +32,6 @@ export const PROBE_LIMIT_MS = 500;
 export const PROBES_MAX = 64;
 /** Heartbeats of all sessions go to the leader so often in a heartbeat period at most. */
 export const BEATS_PER_PERIOD = 2;
-/** The first of them waits for others this part of a period: a quarter, on average as long as at most. */
-export const HEARTBEAT_WAITS_PER_PERIOD = 4;
 /** Registrations under way at the same time; the others wait, and are told that somebody is there. */
 export const REGISTRATIONS_MAX = 64;
 /** Agents that wait to be registered; one more has to come again. */

@@ -38,7 +38,7 @@ import type { World } from './world.ts';
 
 const JOIN_RETRY_MS = 500;
 const RAFT_TICK_MS = 100;
-const RAFT_TICKS_PER_HEARTBEAT = 3;
+const RAFT_TICKS_PER_HEARTBEAT = 4;
 const SEGMENT_BYTES = 64 * 1024;
 /** A planned stop takes no longer, although somebody's start may wait for an address. */
 const STOP_LIMIT_MS = 5_000;

@@ -19,18 +19,37 @@ export class HostStatus {
   readonly #heardAt = new Map<number, number>();
   #ticks = 0;
   #told: ConsensusStatus | undefined;
+  #toldLead = 0;
 
   constructor(ports: HostStatusPorts) {
     this.#ports = ports;
   }
 
-  ticks(count: number): void {
+  /** Whether somebody counts as active no more for it. */
+  ticks(count: number): boolean {
+    const { activeTicks } = this.#ports;
+    const before = this.#ticks - activeTicks;
     this.#ticks += count;
+    for (const at of this.#heardAt.values()) {
+      if (at >= before && at < this.#ticks - activeTicks) return true;
+    }
+    return false;
   }
 
-  /** A message of this member arrived. */
-  heard(raftId: number): void {
+  /** A message of this member arrived. Whether it was not active before. */
+  heard(raftId: number): boolean {
+    const before = this.#heardAt.get(raftId) ?? -Infinity;
     this.#heardAt.set(raftId, this.#ticks);
+    return before < this.#ticks - this.#ports.activeTicks;
+  }
+
+  /** Term, role or leader is another than told; cheaper than to publish. */
+  get isStale(): boolean {
+    const { node } = this.#ports;
+    const told = this.#told;
+    return (
+      told?.term !== node.term || told.isLeader !== node.isLeader || this.#toldLead !== node.lead
+    );
   }
 
   /** Members heard within an election time-out, this one included. */
@@ -60,6 +79,7 @@ export class HostStatus {
   /** Tells the status if it is another than the last one told. */
   publish(appliedIndex: number): void {
     const status = this.at(appliedIndex);
+    this.#toldLead = this.#ports.node.lead;
     if (this.#told !== undefined && sameStatus(this.#told, status)) return;
     this.#told = status;
     this.#ports.changed(status);

@@ -269,8 +269,7 @@ export class RaftHost {
   }
 
   #ticks(count: number): void {
-    this.#view.ticks(count);
-    this.#statusStale = true;
+    if (this.#view.ticks(count)) this.#statusStale = true;
     this.#run(() => {
       for (let i = 0; i < count; i++) {
         this.#node.tick();
@@ -282,7 +281,7 @@ export class RaftHost {
 
   #receive(message: Message): void {
     this.#guarded(() => {
-      this.#view.heard(message.from);
+      if (this.#view.heard(message.from)) this.#statusStale = true;
       try {
         this.#node.step(message);
       } catch (error) {
@@ -312,7 +311,7 @@ export class RaftHost {
       this.#barriers.askNext();
       this.#members.campaignIfAlone();
       while (this.#node.hasReady()) this.#carryOut(this.#node.ready());
-      if (this.#statusStale) this.#view.publish(this.#applied);
+      if (this.#statusStale || this.#view.isStale) this.#view.publish(this.#applied);
       this.#statusStale = false;
       this.#metronome.arm();
     } catch (error) {
