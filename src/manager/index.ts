@@ -26,6 +26,7 @@ export {
   type LeaderMethod,
   type LeaderMethods,
 } from './methods/index.ts';
+export type { HeartbeatMessage, HeartbeatStream } from './heartbeat-channel.ts';
 export type { ForwardedCall, ManagerCaller } from './leader-proxy.ts';
 export { Manager, type ManagerOptions } from './manager.ts';
 export type {

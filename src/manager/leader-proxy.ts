@@ -1,8 +1,9 @@
 // Hands calls to whoever leads: this manager itself, or another one over the network. Waits through a
 // change of leader, and afterwards for this manager's own store to have what the call wrote, so that a
 // client reads its own writes wherever it asks.
-import { SwarmError, sleep, type Clock } from '../base/index.ts';
+import { SwarmError, silentLogger, sleep, type Clock } from '../base/index.ts';
 import { MANAGER, type Principal } from './access/index.ts';
+import { HeartbeatChannel, type HeartbeatStream, type Heartbeats } from './heartbeat-channel.ts';
 import type { Consensus } from './raft/contract/index.ts';
 import {
   decodeResponse,
@@ -54,6 +55,8 @@ export interface ManagerCaller {
     call: ForwardedCall,
     signal: AbortSignal,
   ): Promise<{ body: string; index: number }>;
+  /** A stream for heartbeats of sessions; absent where there are only calls. */
+  heartbeats?(manager: { nodeId: string; address: string }): HeartbeatStream;
 }
 
 /** The leader itself, when it is this manager. */
@@ -71,15 +74,24 @@ export class LeaderProxy implements LeaderApi {
   readonly #clock: Clock;
   readonly #local: LocalLeader;
   readonly #remote: ManagerCaller;
+  readonly #heartbeats: HeartbeatChannel | undefined;
   #consensus: Consensus | undefined;
   /** Calls to the present leader; aborted when another one is elected. */
   #era = new AbortController();
 
-  constructor(store: Store, clock: Clock, local: LocalLeader, remote: ManagerCaller) {
+  constructor(
+    store: Store,
+    clock: Clock,
+    local: LocalLeader,
+    remote: ManagerCaller,
+    logger = silentLogger,
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#local = local;
     this.#remote = remote;
+    const open = remote.heartbeats?.bind(remote);
+    this.#heartbeats = open && new HeartbeatChannel(open, logger);
   }
 
   connect(consensus: Consensus): void {
@@ -89,6 +101,20 @@ export class LeaderProxy implements LeaderApi {
   leaderChanged(): void {
     this.#era.abort();
     this.#era = new AbortController();
+    this.#heartbeats?.close();
+  }
+
+  /** This manager ends. */
+  close(): void {
+    this.#heartbeats?.close();
+  }
+
+  /** See `LeaderApi`: over a stream where the leader knows how. */
+  async tellHeartbeats(request: Heartbeats, refused: (nodeId: string) => void): Promise<void> {
+    const leader = this.#leaderElsewhere();
+    if (leader !== undefined && this.#heartbeats?.send(leader, request, refused) === true) return;
+    const answer = await this.forward('leader.heartbeats', request);
+    for (const nodeId of answer.refused) refused(nodeId);
   }
 
   async forward<M extends LeaderMethod>(
@@ -118,19 +144,26 @@ export class LeaderProxy implements LeaderApi {
     request: LeaderMethods[M]['request'],
     principal: Principal,
   ): Promise<LeaderMethods[M]['response']> {
-    const status = this.#consensus?.status;
-    if (status?.isLeader) return this.#local.execute(method, request, principal);
-    const leader = status?.leader;
+    if (this.#consensus?.status.isLeader === true) {
+      return this.#local.execute(method, request, principal);
+    }
+    const leader = this.#leaderElsewhere();
     if (leader === undefined) throw noLeader();
-    const address = this.#store.view.get('node', leader.nodeId)?.manager?.address;
-    if (address === undefined) throw noLeader();
     const reply = await this.#remote.send(
-      { nodeId: leader.nodeId, address },
+      leader,
       { method, body: JSON.stringify(request), principal: JSON.stringify(principal) },
       this.#era.signal,
     );
     await this.#caughtUpWith(reply.index);
     return decodeResponse(method, reply.body);
+  }
+
+  #leaderElsewhere(): { nodeId: string; address: string } | undefined {
+    const status = this.#consensus?.status;
+    if (status?.leader === undefined || status.isLeader) return undefined;
+    const { nodeId } = status.leader;
+    const address = this.#store.view.get('node', nodeId)?.manager?.address;
+    return address === undefined ? undefined : { nodeId, address };
   }
 
   /** Until this manager's store has what the call wrote, or for a while. */

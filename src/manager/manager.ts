@@ -142,7 +142,7 @@ export class Manager implements LeaderApi {
       consensus: () => this.consensus,
       whenReady: () => this.#whenReady(),
     });
-    this.#proxy = new LeaderProxy(store, clock, this.#leader, options.caller);
+    this.#proxy = new LeaderProxy(store, clock, this.#leader, options.caller, logger);
     this.#roleKeeper = new RoleKeeper(store, this.#leader, clock, logger);
     this.#runner = new ControlLoopRunner(
       store,
@@ -272,6 +272,7 @@ export class Manager implements LeaderApi {
     this.#caughtUp = true;
     this.#stopLeading();
     this.dispatcher.close();
+    this.#proxy.close();
     await this.#consensus?.close();
   }
 

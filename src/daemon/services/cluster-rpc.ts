@@ -2,13 +2,19 @@
 // manager answer "not a manager" until the node is one.
 import { timingSafeEqual } from 'node:crypto';
 import { SwarmError, localConnection, type Logger, type Peer } from '../../base/index.ts';
-import type { ForwardedCall, Manager, ManagerCaller } from '../../manager/index.ts';
+import type {
+  ForwardedCall,
+  HeartbeatStream,
+  Manager,
+  ManagerCaller,
+} from '../../manager/index.ts';
 import type { AgentMessage, TraceAnswer, TraceQuestion } from '../../model/index.ts';
 import { RpcServer, type Access, type TlsIdentity, type WireMethod } from '../../platform/index.ts';
 import type { DispatcherConnection } from '../../worker/index.ts';
 import { attachService } from './attach-service.ts';
 import { caService } from './ca-service.ts';
 import { controlService, sendCall } from './control-service.ts';
+import { heartbeatsService, openHeartbeats } from './heartbeats-service.ts';
 import type { LogReader } from './log-query.ts';
 import { logsService } from './logs-service.ts';
 import { NodeClients, type NodeTarget } from './node-clients.ts';
@@ -23,6 +29,7 @@ const NODE_SERVICES: readonly NodeService[] = [
   attachService,
   caService,
   controlService,
+  heartbeatsService,
   logsService,
   sessionService,
   traceService,
@@ -30,7 +37,7 @@ const NODE_SERVICES: readonly NodeService[] = [
 ];
 
 /** Their .proto files. */
-export const NODE_PROTOS: readonly string[] = NODE_SERVICES.map(({ proto }) => proto);
+export const NODE_PROTOS: readonly string[] = [...new Set(NODE_SERVICES.map(({ proto }) => proto))];
 
 /** Who may call each method; what is not in it is not served. */
 export const NODE_ACCESS: ReadonlyMap<string, Access> = new Map(
@@ -74,6 +81,11 @@ export class ClusterRpc implements ManagerCaller {
     signal: AbortSignal,
   ): Promise<{ body: string; index: number }> {
     return sendCall(this.clients, manager, call, signal);
+  }
+
+  /** The managers' way to tell the leader of heartbeats. */
+  heartbeats(manager: NodeTarget): HeartbeatStream {
+    return openHeartbeats(this.clients, manager);
   }
 
   /** A session with the manager of this node itself (`nodeId`, at `address`): nothing goes over a wire. */

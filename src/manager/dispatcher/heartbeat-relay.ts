@@ -72,8 +72,11 @@ export class HeartbeatRelay {
     this.#sending = true;
     this.#sentAt = clock.monotonicMs();
     try {
-      const answer = await leader.forward('leader.heartbeats', { heartbeats });
-      for (const nodeId of answer.refused) refused(nodeId);
+      if (leader.tellHeartbeats) await leader.tellHeartbeats({ heartbeats }, refused);
+      else {
+        const answer = await leader.forward('leader.heartbeats', { heartbeats });
+        for (const nodeId of answer.refused) refused(nodeId);
+      }
     } catch (error) {
       logger.debug({ error: messageOf(error) }, 'heartbeats did not reach the leader');
     } finally {

@@ -102,6 +102,14 @@ export interface LeaderApi {
     request: LeaderMethods[M]['request'],
     principal?: Principal,
   ): Promise<LeaderMethods[M]['response']>;
+  /**
+   * As `leader.heartbeats`, by a cheaper way; some may be lost on it. `refused` is told of nodes whose
+   * sessions must end, then or later. Absent where there is no such way.
+   */
+  tellHeartbeats?(
+    request: LeaderMethods['leader.heartbeats']['request'],
+    refused: (nodeId: string) => void,
+  ): Promise<void>;
 }
 
 const METHODS = { ...CONTROL_METHODS, ...LEADER_METHODS };
