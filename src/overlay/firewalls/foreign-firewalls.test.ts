@@ -46,6 +46,8 @@ describe('ForeignFirewalls', () => {
     await firewalls.open();
     expect(calls).toEqual([]);
     expect(firewalls.problems()).toEqual([]);
+    // The kernel tells when that changes.
+    expect(firewalls.mustLookOften).toBe(false);
   });
 
   it('puts its rules into FORWARD once, of nft and of legacy iptables', async () => {
@@ -64,6 +66,8 @@ describe('ForeignFirewalls', () => {
     const old = machine('', { 'iptables-legacy': () => '-P FORWARD DROP\n' }, ['filter']);
     await old.firewalls.open();
     expect(old.calls).toEqual(['iptables-legacy']);
+    expect(firewalls.mustLookOften).toBe(false);
+    expect(old.firewalls.mustLookOften).toBe(true);
     expect(old.firewalls.problems()[0]).toContain('iptables-legacy-restore refused our rules');
   });
 

@@ -96,7 +96,8 @@ export class PeerServer {
     server.on('secureConnection', (socket) => this.#accept(socket));
     tls.onUpdate(() => server.setSecureContext(tls.context));
     return new Promise((resolve, reject) => {
-      server.once('error', (error) =>
+      // Also later ones: a connection that could not be taken ends nothing else.
+      server.on('error', (error) =>
         reject(new SwarmError('unavailable', `cannot listen on ${address}: ${error.message}`)),
       );
       server.listen(endpointOf(address), resolve);
