@@ -30,6 +30,7 @@ export {
   nodeAddresses,
   parseConstraint,
   parseJoinToken,
+  prepareDecoders,
   previousBesideTasks,
   remove,
   rolledBack,

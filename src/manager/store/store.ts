@@ -6,7 +6,12 @@
 //
 // Proposals that arrive while others are under way share one entry (up to the limits below).
 import { SwarmError, messageOf, type Clock, type Logger } from '../../base/index.ts';
-import type { Action, StoreChange, Transaction } from '../../model/index.ts';
+import {
+  prepareDecoders,
+  type Action,
+  type StoreChange,
+  type Transaction,
+} from '../../model/index.ts';
 import { applyTransaction, type TransactionResult } from './apply.ts';
 import { ClusterTime } from './cluster-time.ts';
 import {
@@ -62,6 +67,14 @@ export class Store {
   constructor(options: StoreOptions) {
     this.#options = options;
     this.time = new ClusterTime(options.clock);
+    this.#prepare(prepareDecoders());
+  }
+
+  /** Before the first entry is there; one piece a turn of the event loop. */
+  #prepare(steps: Iterator<undefined>): void {
+    this.#options.clock.after(0, () => {
+      if (steps.next().done !== true) this.#prepare(steps);
+    });
   }
 
   get view(): StoreView {

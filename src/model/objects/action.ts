@@ -143,6 +143,18 @@ export function decodeAction(value: unknown): Action {
   }
 }
 
+/**
+ * Makes ready what `decodeAction` needs, a piece with each step. It would do so by itself, all at once with
+ * the first entry that has a service and tasks: for some hundred milliseconds.
+ */
+export function* prepareDecoders(): Generator<undefined> {
+  const others = [decodeUpdate, decodeRemove, decodeSession, decodeStatus, decodeAddNode];
+  for (const decode of [...Object.values(DRAFTS), ...others]) {
+    decode.accepts(undefined);
+    yield undefined;
+  }
+}
+
 function tableName(name: unknown): TableName {
   if (typeof name === 'string' && isTableName(name)) return name;
   throw new SwarmError('dataLoss', `the table "${String(name)}" is not known to this release`);

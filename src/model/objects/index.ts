@@ -7,6 +7,7 @@ export {
   create,
   decodeAction,
   isTableName,
+  prepareDecoders,
   remove,
   update,
 } from './action.ts';
