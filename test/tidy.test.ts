@@ -45,8 +45,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/manager/loops': ['src/base', 'src/manager/store', 'src/model'],
   'src/manager/allocator': ['src/base', 'src/manager/loops', 'src/manager/store', 'src/model'],
   'src/manager/ca': ['src/base', 'src/manager/queries', 'src/manager/store', 'src/model'],
-  'src/manager/dispatcher/flow': ['src/base'],
   'src/manager/dispatcher/sets': ['src/manager/store', 'src/model'],
+  'src/manager/dispatcher/drains': [
+    'src/base',
+    'src/manager/dispatcher/sets',
+    'src/manager/store',
+    'src/model',
+  ],
+  'src/manager/dispatcher/flow': ['src/base'],
   'src/manager/methods': [
     'src/base',
     'src/manager/access',
@@ -56,6 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/manager/dispatcher': [
     'src/base',
+    'src/manager/dispatcher/drains',
     'src/manager/dispatcher/flow',
     'src/manager/dispatcher/sets',
     'src/manager/methods',

@@ -141,7 +141,7 @@ export const clusterMutants: readonly Mutant[] = [
     name: 'leave-orphans',
     size: 'cluster',
     file: 'src/worker/agent.ts',
-    find: '    if (message.complete) void this.#removeUnknown();',
+    find: '    if (complete) void this.#removeUnknown();',
     replace: '',
     why: 'Containers whose task was forgotten while the agent was down run for ever.',
     checker: 'liveness',
