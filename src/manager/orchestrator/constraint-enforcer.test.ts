@@ -1,0 +1,164 @@
+// Which tasks have to leave a node that changed.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { update, type Service, type ServiceSpec, type Task } from '../../model/index.ts';
+import { taskIn } from '../../../test/builders/cluster-objects.ts';
+import { LoopDriver } from '../../../test/builders/loop-driver.ts';
+import { aServiceSpec } from '../../../test/builders/specs.ts';
+import { ConstraintEnforcer } from './constraint-enforcer.ts';
+
+let driver: LoopDriver;
+
+const constrained = (...Constraints: readonly string[]): ServiceSpec =>
+  aServiceSpec({
+    TaskTemplate: { ContainerSpec: { Image: 'i' }, Placement: { Constraints: [...Constraints] } },
+  });
+
+beforeEach(async () => {
+  driver = new LoopDriver(new ConstraintEnforcer());
+  await driver.addNode('a', { labels: { zone: 'x' } });
+});
+
+const label = (zone: string): Promise<void> =>
+  driver.changeNode('a', ({ spec }) => ({ spec: { ...spec, Labels: { zone } } }));
+
+function service(): Service {
+  const found = driver.view.get('service', 's');
+  if (found === undefined) throw new Error('no service');
+  return found;
+}
+
+async function withTask(
+  spec: ServiceSpec,
+  state: Task['status']['state'] = 'running',
+  more: Partial<Task> = {},
+): Promise<void> {
+  await driver.addService(spec);
+  await driver.addTasks(taskIn('t', state, 'a', more));
+  await driver.run();
+}
+
+const desired = (): string => driver.task('t').desiredState;
+
+describe('a task', () => {
+  it('goes when its node no longer satisfies its constraints, and says why', async () => {
+    await withTask(constrained('node.labels.zone==x'));
+    expect(desired()).toBe('running');
+    await label('y');
+    await driver.run();
+    expect(driver.task('t')).toMatchObject({
+      desiredState: 'shutdown',
+      status: { state: 'running', message: 'node no longer satisfies the scheduling constraints' },
+    });
+  });
+
+  it('stays when the change is nothing to it', async () => {
+    await withTask(constrained('node.labels.zone!=z'));
+    await label('y');
+    expect(await driver.run()).toEqual([]);
+  });
+
+  it('without constraints stays whatever changes', async () => {
+    await withTask(aServiceSpec());
+    await label('y');
+    expect(await driver.run()).toEqual([]);
+  });
+
+  it('goes when its node has another role', async () => {
+    await withTask(constrained('node.role==worker'));
+    await driver.changeNode('a', () => ({ role: 'manager' }));
+    await driver.run();
+    expect(desired()).toBe('shutdown');
+  });
+
+  it.each(['assigned', 'preparing', 'ready', 'starting'] as const)(
+    'goes as well while it is %s',
+    async (state) => {
+      await withTask(constrained('node.labels.zone==x'), state);
+      await label('y');
+      await driver.run();
+      expect(desired()).toBe('shutdown');
+    },
+  );
+
+  it.each(['pending', 'complete', 'failed'] as const)('that is %s is left alone', async (state) => {
+    await withTask(constrained('node.labels.zone==x'), state);
+    await label('y');
+    expect(await driver.run()).toEqual([]);
+  });
+
+  it.each(['shutdown', 'remove'] as const)('that is to %s is told nothing more', async (state) => {
+    await withTask(constrained('node.labels.zone==x'), 'running', { desiredState: state });
+    await label('y');
+    expect(await driver.run()).toEqual([]);
+  });
+
+  it('is found by a new leader', async () => {
+    await withTask(constrained('node.labels.zone==x'));
+    await label('y');
+    driver.loop.reset(driver.view);
+    await driver.run();
+    expect(desired()).toBe('shutdown');
+  });
+
+  it('whose constraints can not be read stays, and keeps nothing from others', async () => {
+    await withTask(constrained('nonsense'));
+    await label('y');
+    expect(await driver.run()).toEqual([]);
+    expect(desired()).toBe('running');
+  });
+});
+
+describe('a task of an older revision', () => {
+  it('is under the constraints of today where nothing else has changed', async () => {
+    await withTask(constrained('node.labels.zone==x'));
+    await driver.put(
+      update('service', {
+        ...service(),
+        spec: constrained('node.labels.zone==y'),
+        revisionId: 'q',
+      }),
+    );
+    await label('y');
+    await driver.run();
+    expect(desired()).toBe('running');
+    await label('x');
+    await driver.run();
+    expect(desired()).toBe('shutdown');
+  });
+});
+
+describe('the enforcer', () => {
+  it('asks no more tasks at once than can be proposed', async () => {
+    driver.budget = 10;
+    await driver.addService(constrained('node.labels.zone==x'));
+    await driver.addTasks(
+      ...Array.from({ length: 35 }, (_, i) => taskIn(`t${i}`, 'running', 'a', { slot: i + 1 })),
+    );
+    await driver.run();
+    driver.plans = 0;
+    await label('y');
+    expect(await driver.run()).toHaveLength(35);
+    expect(driver.plans).toBeLessThan(7);
+  });
+
+  it('looks at no other node than the one that changed', async () => {
+    await withTask(constrained('node.labels.zone==x'));
+    await driver.addNode('b');
+    await driver.run();
+    const looked: string[] = [];
+    const { view } = driver;
+    const tasksOfNode = view.tasksOfNode.bind(view);
+    view.tasksOfNode = (id) => {
+      looked.push(id);
+      return tasksOfNode(id);
+    };
+    await label('y');
+    await driver.run();
+    expect(new Set(looked)).toEqual(new Set(['a']));
+  });
+
+  it('forgets a node that goes', async () => {
+    await driver.put({ kind: 'remove', table: 'node', id: 'a' });
+    expect(await driver.run()).toEqual([]);
+  });
+});
