@@ -164,6 +164,16 @@ describe('two wanted tasks of a slot', () => {
     expect(slot({ tasks: [serving, second], revisions })).toEqual(['second: shutdown']);
   });
 
+  it.each([
+    ['complete', ['first: shutdown, second: shutdown']],
+    ['failed', ['second: shutdown']],
+  ] as const)('end with the newer one when that is %s and not to run again', (state, expected) => {
+    const RestartPolicy = { Condition: 'none' } as const;
+    const spec = aServiceSpec({ TaskTemplate: { ContainerSpec: { Image: 'i' }, RestartPolicy } });
+    const second = taskIn('second', state, 'n', { createdIndex: 2 });
+    expect(slot({ spec, tasks: [first, second], revisions })).toEqual(expected);
+  });
+
   it('are not given up for an older one on a node that is lost', () => {
     const nodes = [aNode('lost', { state: 'down' })];
     const serving = runs('serving', { createdIndex: 1, nodeId: 'lost' });

@@ -80,7 +80,10 @@ function planSlot(context: PlanContext, slot: Slot, rules: RestartRules): boolea
   const decision = decideRestart(slot, current, context.nodeOf(current), rules, context.now);
   if (decision.kind === 'leave') return retireOlder(context, slot, current);
   if (decision.kind === 'finished') {
-    context.add(desire(current, 'shutdown'));
+    // A start-first step whose task has done its work is over: what served until then would be updated
+    // once more. One that failed leaves it.
+    const over = current.status.state === 'complete' ? slot.alive : [current];
+    context.add(...over.map((task) => desire(task, 'shutdown')));
     return true;
   }
   replace(context, slot, current, decision.startAfter);
