@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { VirtualClock } from 'sim';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestAuthority, type TestCertificate } from '../../test/builders/certificates.ts';
-import { silentLogger } from '../base/index.ts';
+import { localConnection, silentLogger } from '../base/index.ts';
+import type { AgentMessage } from '../model/index.ts';
 import type { TaskStatusReport } from '../model/index.ts';
 import {
   RpcClient,
@@ -100,5 +102,81 @@ describe('a session with a manager that does not read', () => {
     expect(session.send([report])).toBe(true);
     session.close();
     client.close();
+  });
+});
+
+describe('a session in which nothing happens', () => {
+  const PERIOD_MS = 500;
+
+  /** A session with a manager that answers each heartbeat while `answers` says so. */
+  function idle(answers: () => boolean) {
+    const clock = new VirtualClock();
+    const counted = { timers: 0, heartbeats: 0, dialled: [] as string[], lostAt: [] as number[] };
+    const after = clock.after.bind(clock);
+    clock.after = (delayMs, fire) =>
+      after(delayMs, () => {
+        counted.timers++;
+        fire();
+      });
+    const session = new Session({
+      dial: (address) => {
+        counted.dialled.push(address);
+        const { caller, callee } = localConnection<AgentMessage, unknown>();
+        callee.onMessage((message) => {
+          if (message.register) {
+            callee.send({ registered: { epoch: 1, heartbeatPeriodMs: PERIOD_MS } });
+          } else if (message.heartbeat) {
+            counted.heartbeats++;
+            if (answers()) callee.send({ heartbeat: {} });
+          }
+        });
+        return caller;
+      },
+      managers: () => ['m1', 'm2', 'm3'],
+      ownManager: () => 'm2',
+      handler: {
+        describe: () => ({
+          description: '{}',
+          address: '',
+          dataPathAddress: '',
+          lastEpoch: 0,
+          lastIndex: 0,
+        }),
+        registered: () => undefined,
+        assignments: () => undefined,
+        info: () => undefined,
+        drained: () => undefined,
+        readOn: () => undefined,
+        lost: () => counted.lostAt.push(clock.monotonicMs()),
+      },
+      clock,
+      random: systemRandom,
+      logger: silentLogger,
+    });
+    return { clock, session, counted };
+  }
+
+  it('wakes the agent once a period', async () => {
+    const { clock, session, counted } = idle(() => true);
+    await clock.advance(60_000);
+    expect(session.ready).toBe(true);
+    expect(counted.heartbeats).toBe(121);
+    // And once for the answer that it waited for at first.
+    expect(counted.timers).toBe(121);
+    session.close();
+  });
+
+  it('is given up after three heartbeats without an answer, for another manager than its own', async () => {
+    let answers = true;
+    const { clock, session, counted } = idle(() => answers);
+    await clock.advance(10_000);
+    expect(counted.dialled).toEqual(['m2']);
+    answers = false;
+    const silentFrom = clock.monotonicMs();
+    await clock.advance(2_000);
+    expect(counted.lostAt).toEqual([silentFrom + 3 * PERIOD_MS]);
+    expect(counted.dialled).toHaveLength(2);
+    expect(counted.dialled[1]).not.toBe('m2');
+    session.close();
   });
 });
