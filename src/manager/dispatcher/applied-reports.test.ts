@@ -17,7 +17,7 @@ beforeEach(() => {
   told = [];
   answer = () => Promise.resolve({});
   const leader: LeaderApi = {
-    call: async (_method, request) => {
+    forward: async (_method, request) => {
       const { hosts } = request as { hosts: { nodeId: string; index: number }[] };
       told.push(hosts.map(({ nodeId, index }) => `${nodeId}:${index}`).join(' '));
       return (await answer()) as never;

@@ -72,17 +72,28 @@ describe('a session', () => {
     expect(sent[0]?.index).toBe(store.view.index);
   });
 
-  it('sends long lists as they are, and short ones together', async () => {
+  it('begins with one message, if it fits', async () => {
     await addTask('t1', 'w0', ['n1']);
+    const sent = send();
+    expect(sent).toHaveLength(1);
+    expect(sent[0]).toMatchObject({ complete: true, index: store.view.index });
+  });
+
+  it('sends long lists as they are, and short ones together', async () => {
+    const other = new AgentLine();
+    const beside = new AgentSession('w1', 1, other, shared, () => {});
+    send();
+    beside.sendAssignments(store.view);
+    await addTask('t1', 'w0', ['n1']);
+    await addTask('t2', 'w1', ['n2']);
+    session.ownChanged();
+    beside.ownChanged();
     const sent = send();
     expect(sent.map(({ updates }) => updates.length > 16)).toEqual([true, false]);
     // The last part alone says what the set is.
     expect(sent.map(({ index }) => index > 0)).toEqual([false, true]);
-    expect(sent.map(({ complete }) => complete)).toEqual([true, false]);
-    const other = new AgentLine();
-    await addTask('t2', 'w1', ['n2']);
-    new AgentSession('w1', 1, other, shared, () => {}).sendAssignments(store.view);
-    expect(other.lists[0]).toBe(sent[0]?.updates);
+    beside.sendAssignments(store.view);
+    expect(other.lists[1]).toBe(sent[0]?.updates);
   });
 
   it('sends nothing when nothing has changed for it', async () => {
@@ -145,17 +156,20 @@ describe('a session', () => {
   });
 
   it('does not go on with a set before the agent has read the one before', async () => {
+    send();
     await addTask('t1', 'w0', ['n1']);
+    session.ownChanged();
     line.reads = false;
     session.sendAssignments(store.view);
-    // The first part; the second waits.
-    expect(messages()).toHaveLength(1);
-    expect(line.items.size).toBe(0);
+    // The first part, hosts; the second waits.
+    expect(messages()).toHaveLength(2);
+    expect(line.items.has('task\nt1')).toBe(false);
     await addTask('t2', 'w1', ['n1']);
     session.sendAssignments(store.view);
-    expect(messages()).toHaveLength(1);
-    line.readOn();
     expect(messages()).toHaveLength(2);
+    line.readOn();
+    expect(messages()).toHaveLength(3);
+    expect(line.items.has('task\nt1')).toBe(true);
     expect(line.items.has('taskEndpoint\nn1/t2')).toBe(false);
     expect(readsOn).toBe(1);
     send();

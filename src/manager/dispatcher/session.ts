@@ -166,10 +166,13 @@ export class AgentSession {
     }
   }
 
-  /** Everything, as to an agent that has nothing. */
+  /**
+   * Everything, as to an agent that has nothing: in one message if it fits, since agents of release 0.1 look
+   * for what is left over from before only when a whole set comes in one.
+   */
   #whole(): Difference {
     const lists = [...this.#followed.values()].flatMap(({ set }) => set.whole());
-    return { updates: gathered(lists, [...this.#own.items.values()]), removes: [] };
+    return { updates: inMessages([...lists.flat(), ...this.#own.items.values()]), removes: [] };
   }
 
   /** Undefined: the agent is so far behind that it has to be told everything. */

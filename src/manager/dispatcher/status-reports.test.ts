@@ -51,7 +51,7 @@ beforeEach(async () => {
     await store.propose([create('task', { ...task, networks: [] })]);
   }
   const leader: LeaderApi = {
-    call: async (_method, request) => {
+    forward: async (_method, request) => {
       calls.push((request as { reports: Told[] }).reports);
       await answer();
       return {} as never;
