@@ -54,7 +54,7 @@ describe('a replicated service', () => {
       serviceId: 's',
       revisionId: 'r',
       desiredState: 'running',
-      status: { state: 'new', timestamp: 5_000 },
+      status: { state: 'pending', timestamp: 5_000 },
     });
     expect(task?.nodeId).toBeUndefined();
   });
