@@ -515,6 +515,23 @@ describe('files', () => {
     expect(long).toEqual([]);
   });
 
+  it('say of each export what it is, where others build on it', () => {
+    const documented = ['src/model/', 'src/scheduler/', 'src/manager/', 'src/engine-api/backend/'];
+    const declared =
+      /^export (?:abstract )?(?:async )?(?:function\*?|class|const|type|interface) (\w+)/;
+    const bare = files
+      .filter((file) => documented.some((folder) => file.startsWith(folder)))
+      .flatMap((file) => {
+        const lines = read(file).split('\n');
+        const isBare = (at: number): boolean => lines[at - 1]?.trim().endsWith('*/') !== true;
+        return lines.flatMap((line, at) => {
+          const name = declared.exec(line)?.[1];
+          return name !== undefined && isBare(at) ? [`${file} ${name}`] : [];
+        });
+      });
+    expect(bare).toEqual([]);
+  });
+
   it('hold nothing unfinished', () => {
     const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].join('|'));
     expect(files.filter((file) => marks.test(read(file)))).toEqual([]);

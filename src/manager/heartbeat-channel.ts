@@ -8,7 +8,9 @@ export interface HeartbeatMessage {
   readonly body: string;
 }
 
+/** Heartbeats one way, refusals the other. */
 export type HeartbeatStream = Connection<HeartbeatMessage, HeartbeatMessage>;
+/** Nodes that were heard, with the epochs of their sessions. */
 export type Heartbeats = LeaderMethods['leader.heartbeats']['request'];
 
 /** How a leader of an earlier release says that it knows no such stream. */

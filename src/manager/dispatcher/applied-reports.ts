@@ -4,6 +4,7 @@ import { messageOf, type Clock, type Logger, type Timer } from '../../base/index
 import type { LeaderApi } from '../methods/index.ts';
 import { APPLIED_PAUSE_MS } from './limits.ts';
 
+/** Tells the leader up to which index the hosts of this manager’s sessions have applied. */
 export class AppliedReports {
   readonly #leader: LeaderApi;
   readonly #clock: Clock;

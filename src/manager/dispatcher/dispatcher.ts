@@ -43,6 +43,7 @@ const decodeMessage = decoder(AGENT_MESSAGE, 'message of an agent');
 const decodeDescription = decoder(NODE_DESCRIPTION, 'description');
 const HEARTBEAT: DispatcherMessage = { heartbeat: {} };
 
+/** What a dispatcher works with. */
 export interface DispatcherOptions {
   readonly store: Store;
   readonly leader: LeaderApi;
@@ -56,6 +57,7 @@ export interface DispatcherOptions {
   readonly applyTimeoutMs: number;
 }
 
+/** Serves the agents that have chosen this manager. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #sessions = new Map<string, AgentSession>();

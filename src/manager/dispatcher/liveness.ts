@@ -27,6 +27,7 @@ const LATE_MS = 20;
 /** Whether the machine at `host:port` answers at all, be it that it refuses; false after `limitMs`. */
 export type Probe = (address: string, limitMs: number) => Promise<boolean>;
 
+/** On the leader: which nodes are up. */
 export class Liveness {
   readonly #store: Store;
   readonly #clock: Clock;

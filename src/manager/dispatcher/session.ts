@@ -31,6 +31,7 @@ interface Difference {
   readonly removes: readonly ItemKey[];
 }
 
+/** One agent’s session: what it was sent, and what is next. */
 export class AgentSession {
   readonly nodeId: string;
   readonly epoch: number;

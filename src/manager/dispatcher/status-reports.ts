@@ -26,6 +26,7 @@ interface Waiting {
   readonly bytes: number;
 }
 
+/** Statuses of tasks on their way to the leader. */
 export class StatusReports {
   readonly #view: StoreView;
   readonly #leader: LeaderApi;

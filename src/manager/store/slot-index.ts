@@ -6,6 +6,7 @@ type Slots = Map<string, readonly Task[]>;
 
 const NO_SLOTS: ReadonlyMap<string, readonly Task[]> = new Map();
 
+/** Tasks by service and slot. */
 export class SlotIndex {
   readonly #services = new Map<string, Slots>();
 

@@ -28,6 +28,7 @@ function isMesh(view: StoreView, networkId: string): boolean {
   return view.get('network', networkId)?.spec.Ingress === true;
 }
 
+/** Which hosts of one network have applied how much. */
 export class NetworkDrain {
   readonly #view: StoreView;
   readonly #networkId: string;

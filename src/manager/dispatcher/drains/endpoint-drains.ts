@@ -18,6 +18,7 @@ interface Waiting extends Draining {
   readonly giveUp: (error: Error) => void;
 }
 
+/** On the leader: answers when no host sends anything new to a task. */
 export class EndpointDrains {
   readonly #store: Store;
   readonly #clock: Clock;

@@ -11,6 +11,7 @@ export interface Applicant {
   readonly wait: () => void;
 }
 
+/** How many may be under way and wait, and how often (ms) those that wait hear something. */
 export interface AdmissionLimits {
   /** Registrations under way, and agents that wait for theirs. */
   readonly underWay: number;
@@ -19,6 +20,7 @@ export interface AdmissionLimits {
   readonly waitEveryMs: number;
 }
 
+/** Lets agents in, a bounded number at a time. */
 export class Admission {
   readonly #clock: Clock;
   readonly #limits: AdmissionLimits;

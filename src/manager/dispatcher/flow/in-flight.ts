@@ -3,6 +3,7 @@
 // holds up the others for a bounded time.
 import type { Clock } from '../../../base/index.ts';
 
+/** Bytes that may be unacknowledged, and for how long (ms) they count. */
 export interface InFlightLimits {
   /** Bytes in flight from which on nothing more is sent. */
   readonly bytes: number;
@@ -10,6 +11,7 @@ export interface InFlightLimits {
   readonly ageMs: number;
 }
 
+/** Counts the bytes that sessions were sent and have not acknowledged. */
 export class InFlight<Session> {
   readonly #clock: Clock;
   readonly #limits: InFlightLimits;

@@ -17,6 +17,7 @@ export interface Followable<Session> {
   readonly followers: ReadonlySet<Session>;
 }
 
+/** Sessions that are to be sent something, and when. */
 export class SendQueue<Session> {
   readonly #clock: Clock;
   readonly #send: (session: Session) => number;

@@ -39,6 +39,7 @@ export interface OwnAssignments {
   readonly names: ReadonlySet<string>;
 }
 
+/** Of a node without tasks. */
 export const NO_ASSIGNMENTS: OwnAssignments = {
   items: new Map(),
   networks: new Set(),

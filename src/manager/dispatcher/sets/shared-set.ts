@@ -8,6 +8,7 @@ import { CHANGES_KEPT_MIN, ITEMS_PER_MESSAGE, ITEM_BYTES_PER_MESSAGE } from './l
 
 /** Items of one message. */
 export type ItemList = readonly AssignmentItem[];
+/** Names an item of a set. */
 export type ItemKey = Pick<AssignmentItem, 'kind' | 'key'>;
 
 /** What leads from one version to another. */
@@ -23,6 +24,7 @@ interface Change {
   readonly before: AssignmentItem | undefined;
 }
 
+/** A versioned set of items that many sessions are told alike. */
 export class SharedSet<Follower> {
   readonly name: string;
   /** Who is to hear of changes. */

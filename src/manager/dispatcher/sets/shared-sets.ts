@@ -19,6 +19,7 @@ import { ALL_HOSTS, COMMON_HOSTS, isManager, meshNetworks, sharedSet } from './a
 
 import { SharedSet, type ItemKey } from './shared-set.ts';
 
+/** All shared sets, kept up to date change by change. */
 export class SharedSets<Follower> {
   readonly #view: StoreView;
   readonly #touched: (set: SharedSet<Follower>) => void;
