@@ -107,7 +107,7 @@ export interface ManagerBackend {
     readonly port: number | undefined;
   }): Promise<TraceReport>;
   taskLogs(taskId: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
-  /** Resolves when the store changes next, or after `timeoutMs`. */
+  /** Calls `listener` after each change of the state until the function that it gives is called. */
   changes(listener: () => void): () => void;
 }
 
@@ -268,6 +268,6 @@ export interface EngineBackend {
   restore(request: RestoreRequest, file: AsyncIterable<Uint8Array>): Promise<string>;
   /** Containers on this node, of tasks and of users. */
   containerCounts(): { readonly running: number; readonly stopped: number };
-  /** Networks that tasks here use, on a worker; managers show all. */
+  /** What is wrong with this node's networks and ports now, a sentence each. */
   problems(): readonly string[];
 }

@@ -1,4 +1,4 @@
-// /_ping, /version, /info, /auth.
+// /_ping, /version and /info.
 import { PREDEFINED_NETWORKS } from '../../model/index.ts';
 import { clusterToApi } from '../convert/index.ts';
 import {

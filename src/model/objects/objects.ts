@@ -150,10 +150,10 @@ const NODE = record({
 /** A machine of the cluster. */
 export type Node = Decoded<typeof NODE>;
 
-/** An agent's registration. Epochs only grow; a status or an assignment of an older one is refused. */
+/** An agent's registration; its id is the node's. Epochs only grow: what is of an older one is refused. */
 const SESSION = record({
   ...META,
-  /** Equal to the node's id. */
+  /** Raft index of the entry that began it. */
   epoch: count(),
   managerId: ID,
 });

@@ -107,7 +107,7 @@ export class TaskDirectory {
     await fs.mkdir(this.path, { recursive: true, mode: 0o711 });
   }
 
-  /** Removes the records first: half a removal must not look like a container that still is. */
+  /** Removes all of it; a removal that was cut short is repeated by the next one. */
   async remove(): Promise<void> {
     await fs.rm(this.path, { recursive: true, force: true });
   }
@@ -188,8 +188,8 @@ export class TaskDirectory {
     }
   }
 
-  // Not synced: these records matter only as long as the container does, and no container survives
-  // the loss of power that would cost them.
+  // Renamed into place, so that it is whole or not there; not synced: no container survives the loss of
+  // power that would cost it.
   async #write<T>(name: string, value: T, decode: Decoder<T>): Promise<void> {
     const path = join(this.path, name);
     const json = JSON.stringify(value);
