@@ -55,6 +55,21 @@ describe('a task that has not ended', () => {
     expect(decideRestart(slot, task, undefined, RULES, NOW)).toEqual(at(NOW));
   });
 
+  // The simulation of the cluster, seed 95: the slot's work was done twice.
+  it.each([
+    ['none', 'complete', FINISHED],
+    ['on-failure', 'complete', FINISHED],
+    ['any', 'complete', at(NOW)],
+    ['none', 'failed', at(NOW)],
+  ] as const)(
+    'under the policy %s is not replaced when the one before it is %s after all',
+    (condition, state, expected) => {
+      const history = [taskIn('before', state, 'm', { desiredState: 'shutdown' })];
+      const situation = { rules: { condition }, node: { state: 'down' }, history } as const;
+      expect(decide(taskIn('t', 'assigned', 'n'), situation)).toEqual(expected);
+    },
+  );
+
   it('is left alone when it has no node yet', () => {
     const task = taskIn('t', 'pending', undefined);
     const slot = slotOf('1', [task]);

@@ -27,7 +27,8 @@ export function decideRestart(
   const ended = isTerminal(task.status.state);
   if (!ended) {
     const lost = task.nodeId !== undefined && nodeIsLost(node);
-    return lost ? { kind: 'replace', startAfter: now } : { kind: 'leave' };
+    if (!lost) return { kind: 'leave' };
+    return isDone(slot, task, rules) ? { kind: 'finished' } : { kind: 'replace', startAfter: now };
   }
   // Stopped on request without a successor (a constraint no longer held): the slot is to be filled.
   const { state } = task.status;
@@ -48,6 +49,17 @@ function rejectionFactor(slot: Slot): number {
     rejected++;
   }
   return Math.min(REJECTION_FACTOR_MAX, 2 ** Math.max(0, rejected - 1));
+}
+
+/**
+ * Whether the slot has done its work already: the task that this one replaced was on a lost node, came back
+ * with it and ended well.
+ */
+function isDone(slot: Slot, task: Task, { condition }: RestartRules): boolean {
+  if (condition === 'any') return false;
+  return slot.tasks.some(
+    ({ revisionId, status }) => revisionId === task.revisionId && status.state === 'complete',
+  );
 }
 
 function wants(task: Task, condition: RestartRules['condition']): boolean {

@@ -65,6 +65,16 @@ describe('tasks that are to be removed', () => {
   );
 });
 
+describe('a task whose revision went while it was being made', () => {
+  // The simulation of the cluster, seed 158: its service was removed at that moment.
+  it('goes although it is assigned: no node was ever told of it', async () => {
+    const lost = { serviceId: 'gone', revisionId: 'gone', desiredState: 'remove' } as const;
+    await driver.addTasks(taskIn('t', 'assigned', 'a', lost));
+    await driver.run();
+    expect(ids()).toEqual([]);
+  });
+});
+
 describe('a task that is to stop', () => {
   it.each(['new', 'pending'] as const)('has ended when it is %s', async (state) => {
     await driver.addService();

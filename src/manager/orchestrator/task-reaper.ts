@@ -135,7 +135,9 @@ export class TaskReaper implements ControlLoop {
       const status = { ...task.status, state: 'shutdown', timestamp: now } as const;
       transactions.push([update('task', { ...task, status })]);
     }
-    for (const task of removable(tasks, limit)) {
+    const isToldOf = ({ revisionId }: Task): boolean =>
+      view.get('revision', revisionId) !== undefined;
+    for (const task of removable(tasks, limit, isToldOf)) {
       transactions.push([remove('task', task.id, task.version)]);
     }
     return transactions;
@@ -211,14 +213,21 @@ function isUnwanted(task: Task): boolean {
   return neverPlaced && task.desiredState === 'shutdown';
 }
 
-/** Of one slot, the oldest first. */
-function removable(tasks: readonly Task[], limit: number): Task[] {
+/**
+ * Of one slot, the oldest first. A task whose revision went while it was being made was never told to its
+ * node (`isToldOf`): nobody will report its end.
+ */
+function removable(
+  tasks: readonly Task[],
+  limit: number,
+  isToldOf: (task: Task) => boolean,
+): Task[] {
   const gone: Task[] = [];
   const slot: Task[] = [];
   for (const task of tasks) {
     const neverPlaced = TASK_STATE[task.status.state] < TASK_STATE.assigned;
     if (task.desiredState !== 'remove') slot.push(task);
-    else if (neverPlaced || isTerminal(task.status.state)) gone.push(task);
+    else if (neverPlaced || isTerminal(task.status.state) || !isToldOf(task)) gone.push(task);
   }
   // The newest stays whatever the limit says: it alone tells that the slot has done its work.
   const older = slot.slice(0, -1);
