@@ -67,6 +67,7 @@ describe('a task that has not ended', () => {
       const history = [taskIn('before', state, 'm', { desiredState: 'shutdown' })];
       const situation = { rules: { condition }, node: { state: 'down' }, history } as const;
       expect(decide(taskIn('t', 'assigned', 'n'), situation)).toEqual(expected);
+      expect(decide(taskIn('t', 'orphaned', 'n'), situation)).toEqual(expected);
     },
   );
 

@@ -24,18 +24,16 @@ export function decideRestart(
   rules: RestartRules,
   now: number,
 ): RestartDecision {
-  const ended = isTerminal(task.status.state);
-  if (!ended) {
-    const lost = task.nodeId !== undefined && nodeIsLost(node);
-    if (!lost) return { kind: 'leave' };
+  const { state } = task.status;
+  const lost = task.nodeId !== undefined && nodeIsLost(node);
+  if (!isTerminal(state) && !lost) return { kind: 'leave' };
+  // Lost, or stopped on request without a successor (a constraint no longer held): the slot is to be filled.
+  if (!isTerminal(state) || state === 'shutdown' || state === 'orphaned') {
     return isDone(slot, task, rules) ? { kind: 'finished' } : { kind: 'replace', startAfter: now };
   }
-  // Stopped on request without a successor (a constraint no longer held): the slot is to be filled.
-  const { state } = task.status;
-  if (state === 'shutdown' || state === 'orphaned') return { kind: 'replace', startAfter: now };
   if (!wants(task, rules.condition)) return { kind: 'finished' };
   if (attemptsUsed(slot, task, rules, now)) return { kind: 'finished' };
-  if (task.nodeId !== undefined && nodeIsLost(node)) return { kind: 'replace', startAfter: now };
+  if (lost) return { kind: 'replace', startAfter: now };
   // The delay counts from the end of the task, not from when the leader noticed.
   const since = Math.min(endedAt(task), now);
   return { kind: 'replace', startAfter: since + rules.delayMs * rejectionFactor(slot) };
