@@ -3,7 +3,7 @@
 // them changed; a second call with the same state gives the same, and nothing once all is as wanted.
 import { isTerminal, modeOf, type Service, type Task } from '../../model/index.ts';
 import { MODES } from './modes/index.ts';
-import { planUpdate } from './plan-update.ts';
+import { planMissedStep, planUpdate } from './plan-update.ts';
 import { decideRestart } from './restart.ts';
 import {
   PlanContext,
@@ -74,11 +74,15 @@ function isUpdating({ updateStatus }: Service): boolean {
 /** Restarts and promotes within one slot; true when the slot is in motion. */
 function planSlot(context: PlanContext, slot: Slot, rules: RestartRules): boolean {
   const current = slot.current;
-  if (current === undefined) return planEmptySlot(context, slot, rules);
+  if (current === undefined) {
+    return planMissedStep(context, slot) || planEmptySlot(context, slot, rules);
+  }
   if (returnToServing(context, slot, current)) return true;
   if (planPromotion(context, slot, current)) return true;
   const decision = decideRestart(slot, current, context.nodeOf(current), rules, context.now);
-  if (decision.kind === 'leave') return retireOlder(context, slot, current);
+  if (decision.kind === 'leave') {
+    return planMissedStep(context, slot) || retireOlder(context, slot, current);
+  }
   if (decision.kind === 'finished') {
     // A start-first step whose task has done its work is over: what served until then would be updated
     // once more. One that failed leaves it.

@@ -34,7 +34,8 @@ export function planUpdate(
   const rollingBack = status.state === 'rollback_started';
   const rules = updateRules(rollingBack ? service.spec.RollbackConfig : service.spec.UpdateConfig);
   const goal = { revisionId: service.revisionId, upToDate };
-  const progress = updateProgress(slots, goal, rules, status.startedAt, now);
+  const reached = slots.filter((slot) => !waitsForNode(context, slot));
+  const progress = updateProgress(reached, goal, rules, status.startedAt, now);
   context.wake(progress.wakeAt);
   if (hasTooManyFailures(progress, rules)) {
     context.add(...failureAction(context, status, rules, progress));
@@ -48,6 +49,32 @@ export function planUpdate(
     if (context.left === 0) return;
     if (!busy.has(slot.key)) context.add(...stepSlot(context, slot, rules));
   }
+}
+
+/**
+ * A slot of a global service that an update passed over, its node being down or paused: it follows once the
+ * node takes tasks again. True when it does now.
+ */
+export function planMissedStep(context: PlanContext, slot: Slot): boolean {
+  const { service } = context;
+  const { updateStatus, spec } = service;
+  const wentBack = updateStatus?.state === 'rollback_completed';
+  const isOver = updateStatus === undefined || updateStatus.state === 'completed' || wentBack;
+  if (!isOver || !isGlobalAndDirty(context, slot) || waitsForNode(context, slot)) return false;
+  const rules = updateRules(wentBack ? spec.RollbackConfig : spec.UpdateConfig);
+  context.add(...stepSlot(context, slot, rules));
+  return true;
+}
+
+/** A paused node keeps its task and would get no other (as in SwarmKit): no update takes it away. */
+function waitsForNode(context: PlanContext, slot: Slot): boolean {
+  if (!isGlobalAndDirty(context, slot)) return false;
+  return context.view.node(slot.key)?.spec.Availability === 'pause';
+}
+
+function isGlobalAndDirty(context: PlanContext, { current, tasks }: Slot): boolean {
+  const newest = current ?? tasks.at(-1);
+  return newest?.slot === 0 && !context.upToDate(newest);
 }
 
 /** One slot goes to the current revision: old one out first, or new one in first. */
