@@ -188,6 +188,7 @@ function matters(before: Node | undefined, after: Node | undefined): boolean {
   if (before === undefined || after === undefined) return true;
   return (
     before.status.state !== after.status.state ||
+    before.status.address !== after.status.address ||
     before.role !== after.role ||
     // A written node is a new object all through.
     JSON.stringify([before.spec, before.description]) !==
