@@ -1,6 +1,14 @@
 // Which tasks have to leave a node that changed.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { update, type Service, type ServiceSpec, type Task } from '../../model/index.ts';
+import {
+  create,
+  update,
+  type Node,
+  type NodeDescription,
+  type Service,
+  type ServiceSpec,
+  type Task,
+} from '../../model/index.ts';
 import { taskIn } from '../../../test/builders/cluster-objects.ts';
 import { LoopDriver } from '../../../test/builders/loop-driver.ts';
 import { aServiceSpec } from '../../../test/builders/specs.ts';
@@ -17,6 +25,14 @@ beforeEach(async () => {
   driver = new LoopDriver(new ConstraintEnforcer());
   await driver.addNode('a', { labels: { zone: 'x' } });
 });
+
+const ENGINE = { version: 'test', labels: {}, plugins: [] };
+
+/** A node that says so of itself. */
+const described =
+  (change: Partial<NodeDescription>) =>
+  ({ description }: Node): Partial<Node> =>
+    description === undefined ? {} : { description: { ...description, ...change } };
 
 const label = (zone: string): Promise<void> =>
   driver.changeNode('a', ({ spec }) => ({ spec: { ...spec, Labels: { zone } } }));
@@ -69,6 +85,71 @@ describe('a task', () => {
     await driver.run();
     expect(desired()).toBe('shutdown');
   });
+
+  it.each<[string, string, (node: Node) => Partial<Node>]>([
+    ['a label of its engine', 'engine.labels.disk==ssd', described({ engine: ENGINE })],
+    ['its host name', 'node.hostname==a', described({ hostname: 'other' })],
+    [
+      'its system',
+      'node.platform.os==linux',
+      described({ platform: { architecture: 'x86_64', os: 'windows' } }),
+    ],
+    [
+      'its architecture',
+      'node.platform.arch==x86_64',
+      described({ platform: { architecture: 'aarch64', os: 'linux' } }),
+    ],
+    [
+      'its address',
+      'node.ip!=10.1.0.0/16',
+      ({ status }) => ({ status: { ...status, address: '10.1.2.3:2377' } }),
+    ],
+  ])('goes when %s is another one: %s', async (_what, constraint, change) => {
+    await driver.changeNode('a', described({ engine: { ...ENGINE, labels: { disk: 'ssd' } } }));
+    await withTask(constrained(constraint));
+    expect(desired()).toBe('running');
+    await driver.changeNode('a', change);
+    await driver.run();
+    expect(desired()).toBe('shutdown');
+  });
+
+  it.each([
+    [['node.labels.zone==x', 'node.role==worker'], 'running'],
+    [['node.labels.zone==x', 'node.role==manager'], 'shutdown'],
+    [['node.labels.zone!=x', 'node.role==worker'], 'shutdown'],
+  ] as const)('has to satisfy all of %j: it is to be %s', async (constraints, expected) => {
+    await withTask(constrained(...constraints));
+    await driver.changeNode('a', ({ spec }) => ({ spec: { ...spec } }));
+    await driver.run();
+    expect(desired()).toBe(expected);
+  });
+
+  it('goes when a label is taken off, and stays where it must be missing', async () => {
+    await withTask(constrained('node.labels.zone==x'));
+    await driver.addTasks(
+      taskIn('other', 'running', 'a', { slot: 2, serviceId: 'o', revisionId: 'o' }),
+    );
+    const spec = constrained('node.labels.zone!=x');
+    await driver.put(create('revision', { id: 'o', serviceId: 'o', spec, ports: [] }));
+    await driver.changeNode('a', (node) => ({ spec: { ...node.spec, Labels: {} } }));
+    await driver.run();
+    expect([desired(), driver.task('other').desiredState]).toEqual(['shutdown', 'running']);
+  });
+
+  it('whose revision is unknown is left alone', async () => {
+    await withTask(constrained('node.labels.zone==x'), 'running', { revisionId: 'unknown' });
+    await label('y');
+    expect(await driver.run()).toEqual([]);
+  });
+
+  it.each(['pause', 'drain'] as const)(
+    'without need to go stays on a node that is to %s: that is for the orchestrator',
+    async (Availability) => {
+      await withTask(constrained('node.labels.zone==x'));
+      await driver.changeNode('a', ({ spec }) => ({ spec: { ...spec, Availability } }));
+      expect(await driver.run()).toEqual([]);
+    },
+  );
 
   it.each(['assigned', 'preparing', 'ready', 'starting'] as const)(
     'goes as well while it is %s',
@@ -155,6 +236,43 @@ describe('the enforcer', () => {
     await label('y');
     await driver.run();
     expect(new Set(looked)).toEqual(new Set(['a']));
+  });
+
+  it('asks again when it was refused', async () => {
+    await withTask(constrained('node.labels.zone==x'));
+    await label('y');
+    const { transactions } = driver.plan();
+    await driver.setState('t', 'running');
+    for (const actions of transactions) {
+      expect((await driver.store.tryPropose(actions)).ok).toBe(false);
+    }
+    expect(driver.plan().transactions).toEqual([]);
+    driver.loop.refused?.(transactions);
+    await driver.run();
+    expect(desired()).toBe('shutdown');
+  });
+
+  it('reads the constraints of a revision once, however many tasks are under them', async () => {
+    await driver.addService(constrained('node.labels.zone==x'));
+    await driver.addTasks(
+      ...Array.from({ length: 30 }, (_, i) => taskIn(`t${i}`, 'running', 'a', { slot: i + 1 })),
+    );
+    await driver.run();
+    const revision = driver.view.get('revision', 'r');
+    if (revision === undefined) throw new Error('no revision');
+    let read = 0;
+    const watched = new Proxy(revision, {
+      get: (target, name): unknown => {
+        if (name === 'spec') read++;
+        return Reflect.get(target, name);
+      },
+    });
+    const get = driver.view.get.bind(driver.view);
+    driver.view.get = ((table: 'revision', id: string) =>
+      table === 'revision' ? watched : get(table, id)) as typeof get;
+    await label('x');
+    await driver.run();
+    expect(read).toBeLessThan(5);
   });
 
   it('forgets a node that goes', async () => {
