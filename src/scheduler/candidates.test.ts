@@ -1,11 +1,10 @@
 // The order in which nodes are handed out, one task at a time.
 import { describe, expect, it } from 'vitest';
 import type { Node } from '../model/index.ts';
-import { aNode } from '../../test/builders/cluster-objects.ts';
+import { aNode, taskIn } from '../../test/builders/cluster-objects.ts';
+import { NOTHING } from '../../test/builders/placements.ts';
 import { Candidates, type BranchOf } from './candidates.ts';
 import { NodeRecord } from './node-record.ts';
-
-const NOTHING = { nanoCpus: 0, memoryBytes: 0, hostPorts: [] };
 
 const byLabel =
   (name: string): BranchOf =>
@@ -16,12 +15,15 @@ const byLabel =
 type World = Readonly<Record<string, readonly [labels: Record<string, string>, own: number]>>;
 
 function candidatesOf(world: World, ...spreadBy: readonly BranchOf[]): Candidates {
-  const records = Object.entries(world).map(([id, [labels, own]]) => {
+  return new Candidates(recordsOf(world), { serviceId: 's', revisionId: 'r', spreadBy }, 0);
+}
+
+function recordsOf(world: World): NodeRecord[] {
+  return Object.entries(world).map(([id, [labels, own]]) => {
     const record = new NodeRecord(aNode(id, { labels }));
     for (let i = 0; i < own; i++) record.take(`${id}-${i}`, 's', NOTHING);
     return record;
   });
-  return new Candidates(records, { serviceId: 's', revisionId: 'r', spreadBy }, 0);
 }
 
 /** The nodes of `count` tasks, in order; a node that has got `full` of them gets no more. */
@@ -89,6 +91,35 @@ describe('with a preference branches', () => {
   it('of equal load go by their value, the empty one first', () => {
     const world: World = { a: [{ zone: 'y' }, 0], b: [{ zone: 'x' }, 0], c: [{}, 0] };
     expect(order(candidatesOf(world, byLabel('zone')), 3)).toBe('c b a');
+  });
+});
+
+describe('nodes where the revision fails', () => {
+  /** Five failures of revision r on each of these nodes, among nodes that have none. */
+  function failingOn(failing: readonly string[], world: World, ...spreadBy: readonly BranchOf[]) {
+    const records = recordsOf(world);
+    for (const record of records) {
+      const { id } = record.node;
+      for (let i = 0; failing.includes(id) && i < 5; i++) {
+        record.put(taskIn(`${id}-f${i}`, 'failed', id, {}, 1_000), NOTHING);
+      }
+    }
+    return new Candidates(records, { serviceId: 's', revisionId: 'r', spreadBy }, 2_000);
+  }
+
+  it('are handed out when the others are full', () => {
+    const world: World = { a: [{}, 0], b: [{}, 5], c: [{}, 7] };
+    expect(order(failingOn(['a'], world), 6, 2)).toBe('b b c c a a');
+  });
+
+  it('come last in their branch, which has its turn all the same', () => {
+    const world: World = { a: [{ zone: 'x' }, 0], b: [{ zone: 'x' }, 1], c: [{ zone: 'y' }, 1] };
+    expect(order(failingOn(['a'], world, byLabel('zone')), 4)).toBe('b c b c');
+  });
+
+  it('are as any other when all of them are such', () => {
+    const world: World = { a: [{}, 1], b: [{}, 0] };
+    expect(order(failingOn(['a', 'b'], world), 3)).toBe('b a b');
   });
 });
 

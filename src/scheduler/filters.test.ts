@@ -1,21 +1,11 @@
 // Each rule that nodes have to keep, and what is said of those that don't.
 import { describe, expect, it } from 'vitest';
-import type { ServiceSpec } from '../model/index.ts';
 import { aNode, type NodeTraits } from '../../test/builders/cluster-objects.ts';
 import { aServiceSpec } from '../../test/builders/specs.ts';
+import { NOTHING, rulesOf, type Placement } from '../../test/builders/placements.ts';
 import { filtersFor, oncePerNode } from './filters.ts';
 import { NodeRecord, type Demand } from './node-record.ts';
-import { explain, fits, placementRules } from './scheduler.ts';
-
-const NOTHING: Demand = { nanoCpus: 0, memoryBytes: 0, hostPorts: [] };
-
-type Placement = NonNullable<ServiceSpec['TaskTemplate']['Placement']>;
-
-function rulesOf(Placement: Placement = {}, demand: Partial<Demand> = {}) {
-  const spec = aServiceSpec({ TaskTemplate: { ContainerSpec: { Image: 'i' }, Placement } });
-  const full = { ...NOTHING, ...demand };
-  return placementRules({ serviceId: 's', revisionId: 'r', spec, demand: full });
-}
+import { explain, fits } from './scheduler.ts';
 
 const record = (traits: NodeTraits = {}, id = 'n'): NodeRecord => new NodeRecord(aNode(id, traits));
 
@@ -74,6 +64,16 @@ describe('a node', () => {
     [['node.ip==10.0.0.0/8'], { address: '10.1.2.3:2377' }, undefined],
     [['node.ip==10.0.0.0/8'], { address: '192.0.2.1:2377' }, CONSTRAINTS],
     [['node.id==n', 'node.role==manager'], {}, CONSTRAINTS],
+    // Values and fixed keys are compared without regard to case, names of labels with it.
+    [['node.labels.zone==EAST'], { labels: { zone: 'east' } }, undefined],
+    [['node.labels.zone!=EAST'], { labels: { zone: 'east' } }, CONSTRAINTS],
+    [['Node.Role==Manager'], { role: 'manager' }, undefined],
+    [['node.labels.Zone==a'], { labels: { zone: 'a' } }, CONSTRAINTS],
+    [['engine.labels.gpu!=yes'], { undescribed: true }, undefined],
+    [['engine.labels.gpu==yes'], { labels: { gpu: 'yes' } }, CONSTRAINTS],
+    [['node.platform.arch==x86_64'], {}, undefined],
+    [['node.ip!=10.1.2.3'], { address: '10.1.2.3:2377' }, CONSTRAINTS],
+    [['node.ip==2001:db8::/32'], { address: '[2001:db8::7]:2377' }, undefined],
   ] as const)('must satisfy all of %j', (Constraints, traits, expected) => {
     expect(refusal(traits, { Constraints: [...Constraints] })).toBe(expected);
   });
@@ -83,6 +83,11 @@ describe('a node', () => {
     [[{ Architecture: 'arm64', OS: 'linux' }], {}, PLATFORM],
     [[{ Architecture: 'arm64' }, { Architecture: 'amd64' }], {}, undefined],
     [[{ OS: 'linux' }], { undescribed: true }, PLATFORM],
+    [[{ Architecture: 'arm64' }], { architecture: 'aarch64' }, undefined],
+    [[{ Architecture: 'x86_64' }], { architecture: 'amd64' }, undefined],
+    [[{ Architecture: '', OS: '' }], { architecture: 's390x' }, undefined],
+    [[{ OS: 'windows' }], {}, PLATFORM],
+    [[], { undescribed: true }, undefined],
   ])('must be one of the platforms %j', (Platforms, traits, expected) => {
     expect(refusal(traits, { Platforms })).toBe(expected);
   });
@@ -173,6 +178,25 @@ describe('the sentence for tasks without a node', () => {
     expect(explain(records, rules)).toBe(
       'no suitable node (2 nodes not available for new tasks; insufficient resources on 1 node; ' +
         'scheduling constraints not satisfied on 1 node; unsupported platform on 1 node)',
+    );
+  });
+
+  it('names ports before encryption, and replicas last', () => {
+    const demand = { hostPorts: ['tcp/80'], encrypted: true };
+    const holding = (id: string, traits: NodeTraits, taken: Partial<Demand>): NodeRecord => {
+      const one = record(traits, id);
+      one.take(`${id}-own`, 's', { ...NOTHING, ...taken });
+      return one;
+    };
+    const records = [
+      holding('a', {}, { hostPorts: ['tcp/80'] }),
+      holding('b', {}, {}),
+      holding('c', { encrypted: true }, {}),
+    ];
+    expect(explain(records, rulesOf({ MaxReplicas: 1 }, demand))).toBe(
+      'no suitable node (host-mode port already in use on 1 node; ' +
+        'no encrypted networks (WireGuard is missing) on 1 node; ' +
+        'max replicas per node limit exceed on 1 node)',
     );
   });
 

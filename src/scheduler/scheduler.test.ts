@@ -2,79 +2,21 @@
 // much is looked at.
 import { Prng } from 'sim';
 import { describe, expect, it } from 'vitest';
-import { valueOf, type ServiceSpec } from '../model/index.ts';
-import { aNode, taskIn, type NodeTraits } from '../../test/builders/cluster-objects.ts';
-import { aServiceSpec } from '../../test/builders/specs.ts';
-import { NodeRecord, type Demand } from './node-record.ts';
+import { valueOf } from '../model/index.ts';
+import { aNode } from '../../test/builders/cluster-objects.ts';
 import {
-  GroupPlacer,
-  fits,
-  placementRules,
-  type PlacementRules,
-  type Placements,
-} from './scheduler.ts';
-
-const NOW = 10_000_000;
-const NOTHING: Demand = { nanoCpus: 0, memoryBytes: 0, hostPorts: [] };
-
-type Placement = NonNullable<ServiceSpec['TaskTemplate']['Placement']>;
-
-function rulesOf(Placement: Placement = {}, demand: Partial<Demand> = {}): PlacementRules {
-  const spec = aServiceSpec({ TaskTemplate: { ContainerSpec: { Image: 'i' }, Placement } });
-  const full = { ...NOTHING, ...demand };
-  return placementRules({ serviceId: 's', revisionId: 'r', spec, demand: full });
-}
-
-/** Places tasks on nodes that nobody else changes. */
-function placeTasks(
-  records: readonly NodeRecord[],
-  rules: PlacementRules,
-  ids: readonly string[],
-  now: number,
-): Placements {
-  return new GroupPlacer(rules).place({ records, version: 0 }, ids, now);
-}
-
-const spreadOver = (...labels: readonly string[]): Placement => ({
-  Preferences: labels.map((label) => ({ Spread: { SpreadDescriptor: `node.labels.${label}` } })),
-});
-
-const taskIds = (count: number): string[] => Array.from({ length: count }, (_, i) => `t${i}`);
-
-interface Start {
-  readonly traits?: NodeTraits;
-  /** Tasks of the service, and of others, that it has already. */
-  readonly own?: number;
-  readonly other?: number;
-  /** Failures of the revision, just now. */
-  readonly failures?: number;
-}
-
-function recordOf(id: string, { traits, own = 0, other = 0, failures = 0 }: Start = {}) {
-  const record = new NodeRecord(aNode(id, traits));
-  for (let i = 0; i < own; i++) record.take(`${id}-own${i}`, 's', NOTHING);
-  for (let i = 0; i < other; i++) record.take(`${id}-other${i}`, 'other', NOTHING);
-  for (let i = 0; i < failures; i++) {
-    record.put(taskIn(`${id}-failed${i}`, 'failed', id, {}, NOW - 1_000), NOTHING);
-  }
-  return record;
-}
-
-/** Tasks that each node got, as "a:2 b:1"; nodes that got none are left out. */
-function placedOn(
-  starts: Readonly<Record<string, Start>>,
-  rules: PlacementRules,
-  count: number,
-): string {
-  const records = Object.entries(starts).map(([id, start]) => recordOf(id, start));
-  const { placed } = placeTasks(records, rules, taskIds(count), NOW);
-  const counts = new Map<string, number>();
-  for (const nodeId of placed.values()) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1);
-  return [...counts]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([id, got]) => `${id}:${got}`)
-    .join(' ');
-}
+  NOW,
+  placeTasks,
+  placedOn,
+  recordOf,
+  rulesOf,
+  spreadOver,
+  taskIds,
+  type Placement,
+  type Start,
+} from '../../test/builders/placements.ts';
+import { NodeRecord } from './node-record.ts';
+import { GroupPlacer, fits, type PlacementRules } from './scheduler.ts';
 
 describe('tasks of a service', () => {
   it('go evenly over all nodes', () => {
