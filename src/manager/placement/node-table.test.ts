@@ -139,6 +139,53 @@ describe('a table of nodes', () => {
     expect(record?.taskCount).toBe(1);
   });
 
+  it('leaves out a node that can not be read until it changes, and says so once', async () => {
+    const { driver } = await aWorld('a', 'b');
+    const { view } = driver;
+    const tasksOfNode = view.tasksOfNode.bind(view);
+    view.tasksOfNode = (id) => {
+      if (id === 'a') throw new Error('no sense');
+      return tasksOfNode(id);
+    };
+    const faults = new Faults();
+    const table = new NodeTable(view, faults);
+    expect(table.read(BUDGET)).toBe(true);
+    expect([table.get('a'), table.get('b')?.taskCount]).toEqual([undefined, 0]);
+    expect(faults.takeFresh()).toEqual([{ object: 'node a', error: 'no sense' }]);
+    view.tasksOfNode = tasksOfNode;
+    table.read(BUDGET);
+    expect(table.get('a')).toBeUndefined();
+    const node = view.get('node', 'a');
+    table.observeNode(node, node);
+    table.read(BUDGET);
+    expect([table.get('a')?.taskCount, faults.has('node a')]).toEqual([0, false]);
+  });
+
+  it('does not take a node away for a task of which it can not tell what it takes', async () => {
+    const { driver, table } = await aWorld('a');
+    const { view } = driver;
+    const get = view.get.bind(view);
+    // As an older version of the program may have stored it.
+    const odd = { ...aRevision('odd'), spec: {} };
+    view.get = ((name: 'revision', id: string) =>
+      id === 'odd' && name === 'revision' ? odd : get(name, id)) as typeof get;
+    await driver.addTasks(
+      taskIn('odd', 'running', 'a', { revisionId: 'odd' }),
+      taskIn('unknown', 'running', 'a', { revisionId: 'unknown', slot: 2 }),
+      taskIn('sound', 'running', 'a', { slot: 3 }),
+    );
+    table.read(BUDGET);
+    expect(table.get('a')).toMatchObject({ taskCount: 3, freeNanoCpus: 3e9 });
+  });
+
+  it('follows a task that moves from one node to another', async () => {
+    const { driver, table } = await aWorld('a', 'b');
+    table.read(BUDGET);
+    await driver.addTasks(taskIn('t', 'running', 'a'));
+    await driver.changeTask('t', { nodeId: 'b' });
+    expect([table.get('a')?.taskCount, table.get('b')?.taskCount]).toEqual([0, 1]);
+  });
+
   it('says what a new one says, whatever happened', async () => {
     const random = new Prng('table');
     const { driver, table } = await aWorld('a', 'b', 'c');

@@ -125,6 +125,40 @@ describe('waiting tasks', () => {
   });
 });
 
+describe('a task that left its group', () => {
+  it.each(['told', 'untold'] as const)('is not next any more, though it was %s', (was) => {
+    const waiting = new WaitingTasks();
+    waiting.add(floating('a'), true);
+    waiting.add(floating('b'), true);
+    const group = waiting.group('r');
+    if (group === undefined) throw new Error('no group');
+    if (was === 'told') {
+      group.untold.clear();
+      for (const id of ['a', 'b']) group.told.add(id);
+      group.retry = true;
+    }
+    waiting.delete(floating('a'));
+    expect([group.next(10), group.isEmpty]).toEqual([['b'], false]);
+  });
+
+  it('is last when it comes again', () => {
+    const waiting = new WaitingTasks();
+    for (const id of ['a', 'b']) waiting.add(floating(id), true);
+    waiting.delete(floating('a'));
+    waiting.add(floating('a'), true);
+    expect(waiting.group('r')?.next(10)).toEqual(['b', 'a']);
+  });
+
+  it('and was never there changes nothing', () => {
+    const waiting = new WaitingTasks();
+    waiting.add(floating('a'), true);
+    waiting.delete(floating('b'));
+    waiting.delete(floating('c', { revisionId: 'q' }));
+    waiting.delete(pinned('d', 'n'));
+    expect(waiting.group('r')?.next(10)).toEqual(['a']);
+  });
+});
+
 describe('tasks that wait for one node', () => {
   it('are tried again when that node changes, and no others', () => {
     const waiting = new WaitingTasks();
