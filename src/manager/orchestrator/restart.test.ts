@@ -116,6 +116,18 @@ describe('a task that has ended', () => {
     expect(decide(ended('complete'), { node: { availability: 'drain' } })).toEqual(at(NOW));
   });
 
+  it.each([{ availability: 'pause' }, { state: 'unknown' }, { state: 'disconnected' }] as const)(
+    'waits for its delay on a node that is %j, which may be back',
+    (node) => {
+      expect(decide(ended('failed'), { node })).toEqual(at(NOW + 4_000));
+    },
+  );
+
+  it('waits for no longer than its policy says', () => {
+    expect(decide(ended('failed'), { rules: { delayMs: 0 } })).toEqual(at(NOW - 1_000));
+    expect(decide(ended('failed'), { rules: { delayMs: 60_000 } })).toEqual(at(NOW + 59_000));
+  });
+
   it('stays ended under its policy although its node is lost', () => {
     const rules = { condition: 'none' } as const;
     expect(decide(ended('complete'), { rules, node: { state: 'down' } })).toEqual(FINISHED);

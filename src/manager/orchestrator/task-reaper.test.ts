@@ -295,6 +295,31 @@ describe('a revision', () => {
   });
 });
 
+describe('what is said of a service', () => {
+  it.each([
+    "the orchestrator can't plan this service: no sense",
+    'port 80/tcp is already in use by service web',
+    undefined,
+  ])('by others (%j) stays when the reaper has nothing to say', async (error) => {
+    await driver.addService();
+    const service = driver.view.get('service', 's');
+    if (service === undefined) throw new Error('no service');
+    const endpoint = { ...service.endpoint, ...(error === undefined ? {} : { error }) };
+    await driver.put(update('service', { ...service, endpoint }));
+    expect(await driver.run()).toEqual([]);
+  });
+
+  it('by the reaper itself goes once it can look after it', async () => {
+    await driver.addService();
+    const service = driver.view.get('service', 's');
+    if (service === undefined) throw new Error('no service');
+    const error = "the task reaper can't plan this service: no sense";
+    await driver.put(update('service', { ...service, endpoint: { ...service.endpoint, error } }));
+    await driver.run();
+    expect(driver.view.get('service', 's')?.endpoint).toEqual(service.endpoint);
+  });
+});
+
 describe('the work of the reaper', () => {
   it('for a task that has ended is one look at its slot', async () => {
     await driver.addService();

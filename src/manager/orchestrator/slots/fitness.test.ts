@@ -109,6 +109,47 @@ describe('a task is what its service wants', () => {
   });
 });
 
+describe('a task of an older revision is not what its service wants', () => {
+  const template = placed(INSIDE).TaskTemplate;
+  const port = {
+    Protocol: 'tcp',
+    TargetPort: 80,
+    PublishedPort: 80,
+    PublishMode: 'ingress',
+  } as const;
+  const nodes = [aNode('n', { labels: { zone: 'a' } })];
+
+  it.each<[string, Partial<ServiceSpec>]>([
+    ['a forced update', { TaskTemplate: { ...template, ForceUpdate: 1 } }],
+    ['another port', { EndpointSpec: { Ports: [port] } }],
+    ['another endpoint mode', { EndpointSpec: { Mode: 'dnsrr' } }],
+    ['a network', { TaskTemplate: { ...template, Networks: [{ Target: 'net' }] } }],
+    [
+      'another reservation',
+      { TaskTemplate: { ...template, Resources: { Reservations: { NanoCPUs: 1e9 } } } },
+    ],
+    [
+      'another restart policy',
+      { TaskTemplate: { ...template, RestartPolicy: { Condition: 'none' } } },
+    ],
+  ])('after %s', (_what, change) => {
+    const spec = { ...placed(INSIDE), ...change };
+    const { upToDate } = of({ spec, old: placed(INSIDE), nodes });
+    expect(upToDate(older('running', 'n'))).toBe(false);
+  });
+
+  it.each<[string, Partial<ServiceSpec>]>([
+    ['replicas', { Mode: { Replicated: { Replicas: 9 } } }],
+    ['labels of the service', { Labels: { team: 'a' } }],
+    ['the rules of updates', { UpdateConfig: { Parallelism: 7 } }],
+    ['constraints that its node satisfies', placed({ Constraints: ['node.id==n'] })],
+  ])('but after a change of %s alone it is', (_what, change) => {
+    const spec = { ...placed(INSIDE), ...change };
+    const { upToDate } = of({ spec, old: placed(INSIDE), nodes });
+    expect(upToDate(older('running', 'n'))).toBe(true);
+  });
+});
+
 describe('the constraints of a task', () => {
   it('are those of its revision', () => {
     expect(constraintsOf(aRevision('old', placed(INSIDE)), undefined)).toEqual(INSIDE.Constraints);
