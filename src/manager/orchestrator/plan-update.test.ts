@@ -77,6 +77,14 @@ describe('an update of a global service', () => {
     expect(inWords(planned(story))).toEqual(expected);
   });
 
+  it.each(['unknown', 'disconnected', 'down'] as const)(
+    'does not reach one that is %s: it would get no new task yet',
+    (state) => {
+      const story = globalUpdate([oldOn('n')], [aNode('n', { state })], 'completed');
+      expect(inWords(planned(story))).toEqual([]);
+    },
+  );
+
   it('reaches a node that comes back though its task has ended for good', () => {
     const over = oldOn('n', {
       desiredState: 'shutdown',

@@ -60,7 +60,9 @@ export function planMissedStep(context: PlanContext, slot: Slot): boolean {
   const { updateStatus, spec } = service;
   const wentBack = updateStatus?.state === 'rollback_completed';
   const isOver = updateStatus === undefined || updateStatus.state === 'completed' || wentBack;
-  if (!isOver || !isGlobalAndDirty(context, slot) || waitsForNode(context, slot)) return false;
+  if (!isOver || !isGlobalAndDirty(context, slot)) return false;
+  const node = context.view.node(slot.key);
+  if (node?.status.state !== 'ready' || node.spec.Availability !== 'active') return false;
   const rules = updateRules(wentBack ? spec.RollbackConfig : spec.UpdateConfig);
   context.add(...stepSlot(context, slot, rules));
   return true;
