@@ -100,6 +100,18 @@ export class LoopDriver {
     await this.put(update('task', { ...this.task(id), ...change }));
   }
 
+  /** Tells how many objects were read by id through the view since this call. */
+  countReads(): () => number {
+    let reads = 0;
+    const { view } = this;
+    const get = view.get.bind(view);
+    view.get = (table, id) => {
+      reads++;
+      return get(table, id);
+    };
+    return () => reads;
+  }
+
   task(id: string): Task {
     const task = this.view.get('task', id);
     if (task === undefined) throw new Error(`no task ${id}`);

@@ -240,6 +240,20 @@ describe('a task that waits', () => {
     expect(driver.tasks('assigned').map(({ id }) => id)).toEqual(['t2']);
   });
 
+  it('is not tried again while others merely go on, but once one of them ends', async () => {
+    const driver = await aCluster(reserving(4e9), 'a');
+    await driver.addTasks(...waiting('t', 2));
+    await driver.run();
+    const looks: number[] = [];
+    for (const state of ['preparing', 'starting', 'running', 'failed'] as const) {
+      await driver.setState('t0', state);
+      const looked = driver.countReads();
+      driver.plan();
+      looks.push(looked());
+    }
+    expect(looks.map((count) => count > 0)).toEqual([false, false, false, true]);
+  });
+
   it('is told again when that was refused', async () => {
     const driver = await aCluster(aServiceSpec());
     await driver.addTasks(...waiting('t', 1));
