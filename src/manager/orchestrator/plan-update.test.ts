@@ -85,6 +85,15 @@ describe('an update of a global service', () => {
     },
   );
 
+  it.each(['updating', 'completed', 'rollback_completed', 'paused'] as const)(
+    'that is %s leaves tasks alone that are of the new revision already',
+    (state) => {
+      const fresh = taskIn('fresh', 'running', 'n', { slot: 0 });
+      const words = inWords(planned(globalUpdate([fresh], [aNode('n')], state)));
+      expect(words).toEqual(state === 'updating' ? ['service: completed'] : []);
+    },
+  );
+
   it('reaches a node that comes back though its task has ended for good', () => {
     const over = oldOn('n', {
       desiredState: 'shutdown',
