@@ -15,6 +15,7 @@ import {
   modeOf,
 } from '../../model/index.ts';
 import type { StoreView } from '../store/index.ts';
+import { specsInForce } from './specs-in-force.ts';
 
 /** Fails with `invalid` or `conflict`; networks are given by id. */
 export function checkFixedAddresses(
@@ -95,7 +96,9 @@ function holderOf(
     if (virtualIps.some((vip) => vip.networkId === networkId && is(vip.address))) {
       return `the virtual address of service ${service.spec.Name}`;
     }
-    const requests = service.spec.TaskTemplate.Networks ?? [];
+    const requests = specsInForce(service).flatMap(
+      ({ TaskTemplate }) => TaskTemplate.Networks ?? [],
+    );
     const fixed = requests.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
     if (service.id !== self.service?.id && fixed.some(is))
       return `fixed for service ${service.spec.Name}`;

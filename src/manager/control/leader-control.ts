@@ -2,7 +2,13 @@
 // proposal is pure; the transaction repeats what could have changed meanwhile (versions, unique names).
 import { ReadWriteLock } from '../../base/async/index.ts';
 import { SwarmError, type Clock, type Random } from '../../base/index.ts';
-import { specIndexOf, update, validateClusterSpec } from '../../model/index.ts';
+import {
+  fixedAddresses,
+  specIndexOf,
+  update,
+  validateClusterSpec,
+  type ServiceSpec,
+} from '../../model/index.ts';
 import type { Store } from '../store/index.ts';
 import type { ControlApi, ControlMethod, ControlMethods } from './control.ts';
 import { createAttachment } from './attachments.ts';
@@ -77,7 +83,7 @@ export class LeaderControl implements ControlApi {
 
 /**
  * Checks that other changes on their way could make untrue: that nobody uses what is removed, that
- * nobody has the port or the subnet, that another manager is left.
+ * nobody has the port, the address or the subnet, that another manager is left.
  */
 function goesAlone<M extends ControlMethod>(
   method: M,
@@ -86,8 +92,9 @@ function goesAlone<M extends ControlMethod>(
   switch (method) {
     case 'service.create':
     case 'service.update': {
-      const { spec } = request as ControlMethods['service.create']['request'];
-      return (spec.EndpointSpec?.Ports ?? []).length > 0;
+      const { spec, rollback } = request as ControlMethods['service.update']['request'];
+      // A rollback does not say what it goes back to.
+      return rollback === true || asksForItsOwn(spec);
     }
     case 'attachment.create':
     case 'network.create':
@@ -100,6 +107,15 @@ function goesAlone<M extends ControlMethod>(
     default:
       return false;
   }
+}
+
+/** Ports or addresses that nobody else may have. */
+function asksForItsOwn({ EndpointSpec, TaskTemplate }: ServiceSpec): boolean {
+  const networks = TaskTemplate.Networks ?? [];
+  return (
+    (EndpointSpec?.Ports ?? []).length > 0 ||
+    networks.some((config) => fixedAddresses(config).length > 0)
+  );
 }
 
 function handlers({ store, clock, random, newJoinToken }: LeaderControlOptions): Handlers {

@@ -178,6 +178,7 @@ function rollback(
   }
   const { service: next, made } = rolled;
   checkPortConflicts(view, service, next.spec);
+  checkFixedAddresses(view, service, next.spec);
   resolveReferences(view, next.spec);
   const updateStatus: UpdateStatus = {
     state: 'rollback_started',
