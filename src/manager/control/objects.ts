@@ -17,6 +17,7 @@ import {
   isPredefinedNetwork,
   requestedVni,
   subnetsOverlap,
+  type Network,
   type Subnet,
   type NetworkSpec,
   type SecretSpec,
@@ -24,7 +25,7 @@ import {
 import type { StoreView } from '../store/index.ts';
 import type { ControlMethods } from './control.ts';
 import { find } from '../queries/index.ts';
-import type { Change } from './services.ts';
+import { portsHeld, type Change } from './services.ts';
 import { specsInForce } from './specs-in-force.ts';
 
 const OBJECT_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
@@ -66,7 +67,9 @@ export function createNetwork(
 function checkVni(view: StoreView, spec: NetworkSpec): void {
   const vni = requestedVni(spec);
   if (vni === undefined) return;
-  const other = [...view.all('network')].find((network) => network.vni === vni);
+  const other = [...view.all('network')].find(
+    (network) => (network.vni ?? requestedVni(network.spec)) === vni,
+  );
   if (other === undefined) return;
   throw new SwarmError('conflict', `VNI ${vni} is that of network ${other.spec.Name}`);
 }
@@ -78,13 +81,12 @@ function checkSubnets(view: StoreView, spec: NetworkSpec): void {
     const subnet = parseSubnet(Subnet);
     checkFamily(spec, subnet, families);
     for (const network of view.all('network')) {
-      for (const other of network.subnets) {
-        if (!subnetsOverlap(subnet, parseSubnet(other.subnet))) continue;
-        throw new SwarmError(
-          'denied',
-          `subnet ${Subnet} overlaps with ${other.subnet} of network ${network.spec.Name}`,
-        );
-      }
+      const other = subnetsOf(network).find((one) => subnetsOverlap(subnet, one));
+      if (other === undefined) continue;
+      throw new SwarmError(
+        'denied',
+        `subnet ${Subnet} overlaps with ${subnetText(other)} of network ${network.spec.Name}`,
+      );
     }
     for (const node of view.all('node')) {
       const inside = nodeAddresses(node).find((address) => subnetContains(subnet, address));
@@ -94,6 +96,18 @@ function checkSubnets(view: StoreView, spec: NetworkSpec): void {
     }
     if (Gateway) checkGateway(subnet, Gateway);
   }
+}
+
+/** What it has been given, or waits for; earlier releases took what is no subnet. */
+function subnetsOf({ spec, subnets, vni }: Network): Subnet[] {
+  if (vni !== undefined) return subnets.map((one) => parseSubnet(one.subnet));
+  return (spec.IPAM?.Config ?? []).flatMap(({ Subnet = '' }) => {
+    try {
+      return parseSubnet(Subnet);
+    } catch {
+      return [];
+    }
+  });
 }
 
 function checkGateway(subnet: Subnet, gateway: string): void {
@@ -142,7 +156,7 @@ export function removeNetwork(view: StoreView, { id }: { id: string }): Change<{
       TaskTemplate.Networks?.some((n) => n.Target === network.id),
     );
     const publishes =
-      network.spec.Ingress && service.endpoint.ports.some((p) => p.PublishMode === 'ingress');
+      network.spec.Ingress && portsHeld(service).some((p) => p.PublishMode === 'ingress');
     if (uses || publishes === true) {
       throw new SwarmError(
         'precondition',

@@ -263,8 +263,8 @@ function resolveNetwork(view: StoreView, config: NetworkAttachmentConfig): Netwo
   return { ...config, Target: network.id };
 }
 
-/** Also those that a failing update would go back to. */
-function portsHeld(service: Service): PortConfig[] {
+/** Ports that it has been given or asks for, also those that a failing update would go back to. */
+export function portsHeld(service: Service): PortConfig[] {
   const named = specsInForce(service).flatMap(({ EndpointSpec }) => EndpointSpec?.Ports ?? []);
   return [...service.endpoint.ports, ...named];
 }
