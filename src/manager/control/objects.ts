@@ -194,7 +194,7 @@ export function createPayloadObject(
     throw new SwarmError('conflict', `${table} ${spec.Name} already exists`);
   }
   checkLabels(table, spec.Labels);
-  const data = (spec.Data ?? '').replaceAll(/[\r\n]/g, '');
+  const data = withoutLines(spec.Data);
   if (data.length % 4 !== 0 || !BASE64.test(data)) {
     throw new SwarmError('invalid', `${table} data is not base64`);
   }
@@ -227,11 +227,17 @@ export function updatePayloadObject(
     throw new SwarmError('outOfSequence', 'update out of sequence');
   const { Data, ...spec } = request.spec;
   checkLabels(table, spec.Labels);
-  const same = Data === undefined || Data === '' || Data === view.get('payload', object.id)?.data;
+  const data = withoutLines(Data);
+  const same = data === '' || data === view.get('payload', object.id)?.data;
   if (spec.Name !== object.spec.Name || !same) {
     throw new SwarmError('invalid', 'only updates to Labels are allowed: Name and Data stay');
   }
   return { actions: [update(table, { ...object, spec })], response: {} };
+}
+
+/** As it is stored: some encoders write base64 in lines. */
+function withoutLines(data = ''): string {
+  return data.replaceAll(/[\r\n]/g, '');
 }
 
 /** Removes a secret or config. Raises `notFound`, `invalid` while a service uses it. */
