@@ -133,6 +133,7 @@ export class Allocator implements ControlLoop {
   }
 
   #observeService(before: Service | undefined, after: Service | undefined): void {
+    if (before !== undefined) this.#freeFixed(before, after);
     if (after === undefined) {
       if (before === undefined) return;
       this.#ports.release(before.id);
@@ -183,6 +184,22 @@ export class Allocator implements ControlLoop {
     const requests = service?.spec.TaskTemplate.Networks ?? [];
     const own = requests.filter(({ Target }) => Target === networkId).flatMap(fixedAddresses);
     return this.#pools.spell(networkId, own);
+  }
+
+  /** What it asks for no more; that of a task is free with the task's end. */
+  #freeFixed(before: Service, after: Service | undefined): void {
+    const view = this.#view;
+    if (view === undefined) return;
+    for (const config of before.spec.TaskTemplate.Networks ?? []) {
+      const { Target: networkId } = config;
+      const kept = this.#fixedOf(before.id, networkId);
+      for (const address of this.#pools.spell(networkId, fixedAddresses(config))) {
+        const asks = ({ id }: Service): boolean => this.#fixedOf(id, networkId).includes(address);
+        if (kept.includes(address) || [...view.all('service')].some(asks)) continue;
+        if (heldBy(view, {}, networkId, [address]) !== undefined) continue;
+        this.#pools.free(networkId, address, (after ?? before).updatedAt);
+      }
+    }
   }
 
   /** The next task may have the address now. */

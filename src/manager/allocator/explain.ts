@@ -37,10 +37,10 @@ function differs(known: string | undefined, said: string | undefined): boolean {
   return said === undefined ? known?.startsWith(START) === true : known !== said;
 }
 
-/** The other task that has one of these addresses, until it has ended. */
+/** The task other than `id` that has one of these addresses, until it has ended. */
 export function heldBy(
   view: StoreView,
-  { id }: Task,
+  { id }: Partial<Pick<Task, 'id'>>,
   networkId: string,
   fixed: readonly string[],
 ): string | undefined {
