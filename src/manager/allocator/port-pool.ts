@@ -43,8 +43,9 @@ export class PortPool {
     const free = earlier.filter(
       ({ Protocol, PublishedPort }) => !this.#holders.has(`${Protocol}/${PublishedPort}`),
     );
+    const named = wanted.filter(({ PublishedPort }) => PublishedPort);
     for (const port of wanted) {
-      const number = this.#numberFor(port, [...before, ...free], ports);
+      const number = this.#numberFor(port, [...before, ...free], [...named, ...ports]);
       if (number === undefined) return { error: 'no free port is left in 30000-32767' };
       const owner = this.#clash(port, number);
       if (owner !== undefined) {
@@ -62,8 +63,11 @@ export class PortPool {
     taken: readonly PortConfig[],
   ): number | undefined {
     if (port.PublishedPort) return port.PublishedPort;
+    const isTaken = (number: number | undefined): boolean =>
+      taken.some((p) => p.PublishedPort === number && p.Protocol === port.Protocol);
     const kept = before.find(
       (old) =>
+        !isTaken(old.PublishedPort) &&
         old.TargetPort === port.TargetPort &&
         old.Protocol === port.Protocol &&
         old.PublishMode === port.PublishMode,
@@ -73,8 +77,7 @@ export class PortPool {
     for (let tried = 0; tried < range; tried++) {
       if (this.#next > DYNAMIC_PORTS.last) this.#next = DYNAMIC_PORTS.first;
       const number = this.#next++;
-      const clash = taken.some((p) => p.PublishedPort === number && p.Protocol === port.Protocol);
-      if (!clash && !this.#holders.has(`${port.Protocol}/${number}`)) return number;
+      if (!isTaken(number) && !this.#holders.has(`${port.Protocol}/${number}`)) return number;
     }
     return undefined;
   }
