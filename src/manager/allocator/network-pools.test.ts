@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseSubnet, type Network, type NetworkSpec } from '../../model/index.ts';
 import { ADDRESS_REST_MS, AddressPool } from './address-pool.ts';
-import { NetworkPools } from './network-pools.ts';
+import { FIRST_VNI, NetworkPools } from './network-pools.ts';
 
 const CLUSTER = { id: 'c1', addressPools: ['10.0.0.0/8'], subnetSize: 24 };
 
@@ -76,6 +76,61 @@ describe('NetworkPools', () => {
     expect(pools.nextFreeAt('n1', now)).toBeUndefined();
     pools.free('n1', '10.9.0.2/30', now);
     expect(pools.nextFreeAt('n1', now)).toBe(now + ADDRESS_REST_MS);
+  });
+});
+
+describe('the subnet of a network', () => {
+  const sizes = (size: number, ...addressPools: readonly string[]) => ({
+    ...CLUSTER,
+    addressPools,
+    subnetSize: size,
+  });
+
+  it('is of the cluster’s size, from one pool after the other', () => {
+    const pools = new NetworkPools();
+    const cluster = sizes(25, '10.1.0.0/24', '10.9.0.0/25');
+    const given = ['a', 'b', 'c'].map((id, i) => {
+      const chosen = pools.chooseSubnets(network(id, {}), cluster);
+      if ('error' in chosen) throw new Error(chosen.error);
+      pools.adopt({ ...network(id, {}), vni: i + 1, subnets: chosen });
+      return chosen[0]?.subnet;
+    });
+    expect(given).toEqual(['10.1.0.0/25', '10.1.0.128/25', '10.9.0.0/25']);
+    expect(pools.chooseSubnets(network('d', {}), cluster)).toEqual({
+      error: 'no subnet of size /25 is left in 10.1.0.0/24, 10.9.0.0/25',
+    });
+  });
+
+  it('is that of a network that is gone', () => {
+    const pools = new NetworkPools();
+    const gone = adopted(pools, network('n1', {}), 1);
+    pools.forget(gone);
+    expect(pools.has('n1')).toBe(false);
+    expect(adopted(pools, network('n2', {}), 1).subnets).toEqual(gone.subnets);
+  });
+
+  it('comes from the pools that make sense', () => {
+    const cluster = sizes(24, 'nonsense', 'fd00::/8', '10.3.0.0/16');
+    expect(new NetworkPools().chooseSubnets(network('n1', {}), cluster)).toEqual([
+      { subnet: '10.3.0.0/24', gateway: '10.3.0.1' },
+    ]);
+  });
+});
+
+describe('the VNI of a network', () => {
+  it('is another one for each, and the one that it asks for', () => {
+    const pools = new NetworkPools();
+    adopted(pools, network('n1', {}), FIRST_VNI);
+    expect(pools.takeVni()).toBe(FIRST_VNI + 1);
+    expect(pools.takeVni(77)).toBe(77);
+  });
+
+  it('is not one that another has, until that is gone', () => {
+    const pools = new NetworkPools();
+    const first = adopted(pools, network('n1', {}), 77);
+    expect(pools.takeVni(77)).toBeUndefined();
+    pools.forget(first);
+    expect(pools.takeVni(77)).toBe(77);
   });
 });
 
