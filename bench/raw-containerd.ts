@@ -71,7 +71,7 @@ export class RawContainerd {
         id,
         snapshotKey: id,
         labels: {},
-        spec: { typeUrl: container.spec.typeUrl, value: Buffer.from(JSON.stringify(spec)) },
+        spec: { type_url: container.spec.type_url, value: Buffer.from(JSON.stringify(spec)) },
       },
     });
     const log = `binary://${this.#loggerPath}?file=/run/${id}.log`;

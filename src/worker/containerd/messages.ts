@@ -1,9 +1,9 @@
 // The messages of containerd's API as this project uses them (see proto/containerd). Requests may
 // leave fields out; responses always carry them, with protobuf's defaults.
 
-/** google.protobuf.Any. */
+/** google.protobuf.Any; the library that comes with its definition keeps this name as it is. */
 export interface AnyMessage {
-  readonly typeUrl: string;
+  readonly type_url: string;
   readonly value: Uint8Array;
 }
 

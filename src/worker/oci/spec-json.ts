@@ -29,11 +29,11 @@ export function ociLimit(value: number): number | bigint {
 }
 
 export function specMessage(spec: OciSpec): AnyMessage {
-  return { typeUrl: SPEC_TYPE, value: Buffer.from(json(spec)) };
+  return { type_url: SPEC_TYPE, value: Buffer.from(json(spec)) };
 }
 
 export function processMessage(process: OciProcess): AnyMessage {
-  return { typeUrl: PROCESS_TYPE, value: Buffer.from(json(process)) };
+  return { type_url: PROCESS_TYPE, value: Buffer.from(json(process)) };
 }
 
 function json(value: OciSpec | OciProcess): string {

@@ -334,7 +334,7 @@ export class Containers {
       ...(runtime.binary === undefined ? {} : { binaryName: runtime.binary }),
       ...(cgroups.driver === 'systemd' ? { systemdCgroup: true } : {}),
     });
-    return { typeUrl: RUNC_OPTIONS_TYPE, value };
+    return { type_url: RUNC_OPTIONS_TYPE, value };
   }
 }
 
