@@ -270,10 +270,18 @@ async function unpackLayer(
 function sharedLeases(client: ContainerdClient, clock: Clock): ImageBackend['withLease'] {
   let users = 0;
   let current: Promise<string> | undefined;
+  /** Those whose end containerd has not confirmed: told again with the next. */
+  const ended = new Set<string>();
   const create = async (): Promise<string> => {
     const id = `tsswarm-${randomBytes(8).toString('hex')}`;
     const expiry = formatTime(clock.now() + LEASE_LIFETIME_MS);
-    await client.leases.create({ id, labels: { 'containerd.io/gc.expire': expiry } });
+    try {
+      await client.leases.create({ id, labels: { 'containerd.io/gc.expire': expiry } });
+    } catch (error) {
+      // It may have been made all the same.
+      ended.add(id);
+      throw error;
+    }
     return id;
   };
   return async (purpose, work) => {
@@ -288,7 +296,11 @@ function sharedLeases(client: ContainerdClient, clock: Clock): ImageBackend['wit
       if (users === 0) {
         current = undefined;
         const lease = await mine.catch(() => undefined);
-        if (lease !== undefined) await ifPresent(client.leases.delete({ id: lease }));
+        if (lease !== undefined) ended.add(lease);
+        for (const id of ended) {
+          await ifPresent(client.leases.delete({ id }));
+          ended.delete(id);
+        }
       }
     }
   };

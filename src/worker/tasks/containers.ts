@@ -209,10 +209,10 @@ export class Containers {
   async remove(key: ContainerKey): Promise<void> {
     const { client, snapshotter, exits } = this.#options;
     const process = await this.process(key);
-    if (process !== undefined) {
-      if (process.status === 'STOPPED' || process.status === 'CREATED') await this.#deleteTask(key);
-      else await this.stop(key, undefined);
-    }
+    const runs = process !== undefined && !['STOPPED', 'CREATED'].includes(process.status);
+    if (runs) await this.stop(key, undefined);
+    // Also without a process: of a start that was interrupted containerd's helper may be left.
+    else await this.#deleteTask(key);
     await ifPresent(client.containers.delete({ id: key.containerId }));
     await ifPresent(client.snapshots.remove({ snapshotter, key: key.containerId }));
     exits.forget(key.containerId);
@@ -248,7 +248,11 @@ export class Containers {
       return true;
     } catch (error) {
       if (!isAlreadyExists(error)) throw startError(error);
-      return (await this.process(key))?.status === 'CREATED';
+      const process = await this.process(key);
+      if (process !== undefined) return process.status === 'CREATED';
+      // containerd died while it made the task: what it has of it is in the way and no use.
+      await this.#deleteTask(key);
+      throw new SwarmError('unavailable', `the start of task ${key.taskId} was interrupted`);
     }
   }
 
