@@ -33,6 +33,8 @@ export interface FaultBed {
   kill(): void;
   /** Kills containerd at the next call of this method; tells afterwards whether that has happened. */
   killAt(method: string, moment: Moment): () => boolean;
+  /** Tells whether this method was called since. */
+  watch(method: string): () => boolean;
   /** Stops the runtime (runc) at its next command of this name, before it does anything. */
   gate(command: string): Gate;
   /** Takes a step again until it succeeds; only a temporary error is a reason to. */
@@ -63,7 +65,8 @@ export async function faultBed(
     containerd,
     signal: (signal: NodeJS.Signals) => void process.kill(containerd(), signal),
     kill,
-    killAt: (method: string, moment: Moment) => hook.killAt(method, moment),
+    killAt: hook.arm,
+    watch: (method: string) => hook.arm(method),
     gate: (command: string) => makeGate(join(gates, command)),
     async repeated<T>(step: () => Promise<T>): Promise<T> {
       for (;;) {
@@ -132,7 +135,8 @@ function makeGate(path: string): Gate {
 }
 
 interface CallHook {
-  killAt(method: string, moment: Moment): () => boolean;
+  /** Without a moment nothing is done at the call. */
+  readonly arm: (method: string, moment?: Moment) => () => boolean;
   restore(): void;
 }
 
@@ -141,17 +145,15 @@ function hookCalls(kill: () => void): CallHook {
   const { prototype } = grpc.Client;
   const original: unknown = Reflect.get(prototype, 'makeUnaryRequest');
   if (typeof original !== 'function') throw new Error('the gRPC client has no such method');
-  let armed: { readonly path: string; readonly moment: Moment } | undefined;
+  let armed: { readonly path: string; readonly moment: Moment | undefined } | undefined;
   const hooked = function (this: grpc.Client, ...values: unknown[]): unknown {
     const [path] = values;
     const hit = armed !== undefined && typeof path === 'string' && path.endsWith(armed.path);
     if (!hit) return Reflect.apply(original, this, values);
     const moment = armed?.moment;
     armed = undefined;
-    if (moment === 'before') {
-      kill();
-      return Reflect.apply(original, this, values);
-    }
+    if (moment === 'before') kill();
+    if (moment !== 'after') return Reflect.apply(original, this, values);
     const answer = values.pop();
     const lost = (error: unknown): void => {
       kill();
@@ -161,7 +163,7 @@ function hookCalls(kill: () => void): CallHook {
   };
   Reflect.set(prototype, 'makeUnaryRequest', hooked);
   return {
-    killAt(method, moment) {
+    arm(method, moment) {
       const mine = { path: `.${method}`, moment };
       armed = mine;
       return () => armed !== mine;

@@ -1,7 +1,20 @@
 // The executor with a containerd that dies or hangs, or a disk that is full: every step can be taken
 // again, containers go on, and nothing is left behind.
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { chunks, loadBusybox, never, taskContext } from '../builders/executor.ts';
+import { messageOf } from '../../src/base/index.ts';
+import type { TaskController } from '../../src/worker/runtime/index.ts';
+import {
+  chunks,
+  executorBed,
+  loadBusybox,
+  never,
+  taskContext,
+  type ExecutorBed,
+} from '../builders/executor.ts';
 import {
   PATIENCE,
   faultBed,
@@ -141,5 +154,209 @@ describe('a containerd that is killed', () => {
     await faults.repeated(() => images.unpack(image));
     await faults.repeated(() => images.remove('fresh:1'));
     await onlyTheBystander();
+  });
+});
+
+describe('a containerd that hangs', () => {
+  afterEach(() => {
+    faults.signal('SIGCONT');
+  });
+
+  /** Stops containerd, takes a step, and returns when that waits for containerd. */
+  async function held(
+    method: string,
+    act: () => Promise<unknown>,
+  ): Promise<{ step: Promise<unknown> }> {
+    const called = faults.watch(method);
+    faults.signal('SIGSTOP');
+    const step = act();
+    step.catch(() => undefined);
+    await expect.poll(called, PATIENCE).toBe(true);
+    return { step };
+  }
+
+  function lifeOf(controller: TaskController): [method: string, act: () => Promise<unknown>][] {
+    return [
+      ['Images/Get', () => controller.prepare(never())],
+      ['Tasks/Create', () => controller.start(never())],
+      ['Tasks/Get', () => controller.shutdown()],
+      ['Tasks/Get', () => controller.remove()],
+    ];
+  }
+
+  it('holds steps up, which go on with it', async () => {
+    const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+    const controller = faults.bed.executor.controller(context);
+    for (const [method, act] of lifeOf(controller)) {
+      const { step } = await held(method, act);
+      faults.signal('SIGCONT');
+      await step;
+    }
+    await onlyTheBystander();
+  });
+
+  it('and is killed in the end costs a repetition of each step', async () => {
+    const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+    const controller = faults.bed.executor.controller(context);
+    for (const [method, act] of lifeOf(controller)) {
+      const { step } = await held(method, act);
+      faults.kill();
+      await expect(step).rejects.toMatchObject({ temporary: true });
+      await faults.repeated(act);
+    }
+    await onlyTheBystander();
+  });
+
+  it('keeps nobody who gives a preparation up', async () => {
+    const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+    const controller = faults.bed.executor.controller(context);
+    const abort = new AbortController();
+    const { step } = await held('Images/Get', () => controller.prepare(abort.signal));
+    abort.abort();
+    await expect(step).rejects.toThrow('preparation was given up');
+    faults.signal('SIGCONT');
+    await controller.remove();
+    await onlyTheBystander();
+  });
+
+  it('is told of the end of a container, and tells it, when it goes on', async () => {
+    const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+    const controller = faults.bed.executor.controller(context);
+    await controller.prepare(never());
+    await controller.start(never());
+    const { pid = 0 } = await controller.observe();
+    const { step } = await held('Tasks/Get', () => controller.wait(never()));
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => isRunning(pid), PATIENCE).toBe(false);
+    faults.signal('SIGCONT');
+    expect(await step).toMatchObject({ exitCode: 137 });
+    await controller.remove();
+    await onlyTheBystander();
+  });
+
+  it('holds up a daemon that starts, which finds its containers when it goes on', async () => {
+    const { step } = await held('Namespaces/Create', () => faults.bed.restart());
+    faults.signal('SIGCONT');
+    await step;
+    await onlyTheBystander();
+  });
+});
+
+describe('a full disk', () => {
+  let mount: string;
+  let bed: ExecutorBed;
+  const filler = (): string => join(mount, 'filler');
+  const makeRoom = (): void => rmSync(filler(), { force: true });
+
+  /** Leaves this many bytes free. */
+  function fill(free: number): void {
+    const { bavail, bsize } = statfsSync(mount);
+    writeFileSync(filler(), new Uint8Array(Math.max(0, bavail * bsize - free)));
+  }
+
+  beforeAll(async () => {
+    mount = mkdtempSync('/tmp/tsswarm-executor-full-');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', mount]);
+    bed = await executorBed({ dataDirectory: mount, cgroupParent: '/tsswarm-faults-full' });
+    await loadBusybox(bed.executor, 'box:1', { cmd: ['sleep', '1000'] });
+  });
+
+  afterEach(makeRoom);
+
+  afterAll(async () => {
+    await bed.close();
+    execFileSync('umount', [mount]);
+    rmSync(mount, { recursive: true });
+  });
+
+  it('fails a start by name wherever the room ends, and with room it succeeds', async () => {
+    const refusals: string[] = [];
+    for (let pages = 0, fits = false; !fits; pages += 1) {
+      const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+      const controller = bed.executor.controller(context);
+      const begin = async (): Promise<void> => {
+        await controller.prepare(never());
+        await controller.start(never());
+      };
+      fill(pages * 4096);
+      const refusal = await begin().then(() => undefined, messageOf);
+      makeRoom();
+      if (refusal === undefined) fits = true;
+      else {
+        expect(refusal).toMatch(/no space left on device/);
+        refusals.push(refusal);
+        await begin();
+      }
+      expect((await controller.observe()).state).toBe('running');
+      await controller.remove();
+      expect(readdirSync(join(mount, 'tasks'))).toEqual([]);
+    }
+    expect(refusals.length).toBeGreaterThan(2);
+  });
+
+  it('keeps no container from being stopped, nor its end from being told', async () => {
+    for (const end of ['stop', 'exit']) {
+      const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+      const controller = bed.executor.controller(context);
+      await controller.prepare(never());
+      await controller.start(never());
+      const { pid = 0 } = await controller.observe();
+      fill(0);
+      const ended = end === 'stop' ? controller.shutdown() : controller.wait(never());
+      if (end === 'exit') process.kill(pid, 'SIGKILL');
+      expect(await ended).toMatchObject({ exitCode: 137 });
+      expect(await controller.observe()).toMatchObject({
+        state: 'exited',
+        exit: { exitCode: 137 },
+      });
+      makeRoom();
+      await controller.remove();
+      expect(await controller.observe()).toEqual({ state: 'absent' });
+    }
+  });
+
+  it('does not keep a container whose end had no room from running again', async () => {
+    const { userContainers } = bed.executor;
+    const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+    const { id } = context.task;
+    await userContainers.prepare(context);
+    await userContainers.start(id);
+    const first = await userContainers.observe(id);
+    fill(0);
+    await userContainers.stop(id, {});
+    makeRoom();
+    await userContainers.renew(id);
+    await userContainers.prepare(context);
+    await userContainers.start(id);
+    const second = await userContainers.observe(id);
+    expect(second).toMatchObject({ state: 'running' });
+    expect(second.pid).not.toBe(first.pid);
+    await userContainers.remove(id, true);
+  });
+
+  it('keeps no container from being removed', async () => {
+    const context = taskContext({ Image: 'box:1', StopSignal: 'SIGKILL' });
+    const controller = bed.executor.controller(context);
+    await controller.prepare(never());
+    await controller.start(never());
+    fill(0);
+    await controller.remove();
+    expect(await controller.observe()).toEqual({ state: 'absent' });
+    expect(readdirSync(join(mount, 'tasks'))).toEqual([]);
+  });
+
+  it('refuses an image by name, and with room takes it', async () => {
+    const content = randomBytes(2 * 1024 * 1024);
+    const archive = await imageArchive({ names: ['large:1'], files: [{ path: '/file', content }] });
+    for (const free of [0, 1024 * 1024, 3 * 1024 * 1024]) {
+      fill(free);
+      await expect(bed.executor.images.load(chunks(archive))).rejects.toThrow(
+        /no space left on device/,
+      );
+      makeRoom();
+      expect(await bed.executor.images.resolve('large:1')).toBeUndefined();
+    }
+    await bed.executor.images.load(chunks(archive));
+    await bed.executor.images.remove('large:1');
   });
 });

@@ -1,7 +1,14 @@
 // One container's life in containerd, step by step. Every step may be repeated and may be the first
 // after a crash: each looks at what there is before it believes that something is missing.
 import * as fs from 'node:fs/promises';
-import { SwarmError, ifPresent, sleep, type Clock, type Logger } from '../../base/index.ts';
+import {
+  SwarmError,
+  ifPresent,
+  messageOf,
+  sleep,
+  type Clock,
+  type Logger,
+} from '../../base/index.ts';
 import { SIGKILL } from '../../model/index.ts';
 import type { ContainerObservation, TaskExit } from '../runtime/index.ts';
 import {
@@ -205,6 +212,11 @@ export class Containers {
     return exit;
   }
 
+  /** Frees what an ended process may still hold, so that another run can begin. */
+  async release(key: ContainerKey): Promise<void> {
+    if ((await this.process(key))?.status === 'STOPPED') await this.#deleteTask(key);
+  }
+
   /** Takes away process, record and file system; all of it may be gone already. */
   async remove(key: ContainerKey): Promise<void> {
     const { client, snapshotter, exits } = this.#options;
@@ -212,7 +224,7 @@ export class Containers {
     const runs = process !== undefined && !['STOPPED', 'CREATED'].includes(process.status);
     if (runs) await this.stop(key, undefined);
     // Also without a process: of a start that was interrupted containerd's helper may be left.
-    else await this.#deleteTask(key);
+    await this.#deleteTask(key);
     await ifPresent(client.containers.delete({ id: key.containerId }));
     await ifPresent(client.snapshots.remove({ snapshotter, key: key.containerId }));
     exits.forget(key.containerId);
@@ -280,10 +292,18 @@ export class Containers {
     const recorded = await key.directory.readExit();
     if (recorded !== undefined) return recorded;
     const exit = await this.#exitOf(key, end);
-    await key.directory.writeExit(exit).catch((error: unknown) => {
+    try {
+      await key.directory.writeExit(exit);
+    } catch (error) {
       // The directory is gone when the task was removed meanwhile.
-      if (!isNotFound(error)) throw error;
-    });
+      if (!isNotFound(error)) {
+        // On a full disk the end is told all the same; containerd keeps it until there is room or the
+        // task is removed.
+        const fields = { task: key.taskId, error: messageOf(error) };
+        this.#options.logger.warn(fields, 'how a container ended can’t be recorded');
+        return exit;
+      }
+    }
     await this.#deleteTask(key);
     return exit;
   }

@@ -97,9 +97,10 @@ export class UserContainerRuntime implements ContainerRuntime {
   }
 
   async renew(id: string): Promise<void> {
-    const { containerId, directory } = this.#options.key(id);
-    this.#options.health.exits.forget(containerId);
-    await directory.forgetRun();
+    const key = this.#options.key(id);
+    this.#options.health.exits.forget(key.containerId);
+    await this.#options.containers.release(key);
+    await key.directory.forgetRun();
   }
 
   remove(id: string, volumes: boolean): Promise<void> {
