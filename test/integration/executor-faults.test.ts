@@ -345,6 +345,23 @@ describe('a full disk', () => {
     expect(readdirSync(join(mount, 'tasks'))).toEqual([]);
   });
 
+  it('costs a repetition where secrets had no place, like all that keeps it from being made', async () => {
+    const secret = { SecretID: 's1', SecretName: 'hush' };
+    const context = taskContext(
+      { Image: 'box:1', StopSignal: 'SIGKILL', Secrets: [secret] },
+      { payloads: [{ kind: 'secret', id: 's1', data: 'aHVzaA==' }] },
+    );
+    const controller = bed.executor.controller(context);
+    const place = join(bed.directory, 'run/payloads');
+    writeFileSync(place, '');
+    await expect(controller.prepare(never())).rejects.toThrow(place);
+    rmSync(place);
+    await controller.prepare(never());
+    await controller.start(never());
+    await controller.remove();
+    expect(readdirSync(place)).toEqual([]);
+  });
+
   it('refuses an image by name, and with room takes it', async () => {
     const content = randomBytes(2 * 1024 * 1024);
     const archive = await imageArchive({ names: ['large:1'], files: [{ path: '/file', content }] });

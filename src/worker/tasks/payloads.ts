@@ -44,7 +44,11 @@ export class PayloadDirectory {
 
   /** Mounts the tmpfs, once per boot: a restarted daemon finds it. */
   ensureMounted(): Promise<void> {
-    this.#mounted ??= this.#mount();
+    this.#mounted ??= this.#mount().catch((error: unknown) => {
+      // The next one tries again.
+      this.#mounted = undefined;
+      throw error;
+    });
     return this.#mounted;
   }
 
