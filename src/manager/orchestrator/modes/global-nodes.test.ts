@@ -12,7 +12,7 @@ import {
 import { aRevision } from '../../../../test/builders/cluster-objects.ts';
 import { LoopDriver } from '../../../../test/builders/loop-driver.ts';
 import { aServiceSpec, withImage } from '../../../../test/builders/specs.ts';
-import { Orchestrator } from '../orchestrator.ts';
+import { Orchestrator } from '../index.ts';
 
 let driver: LoopDriver;
 
