@@ -345,7 +345,7 @@ describe('a full disk', () => {
     expect(readdirSync(join(mount, 'tasks'))).toEqual([]);
   });
 
-  it('costs a repetition where secrets had no place, like all that keeps it from being made', async () => {
+  it('holds tasks with secrets up only while their place can’t be made', async () => {
     const secret = { SecretID: 's1', SecretName: 'hush' };
     const context = taskContext(
       { Image: 'box:1', StopSignal: 'SIGKILL', Secrets: [secret] },
