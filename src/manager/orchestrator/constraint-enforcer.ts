@@ -1,5 +1,5 @@
-// The constraint enforcer: a node's labels, role or resources changed, and some of its tasks don't
-// belong there any more. They are told to stop; the orchestrator then fills their slots elsewhere.
+// The constraint enforcer: a node's labels or role changed, and some of its tasks don't belong
+// there any more. They are told to stop; the orchestrator then fills their slots elsewhere.
 import {
   desiredAlive,
   isTerminal,

@@ -47,7 +47,7 @@ export class SendQueue<Session> {
     return this.#urgent.size + this.#round.size;
   }
 
-  /** Something changed that is this session's alone. */
+  /** Something changed that only this agent is told. */
   add(session: Session): void {
     this.#urgent.add(session);
     this.#schedule();
